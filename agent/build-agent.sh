@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Builds a static, stripped agent against musl: build-agent.sh ARCHITECTURE VERSION OUT SOURCE...
+# ARCHITECTURE: amd64 or arm64. Needs gcc for it and Debian's musl-dev,
+# of the other architecture where it is not this machine's.
+set -eu
+root=$(dirname "$0")/..
+arch=$1 version=$2 out=$3
+shift 3
+case $arch in
+amd64) machine=x86_64 ;;
+arm64) machine=aarch64 ;;
+*)
+    echo "build-agent.sh: no such architecture: $arch" >&2
+    exit 2
+    ;;
+esac
+if [ "$(uname -m)" = "$machine" ]; then
+    cc=${AGENT_CC:-gcc}
+    kernel=/usr/include
+    multiarch=/usr/include/$machine-linux-gnu
+else
+    cc=${AGENT_CC:-$machine-linux-gnu-gcc}
+    kernel=/usr/$machine-linux-gnu/include
+    multiarch=$kernel
+fi
+headers=/usr/include/$machine-linux-musl
+lib=/usr/lib/$machine-linux-musl
+# musl's headers come first; of the system's include directory only the kernel's are ever reached.
+exec "$cc" -std=gnu11 -Os -Wall -Wextra -Werror -Wshadow -Wno-pedantic \
+    -D_GNU_SOURCE -DKSNIFF_VERSION="\"$version\"" -I"$root" \
+    -nostdinc -isystem "$headers" -isystem "$("$cc" -print-file-name=include)" \
+    -idirafter "$multiarch" -idirafter "$kernel" \
+    -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
+    -fno-stack-protector -fno-pie -fno-strict-aliasing \
+    -nostdlib -static -no-pie -s -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,norelro \
+    -o "$out" "$lib/crt1.o" "$lib/crti.o" "$@" -L"$lib" -lc -lgcc "$lib/crtn.o"

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Capturing: packets from the source into the output's buffer, and the buffer to standard output
+ * when it is full enough, when the ring is drained, or when what is in it has waited long enough.
+ * While the reader is slow nothing is taken from the ring: the kernel fills it, then counts what it
+ * drops.
+ *
+ * Standard input is the dead man's switch, watched in the same poll: a stuck output never hides its
+ * end.
+ */
+#include "agent/capture.h"
+
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/interfaces.h"
+#include "agent/lockdown.h"
+#include "agent/message.h"
+#include "agent/options.h"
+#include "agent/output.h"
+#include "agent/source.h"
+
+#define FLUSH_MS      25 /* how long a packet may wait in the buffer */
+#define STATISTICS_MS 1000
+#define GRACE_MS      1000 /* for a stuck reader, once nobody waits for us any more */
+
+enum ending { RUNNING, ORDERLY, ABANDONED };
+
+struct capture {
+    struct options options;
+    struct source source;
+    struct interfaces interfaces;
+    struct output output;
+    enum ending ending;
+    int exit_code;
+    uint64_t started; /* nanoseconds since 1970 */
+    /* Milliseconds of the monotonic clock. */
+    uint64_t heard;         /* the last byte on standard input */
+    uint64_t pending_since; /* the oldest packet in the buffer; 0: none */
+    uint64_t statistics_due;
+    uint64_t reported_dropped;
+};
+
+/* Too large for a stack. */
+static struct capture capture;
+static volatile sig_atomic_t signalled;
+
+static void on_signal(int number)
+{
+    signalled = number;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- packets ---- */
+
+/* Return: the packet's interface, described by now; NULL when the packet is to be left out. */
+static struct interface *interface_of(const struct packet *packet)
+{
+    struct interfaces *interfaces = &capture.interfaces;
+    struct interface *interface = interfaces_find(interfaces, packet->metadata.ifindex);
+
+    if (!interface) {
+        interface = interfaces_add(interfaces, packet->metadata.ifindex);
+        if (interface && interface->id != INTERFACE_UNSUPPORTED)
+            output_interface(&capture.output, interface, capture.options.snaplen);
+    }
+    if (!interface || interface->id == INTERFACE_UNSUPPORTED) {
+        interfaces->left_out++;
+        return NULL;
+    }
+    return interface;
+}
+
+/* Is it one of the interfaces of -i? Asked only where the kernel does not filter. */
+static bool is_chosen(const struct interface *interface)
+{
+    if (capture.options.interface_count == 0)
+        return true;
+    for (size_t i = 0; i < capture.options.interface_count; i++)
+        if (interfaces_index(&capture.interfaces, capture.options.interfaces[i]) ==
+            interface->ifindex)
+            return true;
+    return false;
+}
+
+static void take_packet(const struct packet *packet)
+{
+    const struct options *options = &capture.options;
+    struct output *output = &capture.output;
+    const uint8_t *data;
+
+    struct interface *interface = interface_of(packet);
+    if (!interface || (interface->loopback && packet->metadata.pkttype == PACKET_OUTGOING))
+        return;
+    if (!capture.source.filtered && !is_chosen(interface))
+        return;
+    size_t before = output->used;
+    uint32_t captured = output_packet(output, interface, packet, options->snaplen, &data);
+    bool judge = options->program_length > 0 &&
+                 (!capture.source.filtered || (options->vlan && packet->has_vlan));
+    if (judge &&
+        bpf_run(options->program, data, captured, packet->original, &packet->metadata) == 0) {
+        output_undo(output, before);
+        return;
+    }
+    interface->packets++;
+}
+
+/* Moves packets into the buffer. Return: true when the source has no more for now. */
+static bool take_packets(void)
+{
+    struct packet packet;
+
+    while (output_has_room(&capture.output)) {
+        if (!source_next(&capture.source, &packet))
+            return true;
+        take_packet(&packet);
+        if (!capture.pending_since && output_pending(&capture.output) > 0)
+            capture.pending_since = now_ms();
+    }
+    return false;
+}
+
+/* ---- statistics ---- */
+
+/* One ring serves every interface: what it dropped is said of the first real one with packets. */
+static struct interface *interface_for_drops(void)
+{
+    struct interface *best = NULL;
+
+    for (size_t i = 0; i < capture.interfaces.count; i++) {
+        struct interface *interface = &capture.interfaces.list[i];
+
+        if (interface->id == INTERFACE_UNSUPPORTED)
+            continue;
+        if (!best || (best->packets == 0 && interface->packets > 0) ||
+            (best->loopback && !interface->loopback && interface->packets > 0))
+            best = interface;
+    }
+    return best;
+}
+
+static void write_statistics(void)
+{
+    source_update_statistics(&capture.source);
+    /* Once said, drops stay with their interface: the numbers of a reader must never go back. */
+    static struct interface *for_drops;
+    uint64_t dropped = capture.source.dropped + capture.interfaces.left_out;
+
+    if (!for_drops || capture.reported_dropped == 0)
+        for_drops = interface_for_drops();
+    for (size_t i = 0; i < capture.interfaces.count; i++) {
+        struct interface *interface = &capture.interfaces.list[i];
+        bool drops = interface == for_drops && dropped > 0;
+        struct output_statistics statistics = {.started = capture.started,
+                                               .received = interface->packets};
+
+        if (interface->id == INTERFACE_UNSUPPORTED)
+            continue;
+        if (interface->packets == interface->reported &&
+            !(drops && dropped != capture.reported_dropped))
+            continue;
+        if (drops) {
+            statistics.dropped = dropped;
+            statistics.received += dropped;
+            statistics.comment = "dropped counts all interfaces: they share one ring";
+        }
+        output_statistics(&capture.output, interface, &statistics);
+        interface->reported = interface->packets;
+    }
+    capture.reported_dropped = dropped;
+}
+
+/* ---- the loop ---- */
+
+static void read_stdin(void)
+{
+    char bytes[256];
+    ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0) {
+        capture.ending = ABANDONED;
+        return;
+    }
+    capture.heard = now_ms();
+    for (ssize_t i = 0; i < got; i++)
+        if (bytes[i] == AGENT_STOP)
+            capture.ending = ORDERLY;
+}
+
+static void flush(void)
+{
+    output_flush(&capture.output);
+    if (output_pending(&capture.output) == 0)
+        capture.pending_since = 0;
+    if (capture.output.closed) {
+        capture.exit_code = AGENT_EXIT_OUTPUT_CLOSED;
+        capture.ending = ABANDONED;
+    }
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Waits until something can be done; @drained: the source has nothing for now. */
+static void wait_for_work(bool drained)
+{
+    struct output *output = &capture.output;
+    bool room = output_has_room(output) && !output->blocked;
+    struct pollfd fds[] = {
+        {.fd = STDIN_FILENO, .events = POLLIN},
+        /* Without events it still tells of the reader's end. */
+        {.fd = STDOUT_FILENO, .events = output->blocked ? POLLOUT : 0},
+        {.fd = room ? capture.source.fd : -1, .events = POLLIN},
+    };
+    uint64_t now = now_ms();
+    uint64_t due =
+        earlier(capture.heard + capture.options.silence * 1000ull, capture.statistics_due);
+    sigset_t none;
+
+    if (capture.pending_since && !output->blocked)
+        due = earlier(due, capture.pending_since + FLUSH_MS);
+    uint64_t wait = !drained && room ? 0 : due > now ? due - now : 0;
+    const struct timespec timeout = {.tv_sec = (time_t)(wait / 1000),
+                                     .tv_nsec = (long)(wait % 1000) * 1000000};
+    sigemptyset(&none);
+    /* Signals come in here only, so that none is missed between a look and the wait. */
+    if (ppoll(fds, 3, &timeout, &none) < 0)
+        return;
+    if (fds[0].revents)
+        read_stdin();
+    if (fds[1].revents & (POLLERR | POLLNVAL)) {
+        capture.output.closed = true;
+        capture.exit_code = AGENT_EXIT_OUTPUT_CLOSED;
+        capture.ending = ABANDONED;
+    } else if (fds[1].revents & POLLOUT) {
+        output->blocked = false;
+        flush();
+    }
+}
+
+static void check_time(void)
+{
+    uint64_t now = now_ms();
+
+    if (now >= capture.heard + capture.options.silence * 1000ull) {
+        message("nothing was heard on standard input: ended", NULL, NULL);
+        capture.exit_code = AGENT_EXIT_SILENCE;
+        capture.ending = ABANDONED;
+    }
+    if (now >= capture.statistics_due) {
+        write_statistics();
+        capture.statistics_due = now + STATISTICS_MS;
+    }
+}
+
+static void run(void)
+{
+    while (capture.ending == RUNNING && !signalled) {
+        bool drained = capture.output.blocked ? true : take_packets();
+        size_t pending = output_pending(&capture.output);
+        bool waited = capture.pending_since && now_ms() >= capture.pending_since + FLUSH_MS;
+
+        /* The ring hands over what has waited SOURCE_RETIRE_MS already; recvmmsg() single packets.
+         */
+        if (!capture.output.blocked && pending > 0 &&
+            (pending >= OUTPUT_WRITE || waited || (drained && capture.source.ring)))
+            flush();
+        if (capture.ending == RUNNING)
+            wait_for_work(drained);
+        check_time();
+    }
+}
+
+/* Writes what is pending; @until: not longer than this. Return: false when it could not. */
+static bool flush_until(uint64_t until)
+{
+    while (output_pending(&capture.output) > 0 && !capture.output.closed) {
+        struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+        uint64_t now = now_ms();
+        const struct timespec timeout = {.tv_sec = 0, .tv_nsec = 50000000};
+
+        output_flush(&capture.output);
+        if (output_pending(&capture.output) == 0)
+            return true;
+        if (now >= until)
+            return false;
+        ppoll(&out, 1, &timeout, NULL);
+    }
+    return !capture.output.closed;
+}
+
+/*
+ * Takes what the ring still holds, with the block that the kernel has not handed over yet, writes
+ * it and the last statistics. With nobody waiting for it any more, only as far as it goes at once.
+ */
+static void finish(void)
+{
+    uint64_t now = now_ms();
+    uint64_t until = now + (capture.ending == ORDERLY || signalled ? 10 * GRACE_MS : GRACE_MS);
+    struct pollfd in = {.fd = capture.source.fd, .events = POLLIN};
+    const struct timespec retire = {.tv_sec = 0, .tv_nsec = 3 * SOURCE_RETIRE_MS * 1000000};
+
+    if (capture.output.closed)
+        return;
+    source_stop(&capture.source);
+    for (bool waited = false;;) {
+        bool drained = take_packets();
+
+        if (output_pending(&capture.output) >= OUTPUT_WRITE && !flush_until(until))
+            return;
+        if (!drained)
+            continue;
+        if (waited)
+            break;
+        waited = ppoll(&in, 1, &retire, NULL) <= 0;
+    }
+    write_statistics();
+    flush_until(until);
+}
+
+/* ---- start ---- */
+
+static int choose_interfaces(uint32_t *ifindexes)
+{
+    const struct options *options = &capture.options;
+
+    for (size_t i = 0; i < options->interface_count; i++) {
+        ifindexes[i] = interfaces_index(&capture.interfaces, options->interfaces[i]);
+        if (ifindexes[i] == 0) {
+            message("no such interface:", options->interfaces[i], NULL);
+            return AGENT_EXIT_NO_INTERFACE;
+        }
+        if (!interfaces_find(&capture.interfaces, ifindexes[i]))
+            interfaces_add(&capture.interfaces, ifindexes[i]);
+    }
+    if (options->interface_count == 0)
+        interfaces_add_up(&capture.interfaces);
+    return AGENT_EXIT_OK;
+}
+
+static void catch_signals(void)
+{
+    static const int caught[] = {SIGTERM, SIGINT, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal};
+    sigset_t blocked;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
+        sigaction(caught[i], &action, NULL);
+        sigaddset(&blocked, caught[i]);
+    }
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+}
+
+static int start(void)
+{
+    uint32_t ifindexes[AGENT_INTERFACES_MAX];
+    struct timespec now;
+
+    int code = source_open(&capture.source, &capture.options);
+    if (code != AGENT_EXIT_OK)
+        return code;
+    capture.interfaces.fd = capture.source.fd;
+    code = choose_interfaces(ifindexes);
+    if (code != AGENT_EXIT_OK)
+        return code;
+    code = source_start(&capture.source, ifindexes, capture.options.interface_count);
+    if (code != AGENT_EXIT_OK)
+        return code;
+    clock_gettime(CLOCK_REALTIME, &now);
+    capture.started = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    output_open(&capture.output);
+    output_section(&capture.output);
+    for (size_t i = 0; i < capture.interfaces.count; i++)
+        if (capture.interfaces.list[i].id != INTERFACE_UNSUPPORTED)
+            output_interface(&capture.output, &capture.interfaces.list[i], capture.options.snaplen);
+    lockdown();
+    output_flush(&capture.output);
+    return AGENT_EXIT_OK;
+}
+
+int capture_command(int argc, char *const argv[])
+{
+    const char *own_file = options_unlink(argc, argv);
+
+    if (own_file)
+        unlink(own_file);
+    if (options_parse(argc, argv, &capture.options) < 0)
+        return AGENT_EXIT_BAD_OPTIONS;
+    catch_signals();
+    int code = start();
+    if (code != AGENT_EXIT_OK)
+        return code;
+    capture.heard = now_ms();
+    capture.statistics_due = capture.heard + STATISTICS_MS;
+    run();
+    finish();
+    output_close(&capture.output);
+    return capture.exit_code;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ksniff-agent: its commands. */
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/capture.h"
+#include "agent/message.h"
+#include "common/agent.h"
+
+static int version_command(int argc, char *const argv[])
+{
+    static const char text[] = "ksniff-agent " KSNIFF_VERSION "\n";
+
+    (void)argc;
+    (void)argv;
+    return write(STDOUT_FILENO, text, sizeof(text) - 1) < 0 ? AGENT_EXIT_OUTPUT_CLOSED
+                                                            : AGENT_EXIT_OK;
+}
+
+static const struct {
+    const char *name;
+    /* @argv: the words behind the name. Return: the exit code. */
+    int (*run)(int argc, char *const argv[]);
+} commands[] = {
+    {"capture", capture_command},
+    {"version", version_command},
+};
+
+int main(int argc, char *argv[])
+{
+    for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 2, argv + 2);
+    message("unknown command", argc > 1 ? argv[1] : "", NULL);
+    return AGENT_EXIT_BAD_OPTIONS;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages on standard error, without stdio: it would be half of the agent's size. */
+#ifndef KSNIFF_AGENT_MESSAGE_H
+#define KSNIFF_AGENT_MESSAGE_H
+
+#include <stddef.h>
+
+/*
+ * message - write "ksniff-agent: A B C" as one line
+ * @b, @c: may be NULL
+ */
+void message(const char *a, const char *b, const char *c);
+
+/* message_errno - the same, with ": " and the text of errno behind @a and @b. */
+void message_errno(const char *a, const char *b);
+
+/* decimal - write @value into @out, which has room for 21 bytes. Return: @out. */
+char *decimal(char *out, unsigned long long value);
+
+#endif

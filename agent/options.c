@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/options.h"
+
+#include <string.h>
+
+#include "agent/bpf.h"
+#include "agent/message.h"
+
+/* Return: 0, or -1 when it is no number from least to most. */
+static int parse_number(const char *text, uint64_t least, uint64_t most, uint32_t *ret)
+{
+    uint64_t value = 0;
+
+    if (!*text)
+        return -1;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || value > most)
+            return -1;
+        value = value * 10 + (uint64_t)(*text - '0');
+    }
+    if (value < least || value > most)
+        return -1;
+    *ret = (uint32_t)value;
+    return 0;
+}
+
+static int base64url_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+/* Decodes base64url straight into instructions. Return: 0 or -1. */
+static int parse_program(const char *text, struct options *options)
+{
+    uint8_t insn[8];
+    size_t filled = 0;
+    uint32_t bits = 0;
+    int have = 0;
+
+    for (; *text; text++) {
+        int value = base64url_value(*text);
+
+        if (value < 0)
+            return -1;
+        bits = bits << 6 | (uint32_t)value;
+        have += 6;
+        if (have < 8)
+            continue;
+        have -= 8;
+        insn[filled++] = (uint8_t)(bits >> have);
+        if (filled < 8)
+            continue;
+        if (options->program_length == AGENT_BPF_INSNS_MAX - AGENT_BPF_OWN_MAX)
+            return -1;
+        options->program[options->program_length++] =
+            (struct agent_bpf_insn){.code = (uint16_t)(insn[0] | insn[1] << 8),
+                                    .jt = insn[2],
+                                    .jf = insn[3],
+                                    .k = (uint32_t)insn[4] | (uint32_t)insn[5] << 8 |
+                                         (uint32_t)insn[6] << 16 | (uint32_t)insn[7] << 24};
+        filled = 0;
+    }
+    return filled == 0 && bpf_valid(options->program, options->program_length) ? 0 : -1;
+}
+
+static int add_interface(struct options *options, const char *name)
+{
+    if (options->interface_count == AGENT_INTERFACES_MAX || !*name || strlen(name) > 15)
+        return -1;
+    options->interfaces[options->interface_count++] = name;
+    return 0;
+}
+
+static int parse_value(char letter, const char *value, struct options *options)
+{
+    switch (letter) {
+    case 'i':
+        return add_interface(options, value);
+    case 's':
+        return parse_number(value, 1, AGENT_SNAPLEN_MAX, &options->snaplen);
+    case 'b':
+        return parse_number(value, 1, 1u << 31, &options->ring);
+    case 'F':
+        return parse_program(value, options);
+    case 'S':
+        return parse_number(value, 1, 3600, &options->silence);
+    case 'u':
+        options->unlink_path = value;
+        return 0;
+    default:
+        return -1;
+    }
+}
+
+int options_parse(int argc, char *const argv[], struct options *ret_options)
+{
+    struct options *options = ret_options;
+
+    options->snaplen = AGENT_SNAPLEN_MAX;
+    options->ring = AGENT_RING_DEFAULT;
+    options->silence = AGENT_SILENCE_SECONDS;
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+
+        if (strcmp(word, "-V") == 0) {
+            options->vlan = true;
+        } else if (strcmp(word, "-R") == 0) {
+            options->no_ring = true;
+        } else if (word[0] != '-' || !word[1] || word[2] || i + 1 == argc ||
+                   parse_value(word[1], argv[i + 1], options) < 0) {
+            message("bad option", word, i + 1 < argc ? argv[i + 1] : NULL);
+            return -1;
+        } else {
+            i++;
+        }
+    }
+    return 0;
+}
+
+const char *options_unlink(int argc, char *const argv[])
+{
+    for (int i = 0; i + 1 < argc; i++)
+        if (strcmp(argv[i], "-u") == 0)
+            return argv[i + 1];
+    return NULL;
+}

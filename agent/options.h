@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of `ksniff-agent capture` (common/agent.h). */
+#ifndef KSNIFF_AGENT_OPTIONS_H
+#define KSNIFF_AGENT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/agent.h"
+
+struct options {
+    const char *interfaces[AGENT_INTERFACES_MAX];
+    size_t interface_count;
+    uint32_t snaplen;
+    uint32_t ring; /* bytes */
+    struct agent_bpf_insn program[AGENT_BPF_INSNS_MAX];
+    size_t program_length; /* 0: no filter */
+    bool vlan;
+    bool no_ring;
+    const char *unlink_path;
+    unsigned silence; /* seconds */
+};
+
+/* options_parse - read the words behind "capture". Return: 0, or -1 after a message. */
+int options_parse(int argc, char *const argv[], struct options *ret_options);
+
+/* options_unlink - the value of -u, wherever it stands: it is wanted even when the rest is wrong.
+ */
+const char *options_unlink(int argc, char *const argv[]);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/interfaces.h"
+#include "agent/source.h"
+#include "common/pcapng.h"
+
+#define STATISTICS_ROOM 256u /* bytes of a statistics block without its comment */
+
+void output_open(struct output *output)
+{
+    struct stat st;
+
+    output->old_flags = -1;
+    if (fstat(STDOUT_FILENO, &st) < 0 || S_ISREG(st.st_mode))
+        return;
+    int flags = fcntl(STDOUT_FILENO, F_GETFL);
+    if (flags >= 0 && !(flags & O_NONBLOCK) &&
+        fcntl(STDOUT_FILENO, F_SETFL, flags | O_NONBLOCK) == 0)
+        output->old_flags = flags;
+}
+
+void output_close(struct output *output)
+{
+    if (output->old_flags >= 0)
+        fcntl(STDOUT_FILENO, F_SETFL, output->old_flags);
+}
+
+bool output_has_room(const struct output *output)
+{
+    return sizeof(output->buffer) - output->used >= AGENT_SNAPLEN_MAX + 512;
+}
+
+void output_flush(struct output *output)
+{
+    output->blocked = false;
+    while (output->sent < output->used) {
+        ssize_t written =
+            write(STDOUT_FILENO, output->buffer + output->sent, output->used - output->sent);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0) {
+            output->blocked = errno == EAGAIN;
+            output->closed = !output->blocked;
+            break;
+        }
+        output->sent += (size_t)written;
+    }
+    /* Blocks are built at the end: bring what is left to the front when that is little to move. */
+    if (output->sent == output->used || output->sent > output->used - output->sent) {
+        memmove(output->buffer, output->buffer + output->sent, output->used - output->sent);
+        output->used -= output->sent;
+        output->sent = 0;
+    }
+}
+
+/* ---- blocks ---- */
+
+/* A block under construction in the buffer. */
+struct block {
+    struct output *output;
+    size_t start;
+};
+
+static void put(struct block *block, const void *bytes, size_t length)
+{
+    struct output *output = block->output;
+
+    memcpy(output->buffer + output->used, bytes, length);
+    output->used += length;
+}
+
+static void pad(struct block *block)
+{
+    static const uint8_t zeros[3];
+    size_t length = block->output->used - block->start;
+
+    put(block, zeros, PCAPNG_PAD4(length) - length);
+}
+
+static void put_option(struct block *block, uint16_t code, const void *value, size_t length)
+{
+    const struct pcapng_option head = {.code = code, .length = (uint16_t)length};
+
+    put(block, &head, sizeof(head));
+    put(block, value, length);
+    pad(block);
+}
+
+static void put_text(struct block *block, uint16_t code, const char *text)
+{
+    put_option(block, code, text, strlen(text));
+}
+
+static void finish(struct block *block)
+{
+    static const struct pcapng_option end = {.code = PCAPNG_OPT_END};
+    struct output *output = block->output;
+
+    put(block, &end, sizeof(end));
+    uint32_t length = (uint32_t)(output->used - block->start) + 4;
+    put(block, &length, sizeof(length));
+    memcpy(output->buffer + block->start + 4, &length, sizeof(length));
+}
+
+static struct block begin(struct output *output, const void *head, size_t length)
+{
+    struct block block = {.output = output, .start = output->used};
+
+    put(&block, head, length);
+    return block;
+}
+
+void output_section(struct output *output)
+{
+    const struct pcapng_shb shb = {.type = PCAPNG_SHB,
+                                   .byte_order_magic = PCAPNG_BYTE_ORDER_MAGIC,
+                                   .major = 1,
+                                   .section_length_low = -1,
+                                   .section_length_high = -1};
+    struct block block = begin(output, &shb, sizeof(shb));
+    struct utsname name;
+
+    if (uname(&name) == 0) {
+        put_text(&block, PCAPNG_SHB_HARDWARE, name.machine);
+        put_text(&block, PCAPNG_SHB_OS, name.release);
+    }
+    put_text(&block, PCAPNG_SHB_USERAPPL, "ksniff-agent " KSNIFF_VERSION);
+    finish(&block);
+}
+
+void output_interface(struct output *output, const struct interface *interface, uint32_t snaplen)
+{
+    const struct pcapng_idb idb = {
+        .type = PCAPNG_IDB, .linktype = interface->linktype, .snaplen = snaplen};
+    const uint8_t resolution = 9; /* nanoseconds */
+    struct block block = begin(output, &idb, sizeof(idb));
+
+    put_text(&block, PCAPNG_IF_NAME, interface->name);
+    if (interface->has_mac)
+        put_option(&block, PCAPNG_IF_MACADDR, interface->mac, sizeof(interface->mac));
+    if (interface->speed)
+        put_option(&block, PCAPNG_IF_SPEED, &interface->speed, sizeof(interface->speed));
+    put_option(&block, PCAPNG_IF_TSRESOL, &resolution, sizeof(resolution));
+    finish(&block);
+}
+
+static uint32_t flags_of(const struct packet *packet)
+{
+    switch (packet->metadata.pkttype) {
+    case PACKET_OUTGOING:
+        return PCAPNG_FLAG_OUTBOUND;
+    case PACKET_HOST:
+        return PCAPNG_FLAG_INBOUND | PCAPNG_FLAG_UNICAST;
+    case PACKET_BROADCAST:
+        return PCAPNG_FLAG_INBOUND | PCAPNG_FLAG_BROADCAST;
+    case PACKET_MULTICAST:
+        return PCAPNG_FLAG_INBOUND | PCAPNG_FLAG_MULTICAST;
+    default:
+        return PCAPNG_FLAG_INBOUND | PCAPNG_FLAG_PROMISCUOUS;
+    }
+}
+
+/* Where the tag stood: behind the two MAC addresses. */
+#define VLAN_OFFSET 12u
+#define VLAN_LENGTH 4u
+
+static void put_tagged(struct block *block, const struct packet *packet, uint32_t captured)
+{
+    const uint8_t tag[VLAN_LENGTH] = {(uint8_t)(packet->vlan_tpid >> 8), (uint8_t)packet->vlan_tpid,
+                                      (uint8_t)(packet->vlan_tci >> 8), (uint8_t)packet->vlan_tci};
+    uint32_t tag_bytes =
+        captured - VLAN_OFFSET < VLAN_LENGTH ? captured - VLAN_OFFSET : VLAN_LENGTH;
+
+    put(block, packet->data, VLAN_OFFSET);
+    put(block, tag, tag_bytes);
+    put(block, packet->data + VLAN_OFFSET, captured - VLAN_OFFSET - tag_bytes);
+}
+
+uint32_t output_packet(struct output *output, const struct interface *interface,
+                       const struct packet *packet, uint32_t snaplen, const uint8_t **data)
+{
+    bool tagged = packet->has_vlan && packet->captured >= VLAN_OFFSET &&
+                  interface->linktype == LINKTYPE_ETHERNET;
+    uint32_t captured = packet->captured + (tagged ? VLAN_LENGTH : 0);
+    uint64_t time = packet->seconds * 1000000000ull + packet->nanoseconds;
+    const uint32_t flags = flags_of(packet);
+
+    captured = captured < snaplen ? captured : snaplen;
+    tagged = tagged && captured > VLAN_OFFSET;
+    const struct pcapng_epb epb = {
+        .type = PCAPNG_EPB,
+        .interface_id = interface->id,
+        .timestamp_high = (uint32_t)(time >> 32),
+        .timestamp_low = (uint32_t)time,
+        .captured_len = captured,
+        .original_len = packet->original + (tagged ? VLAN_LENGTH : 0),
+    };
+    struct block block = begin(output, &epb, sizeof(epb));
+    if (data)
+        *data = output->buffer + output->used;
+    if (tagged)
+        put_tagged(&block, packet, captured);
+    else
+        put(&block, packet->data, captured);
+    pad(&block);
+    put_option(&block, PCAPNG_EPB_FLAGS, &flags, sizeof(flags));
+    finish(&block);
+    return captured;
+}
+
+void output_undo(struct output *output, size_t before)
+{
+    output->used = before;
+}
+
+static void put_time(struct block *block, uint16_t code, uint64_t time)
+{
+    const uint32_t halves[2] = {(uint32_t)(time >> 32), (uint32_t)time};
+
+    put_option(block, code, halves, sizeof(halves));
+}
+
+void output_statistics(struct output *output, const struct interface *interface,
+                       const struct output_statistics *statistics)
+{
+    struct timespec now;
+
+    if (sizeof(output->buffer) - output->used <
+        STATISTICS_ROOM + (statistics->comment ? strlen(statistics->comment) : 0))
+        return; /* the next ones say it */
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    const struct pcapng_isb isb = {.type = PCAPNG_ISB,
+                                   .interface_id = interface->id,
+                                   .timestamp_high = (uint32_t)(time >> 32),
+                                   .timestamp_low = (uint32_t)time};
+    struct block block = begin(output, &isb, sizeof(isb));
+    put_time(&block, PCAPNG_ISB_STARTTIME, statistics->started);
+    put_time(&block, PCAPNG_ISB_ENDTIME, time);
+    put_option(&block, PCAPNG_ISB_IFRECV, &statistics->received, sizeof(statistics->received));
+    put_option(&block, PCAPNG_ISB_IFDROP, &statistics->dropped, sizeof(statistics->dropped));
+    if (statistics->comment)
+        put_text(&block, PCAPNG_OPT_COMMENT, statistics->comment);
+    finish(&block);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where packets come from: one AF_PACKET socket for all interfaces of the network namespace, with a
+ * TPACKET_V3 ring, or recvmmsg() where there is none (gVisor).
+ *
+ * Source: Linux Documentation/networking/packet_mmap.rst, linux/if_packet.h, packet(7).
+ */
+#ifndef KSNIFF_AGENT_SOURCE_H
+#define KSNIFF_AGENT_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/bpf.h"
+
+struct options;
+struct tpacket3_hdr;
+
+#define SOURCE_RETIRE_MS                                                                           \
+    20 /* the kernel hands over a block of the ring that is not full after this */
+
+struct packet {
+    const uint8_t *data;
+    uint32_t captured; /* bytes of data */
+    uint32_t original; /* bytes on the wire, without a stripped VLAN tag */
+    uint32_t seconds, nanoseconds;
+    struct bpf_metadata metadata;
+    bool has_vlan; /* the kernel has stripped a tag */
+    uint16_t vlan_tpid, vlan_tci;
+};
+
+struct source {
+    int fd;
+    const struct options *options;
+    bool filtered; /* the kernel runs the filter */
+
+    uint8_t *ring; /* NULL: recvmmsg() */
+    size_t block_size, block_count;
+    size_t block;                    /* the one to be read next */
+    uint32_t block_left;             /* packets of it that are still to be read */
+    const struct tpacket3_hdr *next; /* the first of them */
+
+    unsigned batch_count, batch_next; /* recvmmsg(): messages received, and read */
+    uint64_t dropped;                 /* by the kernel, so far */
+};
+
+/* source_open - socket and ring, nothing captured yet. Return: AGENT_EXIT_*, after a message. */
+int source_open(struct source *source, const struct options *options);
+
+/*
+ * source_start - capture from now on, with the filter in place and nothing from before
+ * @ifindexes: only these interfaces; @count 0: all
+ */
+int source_start(struct source *source, const uint32_t *ifindexes, size_t count);
+
+/* source_next - Return: true with the next packet, valid until the next call; false: none now. */
+bool source_next(struct source *source, struct packet *ret_packet);
+
+/* source_stop - let no further packet in; what is in the ring stays to be read. */
+void source_stop(struct source *source);
+
+/* source_update_statistics - ask the kernel for source->dropped. */
+void source_update_statistics(struct source *source);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the client and the capture agent agree on: the agent's command line, its exit codes, and the
+ * bytes on its standard input. The packets themselves are pcapng (common/pcapng.h) on its standard
+ * output; standard error carries messages for a person.
+ *
+ * Command line:
+ *   ksniff-agent capture [-i IFACE]... [-s SNAPLEN] [-b RING_BYTES] [-F PROGRAM [-V]] [-u PATH]
+ * [-R] -i IFACE       capture only on this interface; may be repeated; default: every interface -s
+ * SNAPLEN     bytes kept of a packet, 1..AGENT_SNAPLEN_MAX; default AGENT_SNAPLEN_MAX -b RING_BYTES
+ * size of the packet ring; halved down to 1 MiB while the kernel refuses it -F PROGRAM     classic
+ * BPF program, base64url without padding of struct agent_bpf_insn[], little-endian; it may load
+ * SKF_AD_HATYPE to dispatch on the link type -V             the filter looks at VLAN tags: packets
+ * whose tag the kernel has stripped pass the kernel, and are looked at again with the tag put back
+ *     -u PATH        unlink PATH as the first act (the agent's own file)
+ *     -S SECONDS     end after this long without a byte on standard input; default AGENT_SILENCE_SECONDS
+ *     -R             do not use PACKET_RX_RING (as on kernels that have none)
+ *   ksniff-agent version     prints the version, exits 0
+ *
+ * Standard input (the dead man's switch; read while capturing):
+ *   '\n'  heartbeat        'q'  stop: write what is buffered and the last statistics, exit 0
+ *   end of file            the same as 'q', but output that cannot be written at once is given up
+ */
+#ifndef KSNIFF_COMMON_AGENT_H
+#define KSNIFF_COMMON_AGENT_H
+
+#include <stdint.h>
+
+#define AGENT_SNAPLEN_MAX     262144u
+#define AGENT_RING_DEFAULT    (32u << 20)
+#define AGENT_RING_MIN        (1u << 20)
+#define AGENT_INTERFACES_MAX  64   /* -i options */
+#define AGENT_BPF_INSNS_MAX   4096 /* BPF_MAXINSNS of linux/bpf_common.h */
+#define AGENT_BPF_OWN_MAX     256  /* instructions that the agent puts in front of a program */
+#define AGENT_HEARTBEAT       '\n'
+#define AGENT_STOP            'q'
+#define AGENT_SILENCE_SECONDS 60 /* the agent ends after this long without any byte on stdin */
+
+/* One instruction as it travels in -F: the layout of struct sock_filter (linux/filter.h). */
+struct agent_bpf_insn {
+    uint16_t code;
+    uint8_t jt;
+    uint8_t jf;
+    uint32_t k;
+};
+
+/* Exit codes. Apart from what shells (126, 127), signals (128+n) and the upload script (80..89)
+ * use. */
+enum agent_exit {
+    AGENT_EXIT_OK = 0,
+    AGENT_EXIT_BAD_OPTIONS = 64,      /* the command line is not understood */
+    AGENT_EXIT_NO_PERMISSION = 65,    /* no CAP_NET_RAW, or setns refused */
+    AGENT_EXIT_NO_INTERFACE = 66,     /* an interface named with -i does not exist */
+    AGENT_EXIT_NO_NAMESPACE = 67,     /* the target's network namespace was not found */
+    AGENT_EXIT_NO_PACKET_SOCKET = 68, /* the kernel has no AF_PACKET */
+    AGENT_EXIT_NO_MEMORY = 69,        /* not even the smallest ring */
+    AGENT_EXIT_BAD_FILTER = 70,       /* the kernel refuses the program of -F */
+    AGENT_EXIT_SILENCE = 71,          /* no heartbeat for AGENT_SILENCE_SECONDS */
+    AGENT_EXIT_OUTPUT_CLOSED = 72,    /* nobody reads standard output any more */
+    AGENT_EXIT_INTERNAL = 79,         /* anything else; standard error says what */
+};
+
+#endif

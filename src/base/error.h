@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An error on its way up to the one place that prints it.
+ *
+ * A function that can fail takes a `struct error *` as its last parameter and returns 0, or -1 with
+ * the error filled in. It never logs the error itself. Texts follow one form: lower-case start, the
+ * subject in quotes, no full stop; the remedy stands apart.
+ *
+ * Whatever goes into the texts is escaped here (text_escape), so that text of a container or of the
+ * API server may be given as it is.
+ */
+#ifndef KSNIFF_BASE_ERROR_H
+#define KSNIFF_BASE_ERROR_H
+
+enum error_kind {
+    ERROR_NONE = 0,
+    ERROR_USAGE,        /* the command line: exit code 2 */
+    ERROR_CONFIG,       /* kubeconfig and credentials */
+    ERROR_NETWORK,      /* the API server cannot be reached */
+    ERROR_TLS,          /* it can, but its certificate is not trusted, or ours is not taken */
+    ERROR_UNAUTHORIZED, /* HTTP 401 */
+    ERROR_FORBIDDEN,    /* HTTP 403 */
+    ERROR_NOT_FOUND,    /* HTTP 404 */
+    ERROR_CONFLICT,     /* HTTP 409 */
+    ERROR_SERVER,       /* any other answer of the API server */
+    ERROR_TIMEOUT,
+    ERROR_INTERRUPTED, /* the user wants to stop */
+    ERROR_TARGET,      /* the pod or container cannot be captured this way */
+    ERROR_OUTPUT,      /* the file, the pipe, Wireshark */
+    ERROR_PROTOCOL,    /* the peer says something that is not in its protocol */
+    ERROR_INTERNAL,
+};
+
+struct error {
+    enum error_kind kind;
+    char text[1024];  /* one line, safe to print */
+    char remedy[512]; /* one line, safe to print; empty where there is none */
+};
+
+/*
+ * error_set - describe a failure
+ * @err: where to; NULL is allowed and ignored
+ * @format: printf format of the text
+ *
+ * Return: always -1, so that a function can `return error_set(...)`.
+ */
+int error_set(struct error *err, enum error_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* error_remedy - say what to do about it. Return: always -1. */
+int error_remedy(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* error_prefix - put "PREFIX: " before the text. Return: always -1. */
+int error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

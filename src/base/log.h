@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages for the person at the terminal, on standard error, in the form that users of the plugin
+ * know: `INFO[0003] selected container: 'web'`, the number being seconds since the start. Coloured
+ * only on a terminal. Everything is escaped (text_escape), so any text may be given.
+ */
+#ifndef KSNIFF_BASE_LOG_H
+#define KSNIFF_BASE_LOG_H
+
+#include <stdbool.h>
+
+struct error;
+
+enum log_level {
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG, /* --verbose */
+    LOG_LEVEL_TRACE, /* --verbose twice: requests and frames, never secrets */
+};
+
+/* log_start - set the level up to which messages are written, and the zero of their clock. */
+void log_start(enum log_level most);
+
+/* log_enabled - is a message of this level written? */
+bool log_enabled(enum log_level level);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * log_failure - the one place where an error that ends the program is written: one line,
+ * "error: TEXT (REMEDY)"
+ */
+void log_failure(const struct error *err);
+
+/* log_is_terminal - is standard error a terminal that a status line can be drawn on? */
+bool log_is_terminal(void);
+
+/*
+ * log_status - draw @line as the live last line of the terminal, instead of the one before
+ * @line: NULL takes the line away
+ *
+ * Messages are written above it. Does nothing where log_is_terminal() is false.
+ */
+void log_status(const char *line);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ways to get an agent beside a pod: one file each, one row each in the table of backend.c. */
+#ifndef KSNIFF_CAPTURE_BACKEND_H
+#define KSNIFF_CAPTURE_BACKEND_H
+
+#include <stdbool.h>
+
+struct error;
+struct kube_exit;
+struct session;
+
+struct backend {
+    const char *name; /* as --method and the section's comment say it */
+    /* Begin; goes on in the loop with the session_* functions for back-ends. */
+    int (*start)(struct session *session, struct error *err);
+    /* Tell the agent to end in order. */
+    void (*stop)(struct session *session);
+    /* The agent must hear from us, or it ends itself. */
+    void (*heartbeat)(struct session *session);
+    /* What an exit code of this back-end's own means. Return: false when it is none. */
+    bool (*explain)(const struct session *session, const struct kube_exit *exit, struct error *err);
+    /* Release backend_data; everything of it in the cluster is gone or ends by itself. */
+    void (*release)(struct session *session);
+};
+
+extern const struct backend backend_upload;
+
+/* backend_find - by name. Return: NULL when there is none. */
+const struct backend *backend_find(const char *name);
+
+#endif

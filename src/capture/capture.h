@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One capture from start to end: target, agent, limits, sink, and what the user sees meanwhile. */
+#ifndef KSNIFF_CAPTURE_CAPTURE_H
+#define KSNIFF_CAPTURE_CAPTURE_H
+
+#include <stdbool.h>
+
+struct error;
+struct kube_client;
+struct settings;
+struct sink;
+
+/*
+ * capture_run - capture until the user, a limit, the reader of the output or the pod ends it
+ * @client: the API server
+ * @settings: what and how
+ * @sink: prepared; it is begun here when packets can come, and finished
+ * @status: draw a live status line
+ *
+ * Return: 0, also when an interrupt ended a capture that had begun; -1 with the error. Whatever was
+ * received is in the sink in both cases.
+ */
+int capture_run(struct kube_client *client, const struct settings *settings, struct sink *sink,
+                bool status, struct error *err);
+
+#endif

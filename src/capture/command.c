@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/command.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "capture/filter.h"
+#include "capture/settings.h"
+#include "kube/pod.h"
+
+static void add(struct command *command, const char *word)
+{
+    if (command->count < COMMAND_MAX)
+        command->words[command->count++] = word;
+}
+
+/* The ring may take a quarter of the container's memory: the application needs the rest. */
+static uint64_t ring_size(const struct settings *settings, const struct kube_container *container)
+{
+    uint64_t size = AGENT_RING_DEFAULT;
+
+    if (settings->buffer_size)
+        return settings->buffer_size;
+    if (container->memory_limit && container->memory_limit / 4 < size)
+        size = container->memory_limit / 4;
+    return size < AGENT_RING_MIN ? AGENT_RING_MIN : size;
+}
+
+static int build_tcpdump(struct command *command, const struct settings *settings)
+{
+    add(command, "-i");
+    add(command, settings->interface_count ? settings->interfaces[0] : "any");
+    add(command, "-U");
+    add(command, "-w");
+    add(command, "-");
+    if (settings->snaplen != AGENT_SNAPLEN_MAX) {
+        add(command, "-s");
+        add(command, command->snaplen);
+    }
+    if (settings->filter.program)
+        add(command, settings->filter_text);
+    return 0;
+}
+
+static int build_agent(struct command *command, const struct settings *settings, struct error *err)
+{
+    add(command, "capture");
+    for (size_t i = 0; i < settings->interface_count; i++) {
+        add(command, "-i");
+        add(command, settings->interfaces[i]);
+    }
+    add(command, "-s");
+    add(command, command->snaplen);
+    add(command, "-b");
+    add(command, command->ring);
+    if (!settings->filter.program)
+        return 0;
+    command->program = filter_encode(&settings->filter);
+    if (!command->program)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    add(command, "-F");
+    add(command, command->program);
+    if (settings->filter.vlan)
+        add(command, "-V");
+    return 0;
+}
+
+int command_build(struct command *ret_command, const struct settings *settings,
+                  const struct kube_container *container, struct error *err)
+{
+    struct command *command = ret_command;
+
+    *command = (struct command){.count = 0};
+    snprintf(command->snaplen, sizeof(command->snaplen), "%" PRIu32, settings->snaplen);
+    snprintf(command->ring, sizeof(command->ring), "%" PRIu64, ring_size(settings, container));
+    return settings->tcpdump_path ? build_tcpdump(command, settings)
+                                  : build_agent(command, settings, err);
+}
+
+void command_free(struct command *command)
+{
+    free(command->program);
+    command->program = NULL;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "capture/backend.h"
+#include "capture/settings.h"
+#include "capture/target.h"
+#include "common/agent.h"
+#include "kube/client.h"
+#include "kube/pod.h"
+#include "kube/stream.h"
+
+#define HEARTBEAT_MS     15000
+#define STOP_MS          5000 /* for the last packets after the agent was told to end */
+#define COMPLAINT_MAX    4096 /* bytes of one line of standard error */
+#define COMPLAINTS_SHOWN 20
+
+static void on_stage_timeout(void *data)
+{
+    struct session *session = data;
+    struct error err;
+
+    if (session->state == SESSION_STOPPING) {
+        log_debug("the agent did not end in time: its stream is cut");
+        session_end(session, NULL);
+        return;
+    }
+    error_set(&err, ERROR_TIMEOUT, "container \"%s\" of pod \"%s\": %s took too long",
+              session->target->container->name, session->target->pod->name, session->stage);
+    if (session->last_complaint[0])
+        error_remedy(&err, "it says: %s", session->last_complaint);
+    else
+        error_remedy(&err, "try again, with -v to see more");
+    session_end(session, &err);
+}
+
+static void on_heartbeat(void *data)
+{
+    struct session *session = data;
+
+    if (session->state == SESSION_RUNNING)
+        session->backend->heartbeat(session);
+    loop_set_timer(session->heartbeat, HEARTBEAT_MS);
+}
+
+struct session *session_start(struct kube_client *client, const struct backend *backend,
+                              const struct target *target, const struct settings *settings,
+                              bool (*item)(void *data, enum capture_item_kind kind,
+                                           const struct capture_item *item),
+                              void *data, struct error *err)
+{
+    struct session *session = calloc(1, sizeof(*session));
+
+    if (!session) {
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    session->loop = kube_client_loop(client);
+    session->client = client;
+    session->backend = backend;
+    session->target = target;
+    session->settings = settings;
+    session->item = item;
+    session->data = data;
+    buf_init(&session->complaint, COMPLAINT_MAX);
+    session->stage_timer = loop_add_timer(session->loop, 0, on_stage_timeout, session);
+    session->heartbeat = loop_add_timer(session->loop, HEARTBEAT_MS, on_heartbeat, session);
+    if (session->stage_timer)
+        loop_stop_timer(session->stage_timer);
+    if (!session->stage_timer || !session->heartbeat)
+        error_set(err, ERROR_INTERNAL, "out of memory");
+    else if (backend->start(session, err) == 0)
+        return session;
+    session_free(session);
+    return NULL;
+}
+
+void session_free(struct session *session)
+{
+    if (!session)
+        return;
+    session->state = SESSION_ENDED;
+    kube_stream_free(session->stream);
+    session->backend->release(session);
+    capture_reader_free(session->reader);
+    buf_free(&session->complaint);
+    loop_remove_timer(session->stage_timer);
+    loop_remove_timer(session->heartbeat);
+    free(session);
+}
+
+void session_stage(struct session *session, const char *stage, unsigned milliseconds)
+{
+    session->stage = stage;
+    if (stage)
+        loop_set_timer(session->stage_timer, milliseconds);
+    else
+        loop_stop_timer(session->stage_timer);
+}
+
+void session_end(struct session *session, const struct error *err)
+{
+    if (session->state == SESSION_ENDED)
+        return;
+    session->state = SESSION_ENDED;
+    loop_stop_timer(session->stage_timer);
+    loop_stop_timer(session->heartbeat);
+    if (err && session->error.kind == ERROR_NONE)
+        session->error = *err;
+}
+
+void session_running(struct session *session, struct capture_reader *reader)
+{
+    session->reader = reader;
+    if (session->state == SESSION_STARTING)
+        session->state = SESSION_RUNNING;
+    session_stage(session, NULL, 0);
+    on_heartbeat(session);
+}
+
+void session_stop(struct session *session)
+{
+    if (session->state == SESSION_STARTING) {
+        session_end(session, NULL);
+    } else if (session->state == SESSION_RUNNING) {
+        session->state = SESSION_STOPPING;
+        session->backend->stop(session);
+        session_stage(session, "its end", STOP_MS);
+    }
+}
+
+void session_cut(struct session *session)
+{
+    session_end(session, NULL);
+}
+
+/* ---- what the agent sends ---- */
+
+void session_pump(struct session *session)
+{
+    struct capture_item item;
+    struct error err;
+    bool taken = true;
+
+    while (session->reader && taken) {
+        enum capture_item_kind kind = capture_reader_next(session->reader, &item, &err);
+
+        if (kind == CAPTURE_MALFORMED) {
+            session_end(session, &err);
+            capture_reader_free(session->reader);
+            session->reader = NULL;
+        }
+        if (kind == CAPTURE_MORE || kind == CAPTURE_MALFORMED)
+            break;
+        taken = session->item(session->data, kind, &item);
+        if (!taken)
+            capture_reader_unread(session->reader);
+    }
+    session->paused = !taken;
+    if (session->stream && session->state != SESSION_ENDED)
+        kube_stream_pause(session->stream, session->paused);
+}
+
+void session_packets(struct session *session, const unsigned char *bytes, size_t length)
+{
+    struct error err;
+
+    if (session->state == SESSION_ENDED || !session->reader)
+        return;
+    if (capture_reader_feed(session->reader, bytes, length) < 0) {
+        error_set(&err, ERROR_INTERNAL, "out of memory");
+        session_end(session, &err);
+        return;
+    }
+    if (!session->paused)
+        session_pump(session);
+}
+
+/* One whole line of the agent's standard error. */
+static void show_complaint(struct session *session, const char *line)
+{
+    text_escape(session->last_complaint, sizeof(session->last_complaint), line, strlen(line));
+    if (session->settings->tcpdump_path || session->complaints++ >= COMPLAINTS_SHOWN)
+        log_debug("agent: %s", line);
+    else if (session->state != SESSION_STARTING)
+        log_warning("agent: %s", line);
+}
+
+void session_complaint(struct session *session, const unsigned char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] != '\n' && buf_append(&session->complaint, &bytes[i], 1))
+            continue;
+        const char *line = buf_string(&session->complaint);
+        if (line && *line)
+            show_complaint(session, line);
+        buf_take(&session->complaint, session->complaint.length);
+    }
+}
+
+/* ---- its end ---- */
+
+/* Turns an exit code of common/agent.h into a sentence. Return: false when it is none of them. */
+static bool explain_agent(const struct session *session, int code, struct error *err)
+{
+    const char *container = session->target->container->name, *pod = session->target->pod->name;
+    const char *says = session->last_complaint;
+
+    switch (code) {
+    case AGENT_EXIT_NO_PERMISSION:
+        error_set(err, ERROR_TARGET,
+                  "container \"%s\" of pod \"%s\" may not capture: it lacks the capability NET_RAW",
+                  container, pod);
+        error_remedy(err, "capture from the node instead with -p, or choose another container of "
+                          "the pod with -c: they share one network");
+        return true;
+    case AGENT_EXIT_NO_INTERFACE:
+        error_set(err, ERROR_TARGET, "pod \"%s\" has no such interface: %s", pod, says);
+        error_remedy(err, "leave out -i to capture on every interface");
+        return true;
+    case AGENT_EXIT_NO_NAMESPACE:
+        error_set(err, ERROR_TARGET, "the network namespace of pod \"%s\" was not found: %s", pod,
+                  says);
+        return true;
+    case AGENT_EXIT_NO_PACKET_SOCKET:
+        error_set(err, ERROR_TARGET, "the kernel under pod \"%s\" has no packet sockets: %s", pod,
+                  says);
+        return true;
+    case AGENT_EXIT_NO_MEMORY:
+        error_set(err, ERROR_TARGET, "there is no memory for the packet ring in pod \"%s\": %s",
+                  pod, says);
+        error_remedy(err, "try a smaller --buffer-size");
+        return true;
+    case AGENT_EXIT_BAD_FILTER:
+        error_set(err, ERROR_TARGET, "the kernel under pod \"%s\" refuses the filter: %s", pod,
+                  says);
+        error_remedy(err, "make the filter shorter");
+        return true;
+    case AGENT_EXIT_SILENCE:
+        error_set(err, ERROR_NETWORK, "the agent in pod \"%s\" had not heard from us for %d s", pod,
+                  AGENT_SILENCE_SECONDS);
+        return true;
+    case AGENT_EXIT_BAD_OPTIONS:
+    case AGENT_EXIT_OUTPUT_CLOSED:
+    case AGENT_EXIT_INTERNAL:
+        error_set(err, ERROR_INTERNAL, "the agent in pod \"%s\" failed: %s", pod, says);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void explain_exit(const struct session *session, const struct kube_exit *exit,
+                         struct error *err)
+{
+    const char *container = session->target->container->name, *pod = session->target->pod->name;
+
+    if (session->backend->explain(session, exit, err))
+        return;
+    if (exit->kind == KUBE_EXIT_CODE && !session->settings->tcpdump_path &&
+        explain_agent(session, exit->code, err))
+        return;
+    if (exit->kind == KUBE_EXIT_CODE && exit->code == 137) {
+        error_set(err, ERROR_TARGET,
+                  "container \"%s\" of pod \"%s\" was ended: it died, or the pod was deleted",
+                  container, pod);
+        error_remedy(err, "see: kubectl get pod %s -n %s", pod, session->target->pod->namespace);
+    } else if (exit->kind == KUBE_EXIT_CODE) {
+        error_set(err, ERROR_TARGET,
+                  "the capture in container \"%s\" of pod \"%s\" ended with exit "
+                  "code %d%s%s",
+                  container, pod, exit->code, session->last_complaint[0] ? ": " : "",
+                  session->last_complaint);
+    } else {
+        error_set(err, ERROR_TARGET,
+                  "the agent could not be started in container \"%s\" of pod "
+                  "\"%s\": %s",
+                  container, pod, exit->message);
+    }
+}
+
+void session_closed(struct session *session, const struct kube_exit *exit, const struct error *err)
+{
+    struct error explained = {0};
+
+    if (session->state == SESSION_ENDED)
+        return;
+    if (session->complaint.length > 0)
+        session_complaint(session, (const unsigned char *)"\n", 1);
+    if (exit && exit->kind == KUBE_EXIT_CODE && exit->code == 0 &&
+        session->state != SESSION_STARTING) {
+        session_end(session, NULL);
+    } else if (!exit || exit->kind == KUBE_EXIT_LOST) {
+        session_end(session, session->state == SESSION_STOPPING ? NULL : err);
+    } else {
+        explain_exit(session, exit, &explained);
+        session_end(session, &explained);
+    }
+}

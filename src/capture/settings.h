@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How to capture: what the command line said, ready for use. Strings are borrowed. */
+#ifndef KSNIFF_CAPTURE_SETTINGS_H
+#define KSNIFF_CAPTURE_SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture/filter.h"
+
+struct capture_format;
+
+struct settings {
+    const char *namespace;
+    const char *pod;
+    const char *container;         /* NULL: to be chosen */
+    const char *const *interfaces; /* NULL-terminated; none: every interface */
+    size_t interface_count;
+    const char *filter_text; /* NULL: none */
+    struct filter filter;
+    uint32_t snaplen;     /* bytes */
+    uint64_t buffer_size; /* bytes of the agent's ring, 0: chosen by the container's limit */
+    uint64_t count;       /* packets, 0: no limit */
+    uint64_t duration;    /* milliseconds, 0: no limit */
+    uint64_t max_size;    /* bytes of output, 0: no limit */
+    const struct capture_format *format;
+    const char *tcpdump_path; /* -l: upload this instead of our agent; NULL: no */
+    const char *remote_path;  /* -r; NULL: chosen in the container */
+};
+
+#endif

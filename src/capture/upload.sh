@@ -1,0 +1,70 @@
+# Runs in the target container, as sh -c SCRIPT ksniff MODE NAME PATH... -- ARGUMENT...
+# Takes an executable from standard input, runs it with the ARGUMENTs, and leaves nothing behind.
+#
+# MODE agent: the executable watches standard input itself. MODE tcpdump: it does not; this does.
+# NAME: the file's name where a PATH is a directory. PATHs are tried in turn.
+# Says "ksniff HOW MACHINE" when it is ready; then standard input brings the size in bytes as a line
+# and the executable, as bytes (HOW is head or dd) or as lines for printf, with a dot as the last.
+# Exit codes: 80 no PATH can be written, 81 the executable did not come whole, 82 nothing can be
+# executed from where it can be written, 83 there is no chmod; else what the executable ends with.
+#
+# Only what POSIX sh has by itself is taken for granted; comments and indents are cut at build time.
+umask 077
+mode=$1 name=$2 code=80 f=
+shift 2
+command -v chmod >/dev/null 2>&1 || exit 83
+while [ "$1" != -- ]; do
+    t=$1
+    shift
+    [ -z "$f" ] || continue
+    [ -d "$t" ] && t=${t%/}/$name
+    [ -e "$t" ] && continue
+    { echo 'exit 7' >"$t"; } 2>/dev/null || continue
+    chmod 700 "$t" 2>/dev/null
+    "$t" >/dev/null 2>&1 </dev/null
+    # 126: the mount has noexec. A shell runs a file that is no program as a script.
+    if [ $? -ne 126 ]; then
+        f=$t
+    else
+        code=82
+        rm -f "$t"
+    fi
+done
+shift
+[ -n "$f" ] || exit $code
+how="printf"
+command -v dd >/dev/null 2>&1 && how="dd"
+command -v head >/dev/null 2>&1 && how="head"
+echo "ksniff $how $(uname -m 2>/dev/null)"
+code=81
+if read -r size; then
+    # shellcheck disable=SC2059 # the lines are made for printf: octal escapes alone
+    case $how in
+    head) head -c "$size" >"$f" ;;
+    dd) dd bs=1 count="$size" of="$f" 2>/dev/null ;;
+    printf) while IFS= read -r line && [ "$line" != . ]; do printf "$line"; done >"$f" ;;
+    esac
+    if [ "$(wc -c 2>/dev/null <"$f" || echo "$size")" -eq "$size" ]; then
+        if [ "$mode" = agent ]; then
+            "$f" "$@" -u "$f"
+            code=$?
+        else
+            exec 3<&0
+            "$f" "$@" 3<&- </dev/null &
+            p=$!
+            (
+                while read -r line <&3 && [ "$line" != q ]; do :; done
+                kill "$p"
+                sleep 2
+                kill -9 "$p"
+            ) 2>/dev/null >/dev/null &
+            r=$!
+            exec 3<&-
+            wait "$p"
+            code=$?
+            kill "$r" 2>/dev/null
+        fi
+    fi
+fi
+rm -f "$f" 2>/dev/null
+exit $code

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/flags.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/options.h"
+#include "common/agent.h"
+
+#define P "KUBECTL_PLUGINS_LOCAL_FLAG_"
+
+/* ---- kinds of values ---- */
+
+static int expected(struct error *err, const char *as, const char *value, const char *what)
+{
+    return error_set(err, ERROR_USAGE, "%s takes %s, not \"%s\"", as, what, value);
+}
+
+/* Go's strconv.ParseBool, which kubectl's switches take. Return: 0 or -1. */
+static int parse_bool(const char *value, bool *ret)
+{
+    static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
+    static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
+
+    for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+        if (strcmp(value, yes[i]) == 0 || strcmp(value, no[i]) == 0) {
+            *ret = strcmp(value, yes[i]) == 0;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+static int take_bool(bool *field, const char *value, const char *as, struct error *err)
+{
+    return parse_bool(value, field) < 0 ? expected(err, as, value, "true or false") : 0;
+}
+
+static int take_text(const char **field, const char *value, const char *as, struct error *err)
+{
+    if (!*value)
+        return error_set(err, ERROR_USAGE, "%s is empty", as);
+    *field = value;
+    return 0;
+}
+
+static int take_number(uint64_t *field, const char *value, const char *as, struct error *err)
+{
+    uint64_t number = 0;
+
+    for (const char *c = value; *c || c == value; c++) {
+        if (!isdigit((unsigned char)*c) || number > UINT64_MAX / 10 - 1)
+            return expected(err, as, value, "a whole number");
+        number = number * 10 + (uint64_t)(*c - '0');
+    }
+    *field = number;
+    return 0;
+}
+
+static int take_size(uint64_t *field, const char *value, const char *as, struct error *err)
+{
+    return text_parse_size(value, field) < 0
+               ? expected(err, as, value, "a size such as 64k, 32M or 1G")
+               : 0;
+}
+
+static int take_duration(uint64_t *field, const char *value, const char *as, struct error *err)
+{
+    return text_parse_duration(value, field) < 0
+               ? expected(err, as, value, "a duration such as 30s, 5m or 1h30m")
+               : 0;
+}
+
+/* RFC 1123, as Kubernetes' names are: a subdomain (with dots) or a label. */
+static bool is_dns1123(const char *text, bool dots, size_t most)
+{
+    size_t length = strlen(text);
+
+    if (length == 0 || length > most)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        bool alnum = islower((unsigned char)text[i]) || isdigit((unsigned char)text[i]);
+        bool inside = i > 0 && i + 1 < length;
+
+        if (!alnum && !(inside && (text[i] == '-' || (dots && text[i] == '.'))))
+            return false;
+    }
+    return true;
+}
+
+bool flags_is_pod_name(const char *text)
+{
+    return is_dns1123(text, true, 253);
+}
+
+static int take_label(const char **field, const char *value, const char *as, struct error *err)
+{
+    if (!is_dns1123(value, false, 63))
+        return expected(err, as, value, "a name of lower-case letters, digits and dashes");
+    *field = value;
+    return 0;
+}
+
+/* ---- setters ---- */
+
+#define SETTER(name, take, field)                                                                  \
+    static int set_##name(struct options *options, const char *value, const char *as,              \
+                          struct error *err)                                                       \
+    {                                                                                              \
+        return take(&options->field, value, as, err);                                              \
+    }
+
+SETTER(namespace, take_label, namespace)
+SETTER(container, take_label, container)
+SETTER(filter, take_text, filter)
+SETTER(output_file, take_text, output_file)
+SETTER(local_tcpdump_path, take_text, local_tcpdump_path)
+SETTER(remote_tcpdump_path, take_text, remote_tcpdump_path)
+SETTER(count, take_number, count)
+SETTER(duration, take_duration, duration)
+SETTER(max_size, take_size, max_size)
+SETTER(buffer_size, take_size, buffer_size)
+SETTER(quiet, take_bool, quiet)
+SETTER(context, take_text, kube.context)
+SETTER(kubeconfig, take_text, kube.kubeconfig)
+SETTER(cluster, take_text, kube.cluster)
+SETTER(user, take_text, kube.user)
+SETTER(server, take_text, kube.server)
+SETTER(token, take_text, kube.token)
+SETTER(as, take_text, kube.as)
+SETTER(as_uid, take_text, kube.as_uid)
+SETTER(certificate_authority, take_text, kube.certificate_authority)
+SETTER(client_certificate, take_text, kube.client_certificate)
+SETTER(client_key, take_text, kube.client_key)
+SETTER(tls_server_name, take_text, kube.tls_server_name)
+SETTER(insecure, take_bool, kube.insecure_skip_tls_verify)
+SETTER(request_timeout, take_duration, request_timeout)
+
+static int set_interface(struct options *options, const char *value, const char *as,
+                         struct error *err)
+{
+    size_t length = strlen(value);
+
+    /* The kernel's rule: IFNAMSIZ bytes, no slash, no space. */
+    if (length == 0 || length > 15 || strcspn(value, "/ \t\r\n:") != length)
+        return expected(err, as, value, "the name of an interface, such as eth0");
+    for (size_t i = 0; i < length; i++)
+        if (!isgraph((unsigned char)value[i]))
+            return expected(err, as, value, "the name of an interface, such as eth0");
+    if (options->interface_count == OPTIONS_INTERFACES_MAX)
+        return error_set(err, ERROR_USAGE, "%s is given more than %d times", as,
+                         OPTIONS_INTERFACES_MAX);
+    options->interfaces[options->interface_count++] = value;
+    return 0;
+}
+
+static int set_snaplen(struct options *options, const char *value, const char *as,
+                       struct error *err)
+{
+    uint64_t snaplen;
+
+    if (take_number(&snaplen, value, as, err) < 0)
+        return -1;
+    if (snaplen > AGENT_SNAPLEN_MAX)
+        return expected(err, as, value, "at most 262144 bytes");
+    options->snaplen = snaplen ? (uint32_t)snaplen : AGENT_SNAPLEN_MAX;
+    return 0;
+}
+
+static int set_format(struct options *options, const char *value, const char *as, struct error *err)
+{
+    if (strcmp(value, "pcapng") == 0)
+        options->format = OPTIONS_FORMAT_PCAPNG;
+    else if (strcmp(value, "pcap") == 0)
+        options->format = OPTIONS_FORMAT_PCAP;
+    else
+        return expected(err, as, value, "pcapng or pcap");
+    return 0;
+}
+
+static int set_verbose(struct options *options, const char *value, const char *as,
+                       struct error *err)
+{
+    bool on;
+
+    if (take_bool(&on, value, as, err) < 0)
+        return -1;
+    options->verbose = on ? options->verbose + 1 : 0;
+    return 0;
+}
+
+static int set_as_group(struct options *options, const char *value, const char *as,
+                        struct error *err)
+{
+    size_t count = 0;
+
+    while (options->as_groups[count])
+        count++;
+    if (count == OPTIONS_AS_GROUPS_MAX)
+        return error_set(err, ERROR_USAGE, "%s is given more than %d times", as,
+                         OPTIONS_AS_GROUPS_MAX);
+    return take_text(&options->as_groups[count], value, as, err);
+}
+
+static int set_help(struct options *options, const char *value, const char *as, struct error *err)
+{
+    (void)as;
+    (void)err;
+    options->action = strcmp(value, "man") == 0 ? OPTIONS_MAN : OPTIONS_HELP;
+    return 0;
+}
+
+static int set_version(struct options *options, const char *value, const char *as,
+                       struct error *err)
+{
+    bool on = false;
+
+    if (take_bool(&on, value, as, err) < 0)
+        return -1;
+    if (on)
+        options->action = OPTIONS_VERSION;
+    return 0;
+}
+
+/* The node method's flags: known, so that nobody takes them for a mistake of typing. */
+static int refuse_node_method(struct options *options, const char *value, const char *as,
+                              struct error *err)
+{
+    (void)options;
+    (void)value;
+    error_set(err, ERROR_USAGE, "%s belongs to the node method, which this version does not have",
+              as);
+    return error_remedy(err, "without it the agent is uploaded into the container");
+}
+
+#define REFUSED_HELP "of the node method, which this version does not have"
+
+/* ---- the table ---- */
+
+const struct flag flags[] = {
+    {"container", 'c', FLAG_VALUE, FLAG_GROUP_CAPTURE, "NAME", P "CONTAINER",
+     "the container to put the agent in; default: the one of the annotation "
+     "kubectl.kubernetes.io/default-container, else the first",
+     set_container},
+    {"interface", 'i', FLAG_VALUE, FLAG_GROUP_CAPTURE, "NAME", P "INTERFACE",
+     "capture on this interface only; may be given several times; default: any, which is every "
+     "interface of the pod",
+     set_interface},
+    {"filter", 'f', FLAG_VALUE, FLAG_GROUP_CAPTURE, "EXPRESSION", P "FILTER",
+     "capture only what matches, in the language of pcap-filter(7)", set_filter},
+    {"snaplen", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "BYTES", NULL,
+     "keep this much of each packet; default: 262144", set_snaplen},
+    {"buffer-size", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "SIZE", NULL,
+     "the ring that holds packets while the way to you is slow; default: 32M, less where the "
+     "container has little memory",
+     set_buffer_size},
+    {"count", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "N", NULL, "end after this many packets",
+     set_count},
+    {"duration", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "TIME", NULL,
+     "end after this time: 30s, 5m, 1h30m", set_duration},
+    {"output-file", 'o', FLAG_VALUE, FLAG_GROUP_OUTPUT, "FILE", P "OUTPUT_FILE",
+     "write the packets to this file, or with - to standard output; default: open Wireshark",
+     set_output_file},
+    {"format", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "FORMAT", NULL,
+     "pcapng or pcap (with nanoseconds); default: by the file's ending, else pcapng", set_format},
+    {"max-size", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "SIZE", NULL,
+     "end before the output becomes larger than this", set_max_size},
+    {"quiet", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "say nothing but warnings and errors",
+     set_quiet},
+    {"verbose", 'v', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, P "VERBOSE",
+     "say more; twice: requests to the API server too (never secrets)", set_verbose},
+    {"local-tcpdump-path", 'l', FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", P "LOCAL_TCPDUMP_PATH",
+     "upload and run this static tcpdump instead of the agent", set_local_tcpdump_path},
+    {"remote-tcpdump-path", 'r', FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", P "REMOTE_TCPDUMP_PATH",
+     "where in the container the agent is put; default: the first place that can be written to and "
+     "executed from",
+     set_remote_tcpdump_path},
+    {"privileged", 'p', FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL, REFUSED_HELP,
+     refuse_node_method},
+    {"image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", NULL, REFUSED_HELP, refuse_node_method},
+    {"tcpdump-image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", NULL, REFUSED_HELP,
+     refuse_node_method},
+    {"socket", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", NULL, REFUSED_HELP, refuse_node_method},
+    {"serviceaccount", 's', FLAG_VALUE, FLAG_GROUP_METHOD, "NAME", NULL, REFUSED_HELP,
+     refuse_node_method},
+    {"pod-creation-timeout", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "TIME", NULL, REFUSED_HELP,
+     refuse_node_method},
+    {"namespace", 'n', FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAME", "KUBECTL_PLUGINS_CURRENT_NAMESPACE",
+     "the pod's namespace; default: the context's, else \"default\"", set_namespace},
+    {"context", 'x', FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAME", "KUBECTL_PLUGINS_CURRENT_CONTEXT",
+     "the kubeconfig context to use; default: the current one", set_context},
+    {"kubeconfig", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "FILE", NULL, "use only this kubeconfig",
+     set_kubeconfig},
+    {"cluster", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAME", NULL, "the kubeconfig cluster to use",
+     set_cluster},
+    {"user", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAME", NULL, "the kubeconfig user to use",
+     set_user},
+    {"server", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "URL", NULL, "the API server's address",
+     set_server},
+    {"token", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "TOKEN", NULL,
+     "the bearer token to authenticate with", set_token},
+    {"as", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "USER", NULL, "act as this user", set_as},
+    {"as-group", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "GROUP", NULL,
+     "act as a member of this group; may be given several times", set_as_group},
+    {"as-uid", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "UID", NULL, "act with this UID", set_as_uid},
+    {"certificate-authority", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "FILE", NULL,
+     "the certificate that the API server's is checked with", set_certificate_authority},
+    {"client-certificate", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "FILE", NULL,
+     "the certificate to authenticate with", set_client_certificate},
+    {"client-key", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "FILE", NULL, "the key to authenticate with",
+     set_client_key},
+    {"insecure-skip-tls-verify", 0, FLAG_SWITCH, FLAG_GROUP_CLUSTER, NULL, NULL,
+     "do not check the API server's certificate", set_insecure},
+    {"tls-server-name", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAME", NULL,
+     "the name to check the API server's certificate for", set_tls_server_name},
+    {"request-timeout", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "TIME", NULL,
+     "how long one request may take; default: 0, no limit", set_request_timeout},
+    {"help", 'h', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "print this", set_help},
+    {"version", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "print the version", set_version},
+};
+
+const size_t flag_count = sizeof(flags) / sizeof(flags[0]);
+
+const struct flag *flag_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < flag_count; i++)
+        if (strlen(flags[i].name) == length && memcmp(flags[i].name, name, length) == 0)
+            return &flags[i];
+    return NULL;
+}
+
+const struct flag *flag_find_letter(char letter)
+{
+    for (size_t i = 0; i < flag_count; i++)
+        if (letter && flags[i].letter == letter)
+            return &flags[i];
+    return NULL;
+}
+
+const char *flag_nearest(const char *name, size_t length)
+{
+    char typed[64];
+    const char *best = NULL;
+    unsigned least = 4; /* further away it is another word */
+
+    snprintf(typed, sizeof(typed), "%.*s", (int)(length < 63 ? length : 63), name);
+    for (size_t i = 0; i < flag_count; i++) {
+        unsigned distance = text_distance(typed, flags[i].name);
+
+        if (distance < least && distance < strlen(flags[i].name)) {
+            least = distance;
+            best = flags[i].name;
+        }
+    }
+    return best;
+}

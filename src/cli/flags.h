@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one table of flags. The parser (options.c), --help and the man page (help.c) come from its
+ * rows; a flag that is not here does not exist.
+ */
+#ifndef KSNIFF_CLI_FLAGS_H
+#define KSNIFF_CLI_FLAGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct options;
+
+enum flag_group { FLAG_GROUP_CAPTURE, FLAG_GROUP_OUTPUT, FLAG_GROUP_METHOD, FLAG_GROUP_CLUSTER };
+
+enum flag_kind {
+    FLAG_VALUE,  /* takes a value */
+    FLAG_SWITCH, /* true, false, or none, which is true */
+};
+
+struct flag {
+    const char *name; /* without the dashes */
+    char letter;      /* 0: none */
+    enum flag_kind kind;
+    enum flag_group group;
+    const char *metavar;
+    const char *environment; /* the variable that is read where the flag is not given; NULL: none */
+    const char *help;        /* one sentence */
+    /*
+     * Takes a value into the options. @value of a switch is "true" or "false".
+     * Return: 0; -1 with the error, whose text speaks of @as ("--count", or the variable's name).
+     */
+    int (*set)(struct options *options, const char *value, const char *as, struct error *err);
+};
+
+extern const struct flag flags[];
+extern const size_t flag_count;
+
+/* flags_is_pod_name - RFC 1123 subdomain: what Kubernetes lets a pod be called. */
+bool flags_is_pod_name(const char *text);
+
+/* flag_find - by name, or by letter. Return: NULL when there is none. */
+const struct flag *flag_find(const char *name, size_t length);
+const struct flag *flag_find_letter(char letter);
+
+/* flag_nearest - the name that is most like @name. Return: NULL when none is like it. */
+const char *flag_nearest(const char *name, size_t length);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kubectl-sniff: from options to a capture. The order matters: all that can be wrong on this
+ * machine is found before anything touches the cluster.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "capture/capture.h"
+#include "capture/settings.h"
+#include "cli/help.h"
+#include "cli/options.h"
+#include "kube/client.h"
+#include "sink/sink.h"
+
+#define EXIT_USAGE       2
+#define EXIT_INTERRUPTED 130
+
+/* Kubernetes names of the target, without "pod/" before it. */
+static const char *pod_name(const char *target)
+{
+    const char *slash = strchr(target, '/');
+
+    return slash ? slash + 1 : target;
+}
+
+static const struct capture_format *choose_format(const struct options *options)
+{
+    const struct capture_format *format = NULL;
+
+    if (options->format == OPTIONS_FORMAT_PCAP)
+        return &capture_format_pcap;
+    if (options->format == OPTIONS_FORMAT_DEFAULT && options->output_file)
+        format = capture_format_of_file(options->output_file);
+    return format ? format : &capture_format_pcapng;
+}
+
+static void log_settings(const struct settings *settings)
+{
+    log_info("sniffing on pod: '%s' [namespace: '%s', container: '%s', filter: '%s', interface: "
+             "'%s%s']",
+             settings->pod, settings->namespace, settings->container ? settings->container : "",
+             settings->filter_text ? settings->filter_text : "",
+             settings->interface_count ? settings->interfaces[0] : "any",
+             settings->interface_count > 1 ? ", ..." : "");
+}
+
+/* Everything from the kubeconfig on: needs the event loop. */
+static int run_in_loop(struct loop *loop, const struct options *options, struct settings *settings,
+                       struct sink *sink, struct error *err)
+{
+    struct kube_overrides overrides = options->kube;
+    struct kube_config *config = NULL;
+    struct kube_client *client = NULL;
+    int result = -1;
+
+    overrides.as_groups = options->as_groups;
+    overrides.namespace = options->namespace;
+    if (kube_config_load(&overrides, &config, err) < 0)
+        return -1;
+    settings->namespace = config->namespace;
+    if (kube_client_new(loop, config, options->request_timeout, &client, err) == 0) {
+        log_settings(settings);
+        result = capture_run(client, settings, sink, log_is_terminal() && !options->quiet, err);
+    }
+    sink_free(sink);
+    kube_client_free(client);
+    kube_config_free(config);
+    return result;
+}
+
+static int sniff(const struct options *options, struct error *err)
+{
+    struct sink sink = {.output = options->output_file};
+    struct settings settings = {
+        .pod = pod_name(options->target),
+        .container = options->container,
+        .interfaces = options->interfaces,
+        .interface_count = options->interface_count,
+        .filter_text = options->filter,
+        .snaplen = options->snaplen,
+        .buffer_size = options->buffer_size,
+        .count = options->count,
+        .duration = options->duration,
+        .max_size = options->max_size,
+        .format = choose_format(options),
+        .tcpdump_path = options->local_tcpdump_path,
+        .remote_path = options->remote_tcpdump_path,
+    };
+    int result = -1;
+
+    /* libpcap asks DNS for names in a filter, which blocks: before the loop takes over the signals,
+     * so that Ctrl-C still ends it. */
+    if (filter_compile(options->filter, options->snaplen, &settings.filter, err) < 0)
+        return -1;
+    struct loop *loop = NULL;
+    if (sink_prepare(&sink, err) == 0 && (loop = loop_new(err)) != NULL)
+        result = run_in_loop(loop, options, &settings, &sink, err);
+    sink_free(&sink);
+    loop_free(loop);
+    filter_free(&settings.filter);
+    return result;
+}
+
+static enum log_level level_of(const struct options *options)
+{
+    if (options->quiet)
+        return LOG_LEVEL_WARNING;
+    return options->verbose == 0   ? LOG_LEVEL_INFO
+           : options->verbose == 1 ? LOG_LEVEL_DEBUG
+                                   : LOG_LEVEL_TRACE;
+}
+
+static int exit_code(const struct error *err)
+{
+    return err->kind == ERROR_USAGE         ? EXIT_USAGE
+           : err->kind == ERROR_INTERRUPTED ? EXIT_INTERRUPTED
+                                            : 1;
+}
+
+int main(int argc, char *argv[])
+{
+    struct options options;
+    struct error err = {0};
+
+    log_start(LOG_LEVEL_INFO);
+    if (options_parse(argc, argv, &options, &err) < 0) {
+        log_failure(&err);
+        return EXIT_USAGE;
+    }
+    log_start(level_of(&options));
+    if (options.action != OPTIONS_SNIFF)
+        return help_print(&options);
+    if (sniff(&options, &err) == 0)
+        return 0;
+    log_failure(&err);
+    return exit_code(&err);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parser: pflag's syntax, as users of kubectl know it. What the flags mean stands in flags.c.
+ */
+#include "cli/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "cli/flags.h"
+#include "common/agent.h"
+
+#define FLAGS_MAX 64
+
+struct parser {
+    int argc;
+    char *const *argv;
+    int at; /* the word being read */
+    struct options *options;
+    bool given[FLAGS_MAX]; /* by index of the table */
+};
+
+static int set(struct parser *parser, const struct flag *flag, const char *value, const char *as,
+               struct error *err)
+{
+    parser->given[flag - flags] = true;
+    return flag->set(parser->options, value, as, err);
+}
+
+/* Sets a flag, with the value that stands behind "=", or else is the next word. */
+static int set_with_value(struct parser *parser, const struct flag *flag, const char *attached,
+                          const char *as, struct error *err)
+{
+    if (attached)
+        return set(parser, flag, attached, as, err);
+    if (flag->kind == FLAG_SWITCH)
+        return set(parser, flag, "true", as, err);
+    if (parser->at + 1 >= parser->argc) {
+        error_set(err, ERROR_USAGE, "%s needs a value", as);
+        return error_remedy(err, "%s %s", as, flag->metavar);
+    }
+    return set(parser, flag, parser->argv[++parser->at], as, err);
+}
+
+/* "--name", "--name value", "--name=value" */
+static int parse_long(struct parser *parser, const char *name, struct error *err)
+{
+    size_t length = strcspn(name, "=");
+    const struct flag *flag = flag_find(name, length);
+    char as[80];
+
+    snprintf(as, sizeof(as), "--%.*s", (int)(length < 70 ? length : 70), name);
+    if (flag)
+        return set_with_value(parser, flag, name[length] ? name + length + 1 : NULL, as, err);
+    const char *nearest = flag_nearest(name, length);
+    error_set(err, ERROR_USAGE, "unknown flag \"%s\"", as);
+    if (nearest)
+        return error_remedy(err, "did you mean \"--%s\"?", nearest);
+    return error_remedy(err, "see: kubectl sniff --help");
+}
+
+/* "-v", "-vv", "-n value", "-nvalue", "-n=value" */
+static int parse_letters(struct parser *parser, const char *letters, struct error *err)
+{
+    for (; *letters; letters++) {
+        const struct flag *flag = flag_find_letter(*letters);
+        char as[8];
+
+        snprintf(as, sizeof(as), "-%c", *letters);
+        if (!flag) {
+            error_set(err, ERROR_USAGE, "unknown flag \"%s\"", as);
+            return error_remedy(err, "see: kubectl sniff --help");
+        }
+        const char *attached = letters[1] == '=' ? letters + 2 : NULL;
+        if (flag->kind == FLAG_VALUE && !attached && letters[1])
+            attached = letters + 1;
+        if (set_with_value(parser, flag, attached, as, err) < 0)
+            return -1;
+        if (attached || flag->kind == FLAG_VALUE)
+            return 0;
+    }
+    return 0;
+}
+
+static int take_target(struct options *options, const char *word, struct error *err)
+{
+    if (!options->target) {
+        options->target = word;
+        return 0;
+    }
+    error_set(err, ERROR_USAGE, "unexpected argument \"%s\": the pod is \"%s\" already", word,
+              options->target);
+    return error_remedy(err, "a filter stands behind -f, in quotes");
+}
+
+static int parse_words(struct parser *parser, struct error *err)
+{
+    bool flags_ended = false;
+
+    for (parser->at = 1; parser->at < parser->argc; parser->at++) {
+        const char *word = parser->argv[parser->at];
+        int result;
+
+        if (!flags_ended && strcmp(word, "--") == 0) {
+            flags_ended = true;
+            continue;
+        }
+        if (flags_ended || word[0] != '-' || !word[1])
+            result = take_target(parser->options, word, err);
+        else if (word[1] == '-')
+            result = parse_long(parser, word + 2, err);
+        else
+            result = parse_letters(parser, word + 1, err);
+        if (result < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Variables that kubectl, or the user, has set for what the command line leaves out. */
+static int read_environment(struct parser *parser, struct error *err)
+{
+    for (size_t i = 0; i < flag_count; i++) {
+        const char *value = flags[i].environment ? getenv(flags[i].environment) : NULL;
+
+        if (value && *value && !parser->given[i] &&
+            flags[i].set(parser->options, value, flags[i].environment, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_target(const char *target, struct error *err)
+{
+    static const char *const kinds[] = {"pod/", "pods/", "po/"};
+    const char *name = target;
+
+    if (!target || !*target) {
+        error_set(err, ERROR_USAGE, "no pod is named");
+        return error_remedy(err, "kubectl sniff POD [flags]; see --help");
+    }
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strncasecmp(target, kinds[i], strlen(kinds[i])) == 0)
+            name = target + strlen(kinds[i]);
+    if (name == target && strchr(target, '/')) {
+        error_set(err, ERROR_USAGE, "\"%s\" is no pod", target);
+        return error_remedy(err, "name one of its pods: POD or pod/POD");
+    }
+    if (!flags_is_pod_name(name)) {
+        error_set(err, ERROR_USAGE, "\"%s\" cannot be the name of a pod", name);
+        return error_remedy(err, "lower-case letters, digits, dashes and dots");
+    }
+    return 0;
+}
+
+/* "any" is what no interface means; beside others it makes no sense. */
+static int check_interfaces(struct options *options, struct error *err)
+{
+    for (size_t i = 0; i < options->interface_count; i++) {
+        if (strcmp(options->interfaces[i], "any") != 0)
+            continue;
+        if (options->interface_count > 1)
+            return error_set(err, ERROR_USAGE, "-i any contradicts the other -i");
+        options->interface_count = 0;
+    }
+    options->interfaces[options->interface_count] = NULL;
+    if (options->local_tcpdump_path && options->interface_count > 1) {
+        error_set(err, ERROR_USAGE, "tcpdump (-l) takes one -i");
+        return error_remedy(err, "leave out -l, or all -i but one");
+    }
+    return 0;
+}
+
+static int check_contradictions(const struct options *options, struct error *err)
+{
+    if (options->quiet && options->verbose)
+        return error_set(err, ERROR_USAGE, "--quiet contradicts --verbose");
+    if (options->format == OPTIONS_FORMAT_PCAP && !options->output_file) {
+        error_set(err, ERROR_USAGE, "Wireshark is given pcapng: --format pcap needs -o");
+        return error_remedy(err, "-o FILE, or -o - for standard output");
+    }
+    if (options->local_tcpdump_path && options->buffer_size) {
+        error_set(err, ERROR_USAGE, "--buffer-size is of the agent's ring: -l does without it");
+        return error_remedy(err, "leave out one of them");
+    }
+    if (options->buffer_size && options->buffer_size < AGENT_RING_MIN)
+        return error_set(err, ERROR_USAGE, "--buffer-size takes at least 1M");
+    if (options->buffer_size > (1ull << 31))
+        return error_set(err, ERROR_USAGE, "--buffer-size takes at most 2G");
+    return 0;
+}
+
+int options_parse(int argc, char *const argv[], struct options *ret_options, struct error *err)
+{
+    struct options options = {.snaplen = AGENT_SNAPLEN_MAX};
+    struct parser parser = {.argc = argc, .argv = argv, .options = &options};
+
+    if (parse_words(&parser, err) < 0)
+        return -1;
+    if (options.action == OPTIONS_SNIFF &&
+        (read_environment(&parser, err) < 0 || check_target(options.target, err) < 0 ||
+         check_interfaces(&options, err) < 0 || check_contradictions(&options, err) < 0))
+        return -1;
+    *ret_options = options;
+    return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the user asked for: the result of the command line and the environment. */
+#ifndef KSNIFF_CLI_OPTIONS_H
+#define KSNIFF_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kube/kubeconfig.h"
+
+struct error;
+
+#define OPTIONS_INTERFACES_MAX 64
+#define OPTIONS_AS_GROUPS_MAX  64
+
+enum options_format { OPTIONS_FORMAT_DEFAULT, OPTIONS_FORMAT_PCAPNG, OPTIONS_FORMAT_PCAP };
+
+enum options_action { OPTIONS_SNIFF, OPTIONS_HELP, OPTIONS_MAN, OPTIONS_VERSION };
+
+/* Strings point into argv, the environment, or literals: nothing here is owned. */
+struct options {
+    enum options_action action;
+    const char *target; /* POD or pod/POD, as given */
+
+    const char *namespace;                              /* NULL: the context's */
+    const char *container;                              /* NULL: to be chosen */
+    const char *interfaces[OPTIONS_INTERFACES_MAX + 1]; /* NULL-terminated; empty: any */
+    size_t interface_count;
+    const char *filter;      /* NULL: none */
+    const char *output_file; /* NULL: Wireshark; "-": standard output */
+    const char *local_tcpdump_path;
+    const char *remote_tcpdump_path;
+
+    uint32_t snaplen;     /* bytes */
+    uint64_t count;       /* packets; 0: no limit */
+    uint64_t duration;    /* milliseconds; 0: no limit */
+    uint64_t max_size;    /* bytes of output; 0: no limit */
+    uint64_t buffer_size; /* bytes of the agent's ring; 0: default */
+    enum options_format format;
+    bool quiet;
+    unsigned verbose; /* how many times */
+
+    struct kube_overrides kube;
+    const char *as_groups[OPTIONS_AS_GROUPS_MAX + 1];
+    uint64_t request_timeout; /* milliseconds; 0: none */
+};
+
+/*
+ * options_parse - read the command line, and the environment for what it leaves out
+ * @argv: argv[0] is the program
+ *
+ * Errors are ERROR_USAGE, with the nearest match as the remedy where there is one.
+ */
+int options_parse(int argc, char *const argv[], struct options *ret_options, struct error *err);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests to the API server: one at a time from the caller's view, inside the event loop.
+ * Streams (kube/stream.h) share the client's TLS, proxy and credential set-up.
+ */
+#ifndef KSNIFF_KUBE_CLIENT_H
+#define KSNIFF_KUBE_CLIENT_H
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <stddef.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kube/kubeconfig.h"
+
+struct error;
+struct loop;
+struct buf;
+struct kube_client;
+
+/*
+ * kube_client_new - nothing is sent yet
+ * @config: must outlive the client
+ * @timeout: milliseconds that one request may take; 0: 30 s to connect, then no limit
+ */
+int kube_client_new(struct loop *loop, const struct kube_config *config, uint64_t timeout,
+                    struct kube_client **ret_client, struct error *err);
+void kube_client_free(struct kube_client *client);
+
+struct loop *kube_client_loop(const struct kube_client *client);
+const struct kube_config *kube_client_config(const struct kube_client *client);
+
+/*
+ * kube_request - send one request and wait for its answer
+ * @method: GET, POST, PATCH, DELETE
+ * @path: from the server's root, query included, already escaped: "/api/v1/namespaces/x/pods/y"
+ * @content_type: of the body; NULL: application/json
+ * @body: sent as JSON; may be NULL; not consumed
+ * @ret_json: the answer, owned by the caller (json_decref()); may be NULL
+ *
+ * An answer of 401 renews the credentials once. Errors: those of kube_error_from_curl() and
+ * kube_error_from_status(), ERROR_INTERRUPTED, ERROR_TIMEOUT.
+ */
+int kube_request(struct kube_client *client, const char *method, const char *path,
+                 const char *content_type, const json_t *body, json_t **ret_json,
+                 struct error *err);
+
+/*
+ * For kube/stream.h: connections that are handed over after TLS.
+ *
+ * kube_client_connect - open a connection to the API server
+ * @done: called once, with CURLE_OK when the connection stands; the handle is the caller's from
+ * then on, to be used with curl_easy_send() and curl_easy_recv(), and ended with
+ *        kube_client_disconnect()
+ *
+ * Return: the handle, or NULL with the error.
+ */
+typedef void kube_connect_fn(void *data, CURLcode code, const char *detail);
+CURL *kube_client_connect(struct kube_client *client, kube_connect_fn *done, void *data,
+                          struct error *err);
+void kube_client_disconnect(struct kube_client *client, CURL *handle);
+
+/*
+ * kube_client_refresh - renew the credentials, @rejected after a 401 (see kube/credentials.h)
+ */
+int kube_client_refresh(struct kube_client *client, bool rejected, bool *ret_changed,
+                        struct error *err);
+
+/*
+ * kube_client_headers - append the header lines of authentication, impersonation, Host and
+ * User-Agent to a request that is written by hand. Return: false when they do not fit.
+ */
+bool kube_client_headers(const struct kube_client *client, struct buf *request);
+
+/* kube_client_base_path - the path of the server's URL ("" or "/k8s/clusters/c-1"). */
+const char *kube_client_base_path(const struct kube_client *client);
+
+/* kube_escape - percent-encode for a URL. Return: owned by the caller (free()). */
+char *kube_escape(const char *text);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* The host and port of the server, for messages. */
+static const char *server_of(const struct kube_config *config)
+{
+    const char *scheme = strstr(config->server, "://");
+
+    return scheme ? scheme + 3 : config->server;
+}
+
+static int connect_error(const struct kube_config *config, const char *detail, long os_errno,
+                         struct error *err)
+{
+    const char *server = server_of(config);
+
+    if (os_errno == ECONNREFUSED) {
+        error_set(err, ERROR_NETWORK, "connection to the server \"%s\" was refused", server);
+        return error_remedy(err,
+                            "is the API server running there? did you choose the right context?");
+    }
+    if (os_errno == ENETUNREACH || os_errno == EHOSTUNREACH) {
+        error_set(err, ERROR_NETWORK, "no route to the server \"%s\"", server);
+        return error_remedy(err, "is the VPN up?");
+    }
+    error_set(err, ERROR_NETWORK, "cannot connect to the server \"%s\": %s", server,
+              os_errno ? strerror((int)os_errno) : detail);
+    return error_remedy(err, "check the network, the proxy and the context's server");
+}
+
+int kube_error_from_curl(const struct kube_config *config, CURLcode code, const char *detail,
+                         long os_errno, struct error *err)
+{
+    const char *server = server_of(config);
+
+    if (!detail || !*detail)
+        detail = curl_easy_strerror(code);
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        error_set(err, ERROR_NETWORK, "cannot resolve the host of the server \"%s\"", server);
+        return error_remedy(err, "check DNS, the VPN, and the context's server");
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        error_set(err, ERROR_NETWORK, "cannot resolve the proxy: %s", detail);
+        return error_remedy(err, "check proxy-url in the kubeconfig, or HTTPS_PROXY");
+    case CURLE_PROXY:
+        error_set(err, ERROR_NETWORK, "the proxy does not let us through to \"%s\": %s", server,
+                  detail);
+        return error_remedy(err, "check proxy-url in the kubeconfig, or HTTPS_PROXY");
+    case CURLE_COULDNT_CONNECT:
+        return connect_error(config, detail, os_errno, err);
+    case CURLE_OPERATION_TIMEDOUT:
+        error_set(err, ERROR_TIMEOUT, "no answer from the server \"%s\" in time", server);
+        return error_remedy(err, "check the network, or raise --request-timeout");
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        error_set(err, ERROR_TLS, "the certificate of the server \"%s\" is not trusted: %s", server,
+                  detail);
+        return error_remedy(err, "check certificate-authority in the kubeconfig, or "
+                                 "tls-server-name if the name differs");
+    case CURLE_SSL_CERTPROBLEM:
+        error_set(err, ERROR_TLS, "the client certificate of user \"%s\" cannot be used: %s",
+                  config->user ? config->user : "", detail);
+        return error_remedy(err, "check client-certificate and client-key in the kubeconfig");
+    case CURLE_SSL_CONNECT_ERROR:
+        error_set(err, ERROR_TLS, "no TLS connection to the server \"%s\": %s", server, detail);
+        return error_remedy(err,
+                            "is it the API server's port? has the client certificate expired?");
+    default:
+        return error_set(err, ERROR_NETWORK, "the connection to the server \"%s\" failed: %s",
+                         server, detail);
+    }
+}
+
+static const char *string_at(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+/* Copies what stands between "namespaces/" and the next slash of a request's path. */
+static void namespace_of(const char *path, char *out, size_t size)
+{
+    const char *found = strstr(path, "/namespaces/");
+
+    out[0] = '\0';
+    if (!found)
+        return;
+    found += strlen("/namespaces/");
+    size_t length = strcspn(found, "/?");
+    if (length < size) {
+        memcpy(out, found, length);
+        out[length] = '\0';
+    }
+}
+
+/*
+ * What RBAC wants, from its fixed wording: `... cannot VERB resource "RESOURCE" in API group ...`.
+ * Return: 0, or -1 when the message is worded otherwise.
+ */
+static int wanted_right(const char *message, char *out, size_t size)
+{
+    const char *verb = strstr(message, " cannot ");
+    const char *resource = verb ? strstr(verb, " resource \"") : NULL;
+
+    if (!resource)
+        return -1;
+    verb += strlen(" cannot ");
+    const char *name = resource + strlen(" resource \"");
+    snprintf(out, size, "%.*s %.*s", (int)(resource - verb), verb, (int)strcspn(name, "\""), name);
+    return 0;
+}
+
+static int forbidden(const char *message, struct error *err)
+{
+    const char *user = strstr(message, "User \"");
+    char right[160];
+
+    if (wanted_right(message, right, sizeof(right)) == 0) {
+        error_set(err, ERROR_FORBIDDEN, "forbidden: %s", user ? user : message);
+        return error_remedy(err, "needs: %s", right);
+    }
+    return error_set(err, ERROR_FORBIDDEN, "forbidden: %s", message);
+}
+
+static int not_found(const json_t *status, const char *path, struct error *err)
+{
+    const json_t *details = json_object_get(status, "details");
+    const char *name = string_at(details, "name"), *kind = string_at(details, "kind");
+    char namespace[256];
+
+    namespace_of(path, namespace, sizeof(namespace));
+    if (!*name || !*kind)
+        return error_set(err, ERROR_NOT_FOUND, "%s", string_at(status, "message"));
+    if (!*namespace)
+        return error_set(err, ERROR_NOT_FOUND, "%s \"%s\" not found", kind, name);
+    error_set(err, ERROR_NOT_FOUND, "%s \"%s\" not found in namespace \"%s\"", kind, name,
+              namespace);
+    if (strcmp(kind, "pods") == 0)
+        error_remedy(err, "list them with: kubectl get pods -n %s; choose a namespace with -n",
+                     namespace);
+    return -1;
+}
+
+static int unauthorized(const struct kube_config *config, struct error *err)
+{
+    error_set(err, ERROR_UNAUTHORIZED,
+              "the server \"%s\" does not accept the credentials of user \"%s\"", server_of(config),
+              config->user ? config->user : "");
+    return error_remedy(err, "log in again; kubectl auth whoami tells who you are");
+}
+
+int kube_error_from_answer(const struct kube_config *config, const char *method, const char *path,
+                           long code, const char *body, size_t length, struct error *err)
+{
+    json_t *status = json_loadb(body ? body : "", length, 0, NULL);
+    const char *message = string_at(status, "message");
+    bool is_status = status && strcmp(string_at(status, "kind"), "Status") == 0;
+
+    if (code == 401)
+        unauthorized(config, err);
+    else if (!is_status && code == 403)
+        error_set(err, ERROR_FORBIDDEN, "forbidden: %s %s", method, path);
+    else if (!is_status)
+        error_set(err, ERROR_SERVER,
+                  "the server \"%s\" answered %s %s with HTTP %ld, not as an API server",
+                  server_of(config), method, path, code);
+    else if (code == 403)
+        forbidden(message, err);
+    else if (code == 404)
+        not_found(status, path, err);
+    else if (code == 409)
+        error_set(err, ERROR_CONFLICT, "%s", message);
+    else if (code == 504 || code == 408)
+        error_set(err, ERROR_TIMEOUT, "the server \"%s\" ran out of time: %s", server_of(config),
+                  message);
+    else
+        error_set(err, ERROR_SERVER, "%s", *message ? message : string_at(status, "reason"));
+    json_decref(status);
+    return -1;
+}
+
+/* The exit code stands in details.causes[reason=ExitCode].message. Return: -1 when it does not. */
+static int exit_code_of(const json_t *status)
+{
+    const json_t *causes = json_object_get(json_object_get(status, "details"), "causes");
+    size_t i;
+    json_t *cause;
+
+    json_array_foreach(causes, i, cause)
+    {
+        char *end;
+        const char *text = string_at(cause, "message");
+
+        if (strcmp(string_at(cause, "reason"), "ExitCode") != 0)
+            continue;
+        long code = strtol(text, &end, 10);
+        if (end != text && !*end && code >= 0 && code <= 255)
+            return (int)code;
+    }
+    return -1;
+}
+
+int kube_exit_from_status(const char *text, size_t length, struct kube_exit *ret_exit)
+{
+    json_t *status = json_loadb(text, length, 0, NULL);
+    struct kube_exit result = {.kind = KUBE_EXIT_START_FAILED, .code = -1};
+
+    if (!json_is_object(status) || !json_object_get(status, "status")) {
+        json_decref(status);
+        return -1;
+    }
+    snprintf(result.message, sizeof(result.message), "%s", string_at(status, "message"));
+    if (strcmp(string_at(status, "status"), "Success") == 0) {
+        result.kind = KUBE_EXIT_CODE;
+        result.code = 0;
+    } else if (exit_code_of(status) >= 0) {
+        result.kind = KUBE_EXIT_CODE;
+        result.code = exit_code_of(status);
+    }
+    json_decref(status);
+    *ret_exit = result;
+    return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a capture consists of, apart from the format it is written in: readers (reader.h,
+ * pcap_reader.h) give these, writers (writer.h) take them.
+ */
+#ifndef KSNIFF_PCAPNG_ITEM_H
+#define KSNIFF_PCAPNG_ITEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CAPTURE_NAME_MAX    640    /* bytes of an interface's name, NUL included */
+#define CAPTURE_COMMENT_MAX 1024   /* bytes of a comment, NUL included */
+#define CAPTURE_PACKET_MAX  262144 /* bytes of one packet that are taken from an agent */
+
+struct capture_interface {
+    uint16_t linktype; /* LINKTYPE_* */
+    uint32_t snaplen;  /* bytes */
+    char name[CAPTURE_NAME_MAX];
+    bool has_mac;
+    uint8_t mac[6];
+    uint64_t speed; /* bits per second, 0: unknown */
+};
+
+struct capture_packet {
+    uint32_t interface; /* index, in the order in which the interfaces were given */
+    uint64_t timestamp; /* nanoseconds since 1970 */
+    uint32_t captured_length;
+    uint32_t original_length;
+    uint32_t flags; /* PCAPNG_FLAG_*, 0: unknown */
+    const char *comment;
+    const uint8_t *data; /* captured_length bytes, valid until the reader is used again */
+};
+
+struct capture_statistics {
+    uint32_t interface;
+    uint64_t timestamp;
+    uint64_t received; /* packets */
+    uint64_t dropped;  /* packets that were lost because nobody took them in time */
+    char comment[CAPTURE_COMMENT_MAX];
+};
+
+enum capture_item_kind {
+    CAPTURE_MORE, /* nothing whole is there: feed more */
+    CAPTURE_INTERFACE,
+    CAPTURE_PACKET,
+    CAPTURE_STATISTICS,
+    CAPTURE_MALFORMED, /* the error is set; the reader is of no use any more */
+};
+
+/* One of them; the names stay those of the kind. */
+struct capture_item {
+    struct capture_interface interface;
+    struct capture_packet packet;
+    struct capture_statistics statistics;
+};
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/error.h"
+#include "common/pcapng.h"
+#include "pcapng/reader_table.h"
+
+#define NANOSECONDS 1000000000u
+
+/* One option of a block; value points into the block. */
+struct option {
+    uint16_t code;
+    uint16_t length;
+    const uint8_t *value;
+};
+
+/*
+ * Takes the option at *at. Return: 1 with the option, 0 at the end of the options, -1 when an
+ * option reaches out of the block.
+ */
+static int next_option(const uint8_t **at, const uint8_t *end, struct option *option)
+{
+    struct pcapng_option head;
+
+    if ((size_t)(end - *at) < sizeof(head))
+        return *at == end ? 0 : -1;
+    memcpy(&head, *at, sizeof(head));
+    *at += sizeof(head);
+    if (head.code == PCAPNG_OPT_END)
+        return 0;
+    if (PCAPNG_PAD4((size_t)head.length) > (size_t)(end - *at))
+        return -1;
+    *option = (struct option){.code = head.code, .length = head.length, .value = *at};
+    *at += PCAPNG_PAD4((size_t)head.length);
+    return 1;
+}
+
+static void copy_text(char *out, size_t size, const struct option *option)
+{
+    size_t length = strnlen((const char *)option->value, option->length);
+
+    if (length >= size)
+        length = size - 1;
+    memcpy(out, option->value, length);
+    out[length] = '\0';
+}
+
+static uint64_t number(const struct option *option)
+{
+    uint64_t value = 0;
+
+    if (option->length == sizeof(value))
+        memcpy(&value, option->value, sizeof(value));
+    return value;
+}
+
+static enum capture_item_kind read_section(struct capture_reader *reader, const uint8_t *block,
+                                           size_t length, struct error *err)
+{
+    struct pcapng_shb shb;
+
+    if (length < sizeof(shb) + 4)
+        return capture_malformed(err, "a section header of %zu bytes", length);
+    memcpy(&shb, block, sizeof(shb));
+    if (reader->started)
+        return capture_malformed(err, "a second section");
+    if (shb.byte_order_magic != PCAPNG_BYTE_ORDER_MAGIC)
+        return capture_malformed(err, "a section in another byte order");
+    if (shb.major != 1)
+        return capture_malformed(err, "pcapng version %u", shb.major);
+    reader->started = true;
+    return CAPTURE_MORE;
+}
+
+static enum capture_item_kind read_interface(struct capture_reader *reader, const uint8_t *block,
+                                             size_t length, struct capture_interface *ret,
+                                             struct error *err)
+{
+    const uint8_t *at = block + sizeof(struct pcapng_idb), *end = block + length - 4;
+    struct capture_interface interface = {0};
+    struct option option;
+    struct pcapng_idb idb;
+    uint32_t units = 1000000;
+    int found;
+
+    if (length < sizeof(idb) + 4)
+        return capture_malformed(err, "an interface description of %zu bytes", length);
+    if (reader->interface_count == READER_INTERFACES_MAX)
+        return capture_malformed(err, "more than %d interfaces", READER_INTERFACES_MAX);
+    memcpy(&idb, block, sizeof(idb));
+    interface.linktype = idb.linktype;
+    interface.snaplen = idb.snaplen;
+    while ((found = next_option(&at, end, &option)) > 0) {
+        if (option.code == PCAPNG_IF_NAME) {
+            copy_text(interface.name, sizeof(interface.name), &option);
+        } else if (option.code == PCAPNG_IF_MACADDR && option.length == sizeof(interface.mac)) {
+            interface.has_mac = true;
+            memcpy(interface.mac, option.value, sizeof(interface.mac));
+        } else if (option.code == PCAPNG_IF_SPEED) {
+            interface.speed = number(&option);
+        } else if (option.code == PCAPNG_IF_TSRESOL && option.length == 1) {
+            units = option.value[0] == 9 ? NANOSECONDS : option.value[0] == 6 ? 1000000 : 0;
+        }
+    }
+    if (found < 0)
+        return capture_malformed(err, "an option reaches out of its interface description");
+    if (units == 0)
+        return capture_malformed(err, "a time resolution other than 6 or 9");
+    reader->interfaces[reader->interface_count].units_per_second = units;
+    reader->interfaces[reader->interface_count].snaplen = interface.snaplen;
+    reader->interface_count++;
+    *ret = interface;
+    return CAPTURE_INTERFACE;
+}
+
+/* Return: nanoseconds since 1970. */
+static uint64_t timestamp(const struct capture_reader *reader, uint32_t interface, uint32_t high,
+                          uint32_t low)
+{
+    uint64_t units = (uint64_t)high << 32 | low;
+
+    return units * (NANOSECONDS / reader->interfaces[interface].units_per_second);
+}
+
+static enum capture_item_kind read_packet(struct capture_reader *reader, const uint8_t *block,
+                                          size_t length, struct capture_packet *ret,
+                                          struct error *err)
+{
+    const uint8_t *end = block + length - 4;
+    struct option option;
+    struct pcapng_epb epb;
+    uint32_t flags = 0;
+    int found;
+
+    if (length < sizeof(epb) + 4)
+        return capture_malformed(err, "a packet block of %zu bytes", length);
+    memcpy(&epb, block, sizeof(epb));
+    if (epb.interface_id >= reader->interface_count)
+        return capture_malformed(err, "a packet of interface %u, which is not described",
+                                 epb.interface_id);
+    if (epb.captured_len > CAPTURE_PACKET_MAX ||
+        PCAPNG_PAD4(epb.captured_len) > length - sizeof(epb) - 4)
+        return capture_malformed(err, "a packet of %u bytes in a block of %zu", epb.captured_len,
+                                 length);
+    if (epb.captured_len > epb.original_len)
+        return capture_malformed(err, "%u bytes captured of a packet of %u", epb.captured_len,
+                                 epb.original_len);
+    const uint8_t *at = block + sizeof(epb) + PCAPNG_PAD4(epb.captured_len);
+    while ((found = next_option(&at, end, &option)) > 0)
+        if (option.code == PCAPNG_EPB_FLAGS && option.length == sizeof(flags))
+            memcpy(&flags, option.value, sizeof(flags));
+    if (found < 0)
+        return capture_malformed(err, "an option reaches out of its packet block");
+    *ret = (struct capture_packet){
+        .interface = epb.interface_id,
+        .timestamp = timestamp(reader, epb.interface_id, epb.timestamp_high, epb.timestamp_low),
+        .captured_length = epb.captured_len,
+        .original_length = epb.original_len,
+        .flags = flags,
+        .data = block + sizeof(epb),
+    };
+    return CAPTURE_PACKET;
+}
+
+static enum capture_item_kind read_statistics(struct capture_reader *reader, const uint8_t *block,
+                                              size_t length, struct capture_statistics *ret,
+                                              struct error *err)
+{
+    const uint8_t *at = block + sizeof(struct pcapng_isb), *end = block + length - 4;
+    struct option option;
+    struct pcapng_isb isb;
+    int found;
+
+    if (length < sizeof(isb) + 4)
+        return capture_malformed(err, "interface statistics of %zu bytes", length);
+    memcpy(&isb, block, sizeof(isb));
+    if (isb.interface_id >= reader->interface_count)
+        return capture_malformed(err, "statistics of interface %u, which is not described",
+                                 isb.interface_id);
+    *ret = (struct capture_statistics){
+        .interface = isb.interface_id,
+        .timestamp = timestamp(reader, isb.interface_id, isb.timestamp_high, isb.timestamp_low),
+    };
+    uint64_t if_dropped = 0, os_dropped = 0;
+    while ((found = next_option(&at, end, &option)) > 0) {
+        if (option.code == PCAPNG_ISB_IFRECV)
+            ret->received = number(&option);
+        else if (option.code == PCAPNG_ISB_IFDROP)
+            if_dropped = number(&option);
+        else if (option.code == PCAPNG_ISB_OSDROP)
+            os_dropped = number(&option);
+        else if (option.code == PCAPNG_OPT_COMMENT)
+            copy_text(ret->comment, sizeof(ret->comment), &option);
+    }
+    if (found < 0)
+        return capture_malformed(err, "an option reaches out of its statistics");
+    /* The same packets may be counted under both names. */
+    ret->dropped = if_dropped > os_dropped ? if_dropped : os_dropped;
+    return CAPTURE_STATISTICS;
+}
+
+/* Checks the frame around a block at the front. Return: its length, 0 when it is not whole yet. */
+static size_t whole_block(const struct capture_reader *reader, const uint8_t *bytes, size_t length,
+                          bool *ret_malformed, struct error *err)
+{
+    struct pcapng_block_header head;
+    uint32_t trailer;
+
+    if (length < sizeof(head))
+        return 0;
+    memcpy(&head, bytes, sizeof(head));
+    if (!reader->started && head.type != PCAPNG_SHB) {
+        *ret_malformed = true;
+        capture_malformed(err, "it does not begin with a section header");
+        return 0;
+    }
+    if (head.total_length < 12 || head.total_length % 4 != 0 ||
+        head.total_length > READER_BLOCK_MAX) {
+        *ret_malformed = true;
+        capture_malformed(err, "a block of %u bytes", head.total_length);
+        return 0;
+    }
+    if (length < head.total_length)
+        return 0;
+    memcpy(&trailer, bytes + head.total_length - 4, sizeof(trailer));
+    if (trailer != head.total_length) {
+        *ret_malformed = true;
+        capture_malformed(err, "a block with two lengths, %u and %u", head.total_length, trailer);
+        return 0;
+    }
+    return head.total_length;
+}
+
+static enum capture_item_kind next(struct capture_reader *reader, struct capture_item *item,
+                                   struct error *err)
+{
+    for (;;) {
+        const uint8_t *block = buf_bytes(&reader->bytes);
+        bool malformed = false;
+        size_t length = whole_block(reader, block, reader->bytes.length, &malformed, err);
+        enum capture_item_kind kind = CAPTURE_MORE;
+        uint32_t type;
+
+        if (length == 0)
+            return malformed ? CAPTURE_MALFORMED : CAPTURE_MORE;
+        memcpy(&type, block, sizeof(type));
+        if (type == PCAPNG_SHB)
+            kind = read_section(reader, block, length, err);
+        else if (type == PCAPNG_IDB)
+            kind = read_interface(reader, block, length, &item->interface, err);
+        else if (type == PCAPNG_EPB)
+            kind = read_packet(reader, block, length, &item->packet, err);
+        else if (type == PCAPNG_ISB)
+            kind = read_statistics(reader, block, length, &item->statistics, err);
+        else
+            return capture_malformed(err, "a block of type 0x%08x", type);
+        if (kind != CAPTURE_MORE) {
+            reader->taken = length;
+            return kind;
+        }
+        buf_take(&reader->bytes, length);
+    }
+}
+
+struct capture_reader *capture_reader_pcapng(void)
+{
+    struct capture_reader *reader = capture_reader_new();
+
+    if (reader)
+        reader->next = next;
+    return reader;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two readers share; for reader.c, pcapng_reader.c and pcap_reader.c only. */
+#ifndef KSNIFF_PCAPNG_READER_TABLE_H
+#define KSNIFF_PCAPNG_READER_TABLE_H
+
+#include "base/buf.h"
+#include "pcapng/reader.h"
+
+#define READER_INTERFACES_MAX 1024
+#define READER_BLOCK_MAX      (512u << 10) /* bytes: a packet of CAPTURE_PACKET_MAX with options */
+
+struct capture_reader {
+    /* Takes the next item from the front of reader->bytes. */
+    enum capture_item_kind (*next)(struct capture_reader *reader, struct capture_item *item,
+                                   struct error *err);
+    struct buf bytes;
+    size_t taken; /* bytes of the item given last: dropped at the next call */
+    bool started; /* the section's or file's header has been read */
+    uint32_t interface_count;
+
+    struct {
+        uint32_t units_per_second;
+        uint32_t snaplen;
+    } interfaces[READER_INTERFACES_MAX]; /* pcapng */
+
+    bool swapped; /* pcap: the other byte order */
+    bool nanoseconds;
+    uint16_t linktype;
+    uint32_t snaplen;
+    char name[CAPTURE_NAME_MAX];
+};
+
+struct capture_reader *capture_reader_new(void);
+
+/* Fills in the error. Return: CAPTURE_MALFORMED. */
+enum capture_item_kind capture_malformed(struct error *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sink/sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/loop.h"
+
+#define SMALL_WRITE 4096 /* PIPE_BUF on Linux: does not block a pipe that poll() calls writable */
+
+static const struct sink_kind *const kinds[] = {&sink_wireshark, &sink_stdout, &sink_file};
+
+int sink_prepare(struct sink *sink, struct error *err)
+{
+    sink->fd = -1;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!kinds[i]->wanted(sink->output))
+            continue;
+        sink->kind = kinds[i];
+        return sink->kind->prepare(sink, err);
+    }
+    return error_set(err, ERROR_INTERNAL, "no sink for \"%s\"", sink->output);
+}
+
+int sink_begin(struct sink *sink, struct error *err)
+{
+    return sink->kind->begin(sink, err);
+}
+
+static void on_event(void *data, int fd, short revents)
+{
+    struct sink *sink = data;
+
+    (void)fd;
+    if (revents & (POLLERR | POLLHUP | POLLNVAL)) {
+        sink->ended = true;
+        loop_remove_fd(sink->watch);
+        sink->watch = NULL;
+    } else {
+        loop_set_events(sink->watch, POLLERR);
+    }
+    sink->ready(sink->data);
+}
+
+int sink_use_fd(struct sink *sink, int fd, bool own, struct error *err)
+{
+    struct stat st;
+
+    sink->fd = fd;
+    sink->own_fd = own;
+    if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))) {
+        sink->writing = SINK_BLOCKING;
+        return 0;
+    }
+    sink->writing = fcntl(fd, F_GETFL) & O_NONBLOCK ? SINK_NONBLOCKING : SINK_SMALL_WRITES;
+    /* Asking for POLLERR alone: to hear of the reader's end also while nothing is written. */
+    sink->watch = loop_add_fd(sink->loop, fd, POLLERR, on_event, sink);
+    return sink->watch ? 0 : error_set(err, ERROR_INTERNAL, "out of memory");
+}
+
+/* Return: bytes written, 0 when it would block, -1 with errno. */
+static ssize_t write_some(const struct sink *sink, const void *bytes, size_t length)
+{
+    if (sink->writing == SINK_SMALL_WRITES) {
+        struct pollfd poll_fd = {.fd = sink->fd, .events = POLLOUT};
+
+        if (poll(&poll_fd, 1, 0) == 0)
+            return 0;
+        length = length > SMALL_WRITE ? SMALL_WRITE : length;
+    }
+    for (;;) {
+        ssize_t written = write(sink->fd, bytes, length);
+
+        if (written >= 0)
+            return written;
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return 0;
+        if (errno != EINTR)
+            return -1;
+    }
+}
+
+/* Takes back the part of a block that was written last: @since bytes were written since @bytes. */
+static void cut_to_whole(struct sink *sink, const uint8_t *bytes, size_t since)
+{
+    uint64_t start = sink->written - since;
+    size_t whole = sink->format->whole(bytes, since, start == 0);
+
+    if (sink->writing == SINK_BLOCKING && ftruncate(sink->fd, (off_t)(start + whole)) == 0)
+        sink->written = start + whole;
+}
+
+int sink_write(struct sink *sink, struct buf *bytes, struct error *err)
+{
+    const uint8_t *start = buf_bytes(bytes);
+    size_t done = 0, length = bytes->length;
+
+    while (done < length && !sink->ended) {
+        ssize_t written = write_some(sink, start + done, length - done);
+
+        if (written == 0 && sink->writing != SINK_BLOCKING) {
+            loop_set_events(sink->watch, POLLOUT);
+            break;
+        }
+        if (written < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+            sink->ended = true;
+            break;
+        }
+        if (written <= 0) {
+            int reason = errno;
+
+            cut_to_whole(sink, start, done);
+            error_set(err, ERROR_OUTPUT, "cannot write to \"%s\": %s",
+                      sink->output ? sink->output : sink->kind->name, strerror(reason));
+            if (reason == ENOSPC || reason == EDQUOT)
+                error_remedy(err, "what was captured until now is in the file; make room, or "
+                                  "bound it with --max-size");
+            return -1;
+        }
+        done += (size_t)written;
+        sink->written += (uint64_t)written;
+    }
+    buf_take(bytes, sink->ended ? length : done);
+    return 0;
+}
+
+static void close_fd(struct sink *sink)
+{
+    loop_remove_fd(sink->watch);
+    sink->watch = NULL;
+    if (sink->fd >= 0 && sink->own_fd)
+        close(sink->fd);
+    sink->fd = -1;
+}
+
+int sink_finish(struct sink *sink, struct error *err)
+{
+    return sink->kind->finish(sink, err);
+}
+
+void sink_free(struct sink *sink)
+{
+    close_fd(sink);
+    loop_remove_child(sink->child_watch);
+    sink->child_watch = NULL;
+    free(sink->program);
+    sink->program = NULL;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the capture goes. Each kind of sink is one file with a row in one table (sink.c).
+ *
+ * A sink takes bytes from the front of a buffer of whole blocks. One that cannot take them now
+ * keeps them there; the caller stops reading from the agent while the buffer is full.
+ */
+#ifndef KSNIFF_SINK_SINK_H
+#define KSNIFF_SINK_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "pcapng/writer.h"
+
+struct error;
+struct loop;
+struct loop_child;
+struct loop_fd;
+struct sink;
+
+struct sink_kind {
+    const char *name;
+    /* Does -o FILE (NULL: none given) ask for this kind? The first row that says yes is taken. */
+    bool (*wanted)(const char *output);
+    /* Everything that can be checked before anything touches the cluster. */
+    int (*prepare)(struct sink *sink, struct error *err);
+    /* Capturing has begun: open it. */
+    int (*begin)(struct sink *sink, struct error *err);
+    /* Nothing more will come and the buffer is empty: close it. */
+    int (*finish)(struct sink *sink, struct error *err);
+};
+
+struct sink {
+    const struct sink_kind *kind;
+    const char *output;                  /* -o, NULL: none */
+    const char *title;                   /* "namespace/pod/container" */
+    const struct capture_format *format; /* tells where a block ends */
+    struct loop *loop;
+
+    char *program; /* Wireshark's path; owned */
+    pid_t child;   /* 0: none */
+    struct loop_child *child_watch;
+    int child_status;
+
+    int fd; /* -1: not open */
+    struct loop_fd *watch;
+    enum sink_writing { SINK_BLOCKING, SINK_NONBLOCKING, SINK_SMALL_WRITES } writing;
+    bool own_fd;
+    bool ended;       /* nobody reads it any more: a normal end of the capture */
+    bool interrupted; /* the user has ended the capture: what reads it ends too */
+    uint64_t written; /* bytes */
+
+    /* Called from the loop when a sink that was full takes bytes again, or has ended. */
+    void (*ready)(void *data);
+    void *data;
+};
+
+extern const struct sink_kind sink_wireshark, sink_file, sink_stdout;
+
+/*
+ * sink_prepare - choose the kind by @output and check it; @sink is all zero but for output
+ *
+ * Errors: ERROR_OUTPUT, ERROR_USAGE.
+ */
+int sink_prepare(struct sink *sink, struct error *err);
+
+/* sink_begin - open it; title, format, loop, ready and data have been set. */
+int sink_begin(struct sink *sink, struct error *err);
+
+/*
+ * sink_write - give it what it takes of @bytes now
+ *
+ * Return: 0 (also when it took nothing, and when it has ended), or -1: the file is cut to whole
+ * blocks, nothing more can be written.
+ */
+int sink_write(struct sink *sink, struct buf *bytes, struct error *err);
+
+/* sink_finish - close it in order. */
+int sink_finish(struct sink *sink, struct error *err);
+
+/* sink_free - close it if it is open still, and release what it holds. */
+void sink_free(struct sink *sink);
+
+/* sink_use_fd - for the kinds: write to @fd from now on. */
+int sink_use_fd(struct sink *sink, int fd, bool own, struct error *err);
+
+#endif
