@@ -58,7 +58,7 @@ static void test_image_missing(void **state)
     json_decref(json);
     assert_string_equal(pod->phase, "Pending");
     assert_false(pod->containers[0].running);
-    assert_non_null(strstr(pod->containers[0].waiting_reason, "Image"));
+    assert_string_equal(pod->containers[0].waiting_reason, "ContainerCreating");
     kube_pod_free(pod);
 }
 

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts the sandbox, waits for Ctrl-C, and leaves nothing behind."""
+import argparse
+import asyncio
+import json
+import os
+import platform
+import shutil
+import signal
+import ssl
+import sys
+
+import yaml
+from aiohttp import web
+
+from . import network, pki, rbac
+from .containers import Runc
+from .images import Images
+from .kubelet import Kubelet, remove_cgroups
+from .network import Network
+from .server import Api
+from .store import Store
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+STATE = "/run/ksniff-sandbox"
+VIEWER = [{"verbs": ["get", "list", "watch"], "resources": ["pods"]}]
+
+
+class Sandbox:
+    def __init__(self, arguments, directory):
+        self.directory = directory
+        self.store, self.users = Store(), rbac.Users()
+        self.pki = pki.Pki(directory)
+        self.network = Network()
+        self.runc = Runc(directory)
+        self.images = Images(os.path.join(directory, "images"))
+        self.kubelet = Kubelet(directory, self.store, self.network, self.images, self.runc,
+                               arguments.cgroup_style)
+        self.faults, self.requests, self.stuck = {}, [], []
+        self.exec_sockets, self.tasks = set(), set()
+        self.api = Api(self)
+
+    def background(self, coroutine):
+        task = asyncio.ensure_future(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def make_cluster(self):
+        for name in ("default", "kube-system", "shop", "baseline", "restricted"):
+            labels = {"kubernetes.io/metadata.name": name}
+            if name in ("baseline", "restricted"):
+                labels["pod-security.kubernetes.io/enforce"] = name
+            self.store.create("namespaces", "", {"metadata": {"name": name, "labels": labels},
+                                                 "spec": {"finalizers": ["kubernetes"]},
+                                                 "status": {"phase": "Active"}})
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        self.store.create("nodes", "", {
+            "metadata": {"name": "node1", "labels": {"kubernetes.io/arch": machine, "kubernetes.io/os": "linux",
+                                                     "kubernetes.io/hostname": "node1"}},
+            "spec": {},
+            "status": {"addresses": [{"type": "InternalIP", "address": "10.244.0.1"}],
+                       "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+                       "nodeInfo": {"architecture": machine, "operatingSystem": "linux",
+                                    "kernelVersion": platform.release(), "kubeletVersion": "v1.36.2",
+                                    "containerRuntimeVersion": "containerd://2.1.9"},
+                       "conditions": [{"type": "Ready", "status": "True"}],
+                       "images": self.images.status()}})
+
+    async def make_pods(self):
+        with open(os.path.join(HERE, "manifests", "default.yaml"), encoding="utf-8") as file:
+            manifests = list(yaml.safe_load_all(file))
+        web_pod = None
+        for manifest in manifests:
+            if manifest["metadata"]["name"] == "client":
+                while not web_pod.address:
+                    await asyncio.sleep(0.02)
+                manifest["spec"]["containers"][0]["env"] = [{"name": "WEB", "value": web_pod.address}]
+            self.api.complete_pod(manifest)
+            pod = self.kubelet.add(self.store.create("pods", "default", manifest))
+            web_pod = web_pod or pod
+        while not all(c.running for pod in self.kubelet.pods.values() for c in pod.containers or [None] if c) or \
+                not all(pod.containers for pod in self.kubelet.pods.values()):
+            await asyncio.sleep(0.02)
+
+    async def serve(self, port):
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.pki.ca)
+        context.load_cert_chain(self.pki.path("server.crt"), self.pki.path("server.key"))
+        context.verify_mode = ssl.CERT_OPTIONAL
+        runner = web.AppRunner(self.api.app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context, shutdown_timeout=0.1)
+        await site.start()
+        return runner, site._server.sockets[0].getsockname()[1]
+
+    async def run(self, arguments):
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self.make_cluster()
+        tokens = {"sandbox-token": "sandbox-admin-token", "viewer": "sandbox-viewer-token"}
+        self.users.add("sandbox-token", rbac.ADMIN, tokens["sandbox-token"])
+        self.users.add("system:serviceaccount:default:viewer", VIEWER, tokens["viewer"])
+        runner, port = await self.serve(arguments.port)
+        server = f"https://127.0.0.1:{port}"
+        kubeconfig = os.path.join(self.directory, "kubeconfig")
+        with open(kubeconfig, "w", encoding="utf-8") as file:
+            json.dump(pki.kubeconfig(self.pki, server, tokens), file, indent=1)
+        if not arguments.no_default_pods:
+            await self.make_pods()
+        print(f"export KUBECONFIG={kubeconfig}", flush=True)
+        if arguments.ready_file:
+            with open(arguments.ready_file + ".new", "w", encoding="utf-8") as file:
+                json.dump({"server": server, "kubeconfig": kubeconfig, "ca": self.pki.ca, "tokens": tokens,
+                           "pid": os.getpid(), "dir": self.directory}, file)
+            os.rename(arguments.ready_file + ".new", arguments.ready_file)
+        await stop.wait()
+        for transport in list(self.exec_sockets):
+            transport.abort()
+        await self.kubelet.close()
+        await runner.cleanup()
+
+
+def sweep():
+    """Removes what sandboxes left that were killed."""
+    os.makedirs(STATE, exist_ok=True)
+    for name in os.listdir(STATE):
+        if os.path.exists(f"/proc/{name}"):
+            continue
+        directory = os.path.join(STATE, name)
+        runc = Runc(directory)
+        for container in os.listdir(runc.root):
+            runc.delete(type("Container", (), {"id": container}))
+        network.remove_namespaces("ks" + name)
+        pods = os.path.join(directory, "pods")
+        for uid in os.listdir(pods) if os.path.isdir(pods) else []:
+            remove_cgroups(uid)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="sandbox", description="a small Kubernetes on this machine")
+    parser.add_argument("--port", type=int, default=0, help="of the API server; default: a free one")
+    parser.add_argument("--ready-file", help="written as JSON when everything runs")
+    parser.add_argument("--no-default-pods", action="store_true")
+    parser.add_argument("--cgroup-style", choices=("cgroupfs", "systemd"), default="cgroupfs")
+    arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("sandbox: runs containers: start it as root")
+    sweep()
+    directory = os.path.join(STATE, str(os.getpid()))
+    os.makedirs(directory)
+    try:
+        sandbox = Sandbox(arguments, directory)
+        try:
+            asyncio.run(sandbox.run(arguments))
+        finally:
+            sandbox.network.close()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+main()

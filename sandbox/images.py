@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images: root file systems made from what the machine has, and their defaults."""
+import os
+import shutil
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUSYBOX = "/bin/busybox"
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Image:
+    def __init__(self, name, build, command, user=0):
+        self.name, self.build, self.command, self.user = name, build, command, user
+        self.size = 0
+
+
+def compile_static(source, out):
+    subprocess.run(["musl-gcc", "-static", "-Os", "-s", "-o", out,
+                    os.path.join(HERE, "images", source)], check=True)
+
+
+def base(root):
+    for directory in ("bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "usr/bin", "var/tmp"):
+        os.makedirs(os.path.join(root, directory), exist_ok=True)
+    for directory in ("tmp", "var/tmp"):
+        os.chmod(os.path.join(root, directory), 0o1777)
+    write(root, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n")
+    write(root, "etc/group", "root:x:0:\nnobody:x:65534:\n")
+
+
+def write(root, path, text):
+    with open(os.path.join(root, path), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def busybox(applets=None):
+    def build(root):
+        base(root)
+        shutil.copy(BUSYBOX, os.path.join(root, "bin/busybox"))
+        names = applets or subprocess.run([BUSYBOX, "--list"], check=True, text=True,
+                                          stdout=subprocess.PIPE).stdout.split()
+        for name in names:
+            path = os.path.join(root, "bin", name)
+            if not os.path.exists(path):
+                os.link(os.path.join(root, "bin/busybox"), path)
+    return build
+
+
+def with_shell(shell):
+    """busybox, but with another shell as sh, and the libraries that it wants."""
+    def build(root):
+        busybox()(root)
+        os.unlink(os.path.join(root, "bin/sh"))
+        copy_with_libraries(shutil.which(shell), root)
+        os.symlink(shell, os.path.join(root, "bin/sh"))
+    return build
+
+
+def copy_with_libraries(program, root):
+    listing = subprocess.run(["ldd", program], check=True, text=True, stdout=subprocess.PIPE).stdout
+    shutil.copy(program, os.path.join(root, "bin"))
+    for word in listing.split():
+        if word.startswith("/"):
+            target = root + word
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy(os.path.realpath(word), target)
+
+
+def single(source, name):
+    def build(root):
+        for directory in ("dev", "proc", "sys", "etc"):
+            os.makedirs(os.path.join(root, directory), exist_ok=True)
+        compile_static(source, os.path.join(root, name))
+    return build
+
+
+def tar_only(root):
+    base(root)
+    compile_static("pause.c", os.path.join(root, "pause"))
+    shutil.copy(BUSYBOX, os.path.join(root, "bin/tar"))
+
+
+IMAGES = [
+    Image("registry.local/busybox:1", busybox(), ["sh"]),
+    Image("registry.local/distroless-http:1", single("http.c", "http"), ["/http"]),
+    Image("registry.local/pause:3.10", single("pause.c", "pause"), ["/pause"], user=65535),
+    Image("registry.local/ash-dd:1", busybox(["sh", "dd", "chmod", "rm", "sleep", "wc", "uname", "cat"]),
+          ["sh"]),
+    Image("registry.local/ash-bare:1", busybox(["sh", "chmod", "rm", "sleep"]), ["sh"]),
+    Image("registry.local/dash:1", with_shell("dash"), ["sh"]),
+    Image("registry.local/bash:1", with_shell("bash"), ["sh"]),
+    Image("registry.local/tar-only:1", tar_only, ["/pause"]),
+]
+ALIASES = {"busybox": "registry.local/busybox:1", "busybox:latest": "registry.local/busybox:1"}
+
+
+class Images:
+    def __init__(self, directory):
+        self.directory = directory
+        self.images = {image.name: image for image in IMAGES}
+
+    def find(self, name):
+        return self.images.get(ALIASES.get(name, name))
+
+    def root(self, image):
+        """The image's root file system, made at its first use."""
+        root = os.path.join(self.directory, image.name.replace("/", "_").replace(":", "_"))
+        if not os.path.isdir(root):
+            os.makedirs(root + ".new")
+            image.build(root + ".new")
+            os.rename(root + ".new", root)
+        image.size = sum(os.lstat(os.path.join(path, file)).st_size
+                         for path, _, files in os.walk(root) for file in files)
+        return root
+
+    def status(self):
+        return [{"names": [image.name], "sizeBytes": image.size or 1000000}
+                for image in self.images.values()]

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Holds a pod's namespaces, as Kubernetes' pause does. */
+#include <signal.h>
+#include <unistd.h>
+
+static void end(int number)
+{
+    (void)number;
+    _exit(0);
+}
+
+int main(void)
+{
+    signal(SIGTERM, end);
+    signal(SIGINT, end);
+    for (;;)
+        pause();
+}
