@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: one sandbox for all tests, the real client, tshark as the judge."""
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("KSNIFF_BUILD", "build"))
+GUARD = 60  # seconds: only against hanging for ever
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
+
+
+def wait_until(condition, what, seconds=GUARD):
+    end = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def in_netns(path):
+    """This thread is in another network namespace for a while: sockets made meanwhile stay there."""
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    other = os.open(path, os.O_RDONLY)
+    try:
+        assert LIBC.setns(other, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+        yield
+    finally:
+        assert LIBC.setns(own, CLONE_NEWNET) == 0
+        os.close(own)
+        os.close(other)
+
+
+class Sandbox:
+    def __init__(self, process, ready):
+        self.process = process
+        self.server, self.kubeconfig, self.dir = ready["server"], ready["kubeconfig"], ready["dir"]
+        self.ca, self.tokens = ready["ca"], ready["tokens"]
+        self.env = {**os.environ, "KUBECONFIG": self.kubeconfig}
+        self.tls = ssl.create_default_context(cafile=self.ca)
+
+    def call(self, method, path, obj=None, token=None):
+        """Returns the HTTP code and the JSON of the answer."""
+        request = urllib.request.Request(
+            self.server + path, method=method, data=None if obj is None else json.dumps(obj).encode(),
+            headers={"Authorization": "Bearer " + (token or self.tokens["sandbox-token"]),
+                     "Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, context=self.tls, timeout=GUARD) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def get(self, path):
+        code, obj = self.call("GET", path)
+        assert code == 200, obj
+        return obj
+
+    def pods(self):
+        return {(p["namespace"], p["name"]): p for p in self.get("/sandbox/pods")}
+
+    def pod(self, name, namespace="default"):
+        return self.pods()[(namespace, name)]
+
+    def netns(self, name, namespace="default"):
+        return "/run/netns/" + self.pod(name, namespace)["netns"]
+
+    def rootfs(self, name, container, namespace="default"):
+        return self.pod(name, namespace)["containers"][container]["rootfs"]
+
+    def create_pod(self, name, namespace="default", wait=True, **spec):
+        spec.setdefault("terminationGracePeriodSeconds", 0)
+        metadata = {"name": name, **spec.pop("metadata", {})}
+        code, obj = self.call("POST", f"/api/v1/namespaces/{namespace}/pods",
+                              {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+        assert code == 201, obj
+        if wait:
+            wait_until(lambda: self.get(f"/api/v1/namespaces/{namespace}/pods/{name}")["status"]["phase"] == "Running",
+                       f"pod {name}")
+
+    def delete_pod(self, name, namespace="default"):
+        self.call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}")
+        wait_until(lambda: (namespace, name) not in self.pods(), f"the end of pod {name}")
+
+    @contextlib.contextmanager
+    def running_pod(self, name, namespace="default", **spec):
+        self.create_pod(name, namespace, **spec)
+        try:
+            yield
+        finally:
+            self.delete_pod(name, namespace)
+
+    @contextlib.contextmanager
+    def faults(self, **faults):
+        self.call("PUT", "/sandbox/faults", faults)
+        try:
+            yield
+        finally:
+            self.call("PUT", "/sandbox/faults", {})
+
+    def drop_streams(self):
+        self.call("PUT", "/sandbox/faults", {"drop_exec_connections": True})
+
+    def kubeconfig_for(self, name, rules):
+        """A kubeconfig for a new user with these rights. Returns its path."""
+        token = name + "-token"
+        self.call("POST", "/sandbox/users", {"name": name, "rules": rules, "token": token})
+        with open(self.kubeconfig, encoding="utf-8") as file:
+            config = json.load(file)
+        config["users"] = [{"name": name, "user": {"token": token}}]
+        config["contexts"] = [{"name": name, "context": {"cluster": "sandbox", "user": name}}]
+        config["current-context"] = name
+        path = os.path.join(self.dir, f"kubeconfig-{name}")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(config, file)
+        return path
+
+    def ours_in(self, name, namespace="default"):
+        """What there is of ours in a pod: processes and files. Empty when nothing was left."""
+        left = []
+        for container in self.pod(name, namespace)["containers"].values():
+            for pid in processes_of(container["pid"]):
+                with contextlib.suppress(OSError):
+                    with open(f"/proc/{pid}/cmdline", "rb") as file:
+                        command = file.read()
+                    if b"ksniff" in command:
+                        left.append(command)
+            for path in ("tmp", "dev/shm", "var/tmp", "run", "root", "scratch", "noexec"):
+                with contextlib.suppress(OSError):
+                    left += [n for n in os.listdir(f"/proc/{container['pid']}/root/{path}") if "ksniff" in n]
+        return left
+
+
+def processes_of(pid):
+    """The processes in the pid namespace of a process."""
+    with contextlib.suppress(OSError):
+        wanted = os.readlink(f"/proc/{pid}/ns/pid")
+        for name in os.listdir("/proc"):
+            with contextlib.suppress(OSError):
+                if name.isdigit() and os.readlink(f"/proc/{name}/ns/pid") == wanted:
+                    yield int(name)
+
+
+def start_sandbox(directory, *arguments):
+    ready = os.path.join(directory, "ready")
+    with open(os.path.join(directory, "sandbox.log"), "wb") as log:
+        process = subprocess.Popen(["/usr/bin/python3", "-m", "sandbox", "--ready-file", ready, *arguments],
+                                   cwd=ROOT, stdout=log, stderr=log)
+
+    def is_ready():
+        assert process.poll() is None, open(log.name, encoding="utf-8").read()
+        return os.path.exists(ready)
+    wait_until(is_ready, "the sandbox")
+    with open(ready, encoding="utf-8") as file:
+        return Sandbox(process, json.load(file))
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    with tempfile.TemporaryDirectory() as directory:
+        box = start_sandbox(directory)
+        yield box
+        box.process.send_signal(signal.SIGTERM)
+        code = box.process.wait(timeout=GUARD)
+        with open(os.path.join(directory, "sandbox.log"), encoding="utf-8", errors="replace") as file:
+            log = file.read()
+        sys.stderr.write(log if code else "")
+        assert code == 0
+
+
+class Result:
+    def __init__(self, process):
+        self.process = process
+        self.out, self.err = process.communicate(timeout=GUARD)
+        self.code = process.returncode
+        self.err = self.err.decode()
+        assert "AddressSanitizer" not in self.err and "runtime error" not in self.err and \
+            "LeakSanitizer" not in self.err, self.err
+
+
+class Ksniff:
+    def __init__(self, box):
+        self.box = box
+
+    def start(self, *words, env=None, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **more):
+        return subprocess.Popen([os.path.join(BUILD, "src", "kubectl-sniff"), *words], stdin=stdin, stdout=stdout,
+                                stderr=subprocess.PIPE, env={**self.box.env, **(env or {})}, **more)
+
+    def run(self, *words, **more):
+        return Result(self.start(*words, **more))
+
+    def fail(self, *words, code=1, **more):
+        """Runs it and returns the one line of error that it must end with."""
+        result = self.run(*words, **more)
+        assert result.code == code, result.err
+        errors = [line for line in result.err.splitlines() if not line.startswith(("INFO[", "WARN[", "DEBU[", "TRAC["))]
+        assert len(errors) == 1 and errors[0].startswith("error: "), result.err
+        return errors[0].removeprefix("error: ")
+
+    @contextlib.contextmanager
+    def capturing(self, *words, **more):
+        """A client that captures by now; ended by its id if the test has not ended it."""
+        process = self.start(*words, **more)
+        try:
+            lines = b""
+            while b"capturing;" not in lines:
+                line = process.stderr.readline()
+                assert line, lines.decode()
+                lines += line
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            process.stderr.close()
+
+    @staticmethod
+    def stop(process, number=signal.SIGINT):
+        process.send_signal(number)
+        err = process.stderr.read().decode()
+        assert process.wait(timeout=GUARD) == 0, err
+        assert "Sanitizer" not in err and "runtime error" not in err, err
+        return err
+
+
+@pytest.fixture
+def ksniff(sandbox):
+    return Ksniff(sandbox)
+
+
+def tshark(path, *fields, display=None):
+    """Rows of fields of a capture, as tshark reads them; it must find nothing wrong with the file."""
+    command = ["tshark", "-n", "-r", path, "-T", "fields", "-E", "separator=\t", "-E", "occurrence=f"]
+    for field in fields:
+        command += ["-e", field]
+    if display:
+        command += ["-Y", display]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    complaints = [line for line in done.stderr.splitlines() if not line.startswith("Running as user")]
+    assert done.returncode == 0 and not complaints, done.stderr
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def capinfos(path):
+    return subprocess.run(["capinfos", path], stdout=subprocess.PIPE, text=True, check=True).stdout

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client against the sandbox: what is captured, and where it goes."""
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from conftest import GUARD, capinfos, in_netns, tshark, wait_until
+
+SIZES = [0, 1, 17, 100, 512, 1400]
+
+
+def exchange(sandbox, port, rounds=50):
+    """A known exchange between the pods client and web. Returns what was sent: (to web?, bytes)."""
+    with in_netns(sandbox.netns("web")):
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind(("0.0.0.0", port))
+    with in_netns(sandbox.netns("client")):
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    address, sent = (sandbox.pod("web")["ip"], port), []
+    server.settimeout(GUARD)
+    client.settimeout(GUARD)
+    for number in range(rounds):
+        question = bytes([number % 256]) * SIZES[number % len(SIZES)]
+        client.sendto(question, address)
+        data, back = server.recvfrom(65536)
+        assert data == question
+        server.sendto(b"answer" + question, back)
+        assert client.recv(65536) == b"answer" + question
+        sent += [(True, question), (False, b"answer" + question)]
+    server.close()
+    client.close()
+    return sent
+
+
+def check_exchange(path, sent, port, begin, end):
+    rows = tshark(path, "udp.dstport", "data", "frame.time_epoch", "frame.len", "frame.cap_len",
+                  "frame.interface_name", "frame.packet_flags_direction", display=f"udp.port == {port}")
+    assert len(rows) == len(sent)
+    last = 0.0
+    for row, (to_web, data) in zip(rows, sent):
+        assert (int(row[0]) == port) == to_web
+        assert row[1] == data.hex()
+        assert begin <= float(row[2]) <= end and float(row[2]) >= last
+        last = float(row[2])
+        assert int(row[3]) == int(row[4]) == 42 + len(data)
+        assert row[5] == "default/web:eth0"
+        assert int(row[6], 0) == (1 if to_web else 2)  # inbound, outbound
+
+
+def test_every_packet_once_in_order(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    begin = time.time()
+    with ksniff.capturing("web", "-f", "udp port 4001", "-o", path) as process:
+        sent = exchange(sandbox, 4001)
+        err = ksniff.stop(process)
+    check_exchange(path, sent, 4001, begin, time.time())
+    assert f"{len(sent)} packets captured" in err and " 0 dropped" in err
+    assert len(tshark(path, "frame.number")) == len(sent)  # the filter let nothing else in
+    assert not sandbox.ours_in("web")
+
+
+def test_the_file_says_where_it_comes_from(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    result = ksniff.run("pod/web", "-c", "sidecar", "-f", "tcp port 8080", "--count", "4", "-o", path)
+    assert result.code == 0, result.err
+    assert "INFO[0000] selected container: 'sidecar'" in result.err
+    info = capinfos(path)
+    for line in ("context: sandbox", "namespace: default", "pod: web", "container: sidecar", "node: node1",
+                 "method: upload", "filter: tcp port 8080", "version: kubectl-sniff "):
+        assert line in info, info
+    assert "Name = default/web:eth0" in info and "Name = default/web:lo" in info
+    assert "Speed = 10000000000" in info and "Time precision = nanoseconds (9)" in info
+    assert len(tshark(path, "frame.number")) == 4
+
+
+def test_loopback_once_and_chosen_interfaces(sandbox, ksniff, tmp_path):
+    def talk():
+        with in_netns(sandbox.netns("web")):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, \
+                    socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.bind(("127.0.0.1", 4002))
+                one.sendto(b"to myself", ("127.0.0.1", 4002))
+                assert other.recv(100) == b"to myself"
+
+    for flags, expected in ([], ["default/web:lo"]), (["-i", "lo"], ["default/web:lo"]), (["-i", "eth0"], []), \
+            (["-i", "eth0", "-i", "lo"], ["default/web:lo"]):
+        path = str(tmp_path / "x.pcapng")
+        with ksniff.capturing("web", "-f", "udp port 4002", "-o", path, *flags) as process:
+            talk()
+            ksniff.stop(process)
+        assert [row[0] for row in tshark(path, "frame.interface_name")] == expected, flags
+
+
+def test_snaplen_keeps_the_original_length(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-f", "udp port 4003", "--snaplen", "60", "-o", path) as process:
+        sent = exchange(sandbox, 4003, rounds=6)
+        ksniff.stop(process)
+    rows = tshark(path, "frame.len", "frame.cap_len")
+    assert [int(row[0]) for row in rows] == [42 + len(data) for _, data in sent]
+    assert [int(row[1]) for row in rows] == [min(60, 42 + len(data)) for _, data in sent]
+
+
+@pytest.mark.parametrize("words, magic", [(["x.pcap"], b"\x4d\x3c\xb2\xa1"), (["x", "--format", "pcap"], b"\x4d\x3c\xb2\xa1"),
+                                          (["x.pcapng"], b"\x0a\x0d\x0d\x0a"), (["y.cap"], b"\x0a\x0d\x0d\x0a")])
+def test_formats(sandbox, ksniff, tmp_path, words, magic):
+    path = str(tmp_path / words[0])
+    with ksniff.capturing("web", "-f", "udp port 4004", "-o", path, *words[1:]) as process:
+        sent = exchange(sandbox, 4004, rounds=3)
+        ksniff.stop(process)
+    with open(path, "rb") as file:
+        assert file.read(4) == magic
+    assert [row[0] for row in tshark(path, "data")] == [data.hex() for _, data in sent]
+
+
+def test_count_duration_and_size(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    result = ksniff.run("web", "--count", "5", "-o", path)
+    assert result.code == 0 and len(tshark(path, "frame.number")) == 5
+    result = ksniff.run("web", "--duration", "1500ms", "-o", path)
+    assert result.code == 0 and tshark(path, "frame.number")
+    result = ksniff.run("web", "--max-size", "4k", "-o", path)
+    assert result.code == 0 and 3000 < os.path.getsize(path) <= 4096 + 400  # the last statistics come on top
+    tshark(path, "frame.number")
+    assert not sandbox.ours_in("web")
+
+
+def test_through_a_pipe_to_tshark(sandbox, ksniff):
+    client = ksniff.start("web", "-f", "tcp port 8080", "--count", "8", "-o", "-")
+    judge = subprocess.run(["tshark", "-n", "-r", "-", "-T", "fields", "-e", "tcp.port"], stdin=client.stdout,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True, timeout=GUARD)
+    client.stdout.close()
+    assert client.wait(timeout=GUARD) == 0
+    assert len(judge.stdout.splitlines()) == 8
+    client.stderr.close()
+
+
+def test_live_through_a_pipe(sandbox, ksniff):
+    """tshark -i - shows packets while the capture goes on."""
+    client = ksniff.start("web", "-f", "tcp port 8080", "-o", "-")
+    judge = subprocess.Popen(["tshark", "-n", "-l", "-i", "-"], stdin=client.stdout, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL)
+    client.stdout.close()
+    line = judge.stdout.readline()
+    assert b"TCP" in line
+    assert client.poll() is None
+    client.send_signal(signal.SIGINT)
+    assert client.wait(timeout=GUARD) == 0
+    assert judge.wait(timeout=GUARD) == 0
+    judge.stdout.close()
+    client.stderr.close()
+
+
+def test_a_closed_pipe_is_a_normal_end(sandbox, ksniff):
+    client = ksniff.start("web", "-o", "-")
+    assert client.stdout.read(100)
+    client.stdout.close()
+    err = client.stderr.read().decode()
+    assert client.wait(timeout=GUARD) == 0, err
+    client.stderr.close()
+    assert "error:" not in err
+    wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
+
+
+def test_a_slow_reader_loses_nothing_of_little(sandbox, ksniff):
+    """Somebody who reads late gets every packet: they wait in the ring."""
+    with ksniff.capturing("web", "-f", "udp port 4005", "-o", "-") as client:
+        sent = exchange(sandbox, 4005, rounds=300)
+        time.sleep(0.2)
+        client.send_signal(signal.SIGINT)
+        judge = subprocess.run(["tshark", "-n", "-r", "-", "-T", "fields", "-e", "data"], stdin=client.stdout,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True, timeout=GUARD)
+        client.stdout.close()
+        assert judge.stdout.decode().splitlines() == [data.hex() for _, data in sent]
+        assert client.wait(timeout=GUARD) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_it_in_order(sandbox, ksniff, tmp_path, number):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-f", "udp port 4006", "-o", path) as process:
+        sent = exchange(sandbox, 4006, rounds=10)
+        ksniff.stop(process, number)
+    assert len(tshark(path, "frame.number")) == len(sent)
+    assert not sandbox.ours_in("web")
+
+
+def test_killed_client_leaves_nothing(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-o", path) as process:
+        wait_until(lambda: os.path.getsize(path) > 2000, "packets")
+        assert sandbox.ours_in("web")
+        process.kill()
+        process.wait()
+    wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
+    assert tshark(path, "frame.number")
+
+
+@pytest.mark.parametrize("delay", [0, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2])
+def test_interrupted_at_any_moment(sandbox, ksniff, tmp_path, delay):
+    """Ctrl-C before, while and after the agent starts; then SIGKILL at the same moments."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        process = ksniff.start("web", "-o", str(tmp_path / "x.pcapng"))
+        time.sleep(delay)
+        process.send_signal(number)
+        err = process.communicate(timeout=GUARD)[1].decode()
+        assert process.returncode in (0, 130, -number), err
+        assert "Sanitizer" not in err
+        wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
+
+
+def test_stream_cut(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-f", "udp port 4007", "-o", path) as process:
+        sent = exchange(sandbox, 4007, rounds=10)
+        wait_until(lambda: os.path.getsize(path) > 2000, "packets")
+        time.sleep(0.3)
+        sandbox.drop_streams()
+        err = process.stderr.read().decode()
+        assert process.wait(timeout=GUARD) == 1
+    assert "error: the stream of \"" in err
+    assert len(tshark(path, "frame.number")) == len(sent)
+    wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
+
+
+def test_pod_deleted(sandbox, ksniff, tmp_path):
+    container = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
+    with sandbox.running_pod("victim", containers=[container]):
+        with ksniff.capturing("victim", "-o", str(tmp_path / "x.pcapng")) as process:
+            sandbox.delete_pod("victim")
+            err = process.stderr.read().decode()
+            assert process.wait(timeout=GUARD) == 1
+    assert 'error: container "app" of pod "victim" was ended: it died, or the pod was deleted' in err
+
+
+def test_tcpdump_of_ones_own(sandbox, ksniff, tmp_path, static_tcpdump):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-l", static_tcpdump, "-i", "eth0", "-f", "udp port 4008", "-o", path) as process:
+        sent = exchange(sandbox, 4008, rounds=20)
+        time.sleep(0.5)
+        ksniff.stop(process)
+    assert [row[0] for row in tshark(path, "data")] == [data.hex() for _, data in sent]
+    wait_until(lambda: not sandbox.ours_in("web"), "tcpdump's end")
+
+
+def test_tcpdump_ends_with_a_killed_client(sandbox, ksniff, tmp_path, static_tcpdump):
+    with ksniff.capturing("web", "-l", static_tcpdump, "-o", str(tmp_path / "x.pcapng")) as process:
+        assert sandbox.ours_in("web")
+        process.kill()
+        process.wait()
+    wait_until(lambda: not sandbox.ours_in("web"), "tcpdump's end")
+
+
+@pytest.fixture(scope="session")
+def static_tcpdump(tmp_path_factory):
+    """Debian's tcpdump is not static: this makes one file of it that runs anywhere, as -l wants it."""
+    directory = tmp_path_factory.mktemp("tcpdump")
+    source, out = str(directory / "tcpdump.c"), str(directory / "tcpdump")
+    with open(source, "w", encoding="ascii") as file:
+        file.write(MINIATURE)
+    subprocess.run(["gcc", "-static", "-O1", "-o", out, source, "-lpcap", "-ldbus-1"], check=False,
+                   stderr=subprocess.DEVNULL)
+    if not os.path.exists(out):
+        subprocess.run(["gcc", "-static", "-O1", "-o", out, source,
+                        subprocess.run(["gcc", "-print-file-name=libpcap.a"], text=True, check=True,
+                                       stdout=subprocess.PIPE).stdout.strip()], check=True)
+    return out
+
+
+# tcpdump -i IF -U -w - FILTER, with the system's own libpcap: real pcap from a real live capture.
+MINIATURE = r"""
+#include <pcap/pcap.h>
+#include <signal.h>
+#include <string.h>
+#include <stdio.h>
+static pcap_t *pcap;
+static void end(int n) { (void)n; pcap_breakloop(pcap); }
+static void dump(u_char *d, const struct pcap_pkthdr *h, const u_char *b) { pcap_dump(d, h, b); pcap_dump_flush((pcap_dumper_t *)d); }
+int main(int argc, char **argv) {
+    char error[PCAP_ERRBUF_SIZE]; struct bpf_program program; const char *filter = argc > 6 ? argv[6] : "";
+    if (argc < 6 || strcmp(argv[1], "-i") || strcmp(argv[3], "-U") || strcmp(argv[4], "-w") || strcmp(argv[5], "-")) return 9;
+    if (!(pcap = pcap_open_live(argv[2], 262144, 1, 100, error))) { fprintf(stderr, "%s\n", error); return 1; }
+    if (pcap_compile(pcap, &program, filter, 1, PCAP_NETMASK_UNKNOWN) || pcap_setfilter(pcap, &program)) return 1;
+    struct sigaction action = {.sa_handler = end};
+    sigaction(SIGTERM, &action, 0);
+    pcap_dumper_t *out = pcap_dump_open(pcap, "-");
+    pcap_dump_flush(out);
+    while (pcap_dispatch(pcap, -1, dump, (u_char *)out) >= 0) {}
+    pcap_dump_close(out);
+    return 0;
+}
+"""
