@@ -47,14 +47,27 @@ def busybox(applets=None):
     return build
 
 
-def with_shell(shell):
-    """busybox, but with another shell as sh, and the libraries that it wants."""
+def with_shell(shell, applets=None):
+    """busybox, but with another shell as sh, and the libraries that it wants. (busybox's own shell
+    finds every applet, also where there is no link for it.)"""
     def build(root):
-        busybox()(root)
-        os.unlink(os.path.join(root, "bin/sh"))
+        busybox(applets)(root)
+        if not applets:
+            os.unlink(os.path.join(root, "bin/sh"))
         copy_with_libraries(shutil.which(shell), root)
         os.symlink(shell, os.path.join(root, "bin/sh"))
     return build
+
+
+def bash_and_libraries(root):
+    """Also what Debian's tcpdump wants, so that it can be run when it is brought."""
+    with_shell("bash")(root)
+    copy_with_libraries(shutil.which("tcpdump"), root)
+    os.unlink(os.path.join(root, "bin/tcpdump"))
+    with open(os.path.join(root, "etc/passwd"), "a", encoding="utf-8") as file:
+        file.write("tcpdump:x:101:101::/:/bin/false\n")
+    with open(os.path.join(root, "etc/group"), "a", encoding="utf-8") as file:
+        file.write("tcpdump:x:101:\n")
 
 
 def copy_with_libraries(program, root):
@@ -85,11 +98,10 @@ IMAGES = [
     Image("registry.local/busybox:1", busybox(), ["sh"]),
     Image("registry.local/distroless-http:1", single("http.c", "http"), ["/http"]),
     Image("registry.local/pause:3.10", single("pause.c", "pause"), ["/pause"], user=65535),
-    Image("registry.local/ash-dd:1", busybox(["sh", "dd", "chmod", "rm", "sleep", "wc", "uname", "cat"]),
-          ["sh"]),
-    Image("registry.local/ash-bare:1", busybox(["sh", "chmod", "rm", "sleep"]), ["sh"]),
+    Image("registry.local/dash-dd:1", with_shell("dash", ["dd", "chmod", "rm", "sleep", "wc", "uname"]), ["sh"]),
+    Image("registry.local/dash-bare:1", with_shell("dash", ["chmod", "rm", "sleep"]), ["sh"]),
     Image("registry.local/dash:1", with_shell("dash"), ["sh"]),
-    Image("registry.local/bash:1", with_shell("bash"), ["sh"]),
+    Image("registry.local/bash:1", bash_and_libraries, ["sh"]),
     Image("registry.local/tar-only:1", tar_only, ["/pause"]),
 ]
 ALIASES = {"busybox": "registry.local/busybox:1", "busybox:latest": "registry.local/busybox:1"}

@@ -185,7 +185,9 @@ void session_packets(struct session *session, const unsigned char *bytes, size_t
 /* One whole line of the agent's standard error. */
 static void show_complaint(struct session *session, const char *line)
 {
-    text_escape(session->last_complaint, sizeof(session->last_complaint), line, strlen(line));
+    /* libpcap adds the same again in parentheses on a line of its own. */
+    if (line[0] != '(')
+        text_escape(session->last_complaint, sizeof(session->last_complaint), line, strlen(line));
     if (session->settings->tcpdump_path || session->complaints++ >= COMPLAINTS_SHOWN)
         log_debug("agent: %s", line);
     else if (session->state != SESSION_STARTING)

@@ -373,7 +373,8 @@ static void read_answer(struct kube_stream *stream, bool ended)
         lose(stream, ERROR_PROTOCOL, "the answer to the upgrade is not HTTP/1.1");
         return;
     }
-    log_trace("GET %s: HTTP %ld", stream->path, code);
+    /* The query is long: the command stands in it. */
+    log_trace("GET %.*s: HTTP %ld", (int)strcspn(stream->path, "?"), stream->path, code);
     if (code != 101) {
         refuse(stream, head, head_length, code, ended);
         return;

@@ -91,8 +91,10 @@ class Sandbox:
                               {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
         assert code == 201, obj
         if wait:
-            wait_until(lambda: self.get(f"/api/v1/namespaces/{namespace}/pods/{name}")["status"]["phase"] == "Running",
-                       f"pod {name}")
+            def runs():
+                status = self.get(f"/api/v1/namespaces/{namespace}/pods/{name}")["status"]
+                return status["phase"] == "Running" and all("running" in c["state"] for c in status["containerStatuses"])
+            wait_until(runs, f"pod {name}")
 
     def delete_pod(self, name, namespace="default"):
         self.call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}")
@@ -223,6 +225,7 @@ class Ksniff:
                 line = process.stderr.readline()
                 assert line, lines.decode()
                 lines += line
+            process.head = lines.decode()
             yield process
         finally:
             if process.poll() is None:
@@ -233,7 +236,7 @@ class Ksniff:
     @staticmethod
     def stop(process, number=signal.SIGINT):
         process.send_signal(number)
-        err = process.stderr.read().decode()
+        err = process.head + process.stderr.read().decode()
         assert process.wait(timeout=GUARD) == 0, err
         assert "Sanitizer" not in err and "runtime error" not in err, err
         return err

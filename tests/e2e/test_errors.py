@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong on the way: one line that names the thing and the remedy, and the right exit code."""
+import json
+import os
+import pty
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from conftest import GUARD, tshark, wait_until
+
+PODS = {"verbs": ["get"], "resources": ["pods"]}
+EXEC = {"verbs": ["create"], "resources": ["pods/exec"]}
+
+
+@pytest.fixture
+def out(tmp_path):
+    return str(tmp_path / "x.pcapng")
+
+
+def config_with(sandbox, tmp_path, **cluster):
+    with open(sandbox.kubeconfig, encoding="utf-8") as file:
+        config = json.load(file)
+    config["clusters"][0]["cluster"].update(cluster)
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
+def test_no_such_pod(ksniff, out):
+    assert ksniff.fail("absent", "-n", "shop", "-o", out) == (
+        'pods "absent" not found in namespace "shop" (list them with: kubectl get pods -n shop; choose a namespace '
+        'with -n)')
+    assert not os.path.exists(out)
+
+
+def test_forbidden(sandbox, ksniff, out):
+    config = sandbox.kubeconfig_for("nobody", [])
+    error = ksniff.fail("web", "--kubeconfig", config, "-o", out)
+    assert error == ('forbidden: User "nobody" cannot get resource "pods" in API group "" in the namespace "default" '
+                     '(needs: get pods)')
+    config = sandbox.kubeconfig_for("reader", [PODS])
+    error = ksniff.fail("web", "--kubeconfig", config, "-o", out)
+    assert error.startswith("forbidden: ") and error.endswith("(needs: create pods/exec)")
+
+
+def test_least_rights_suffice(sandbox, ksniff, out):
+    config = sandbox.kubeconfig_for("sniffer", [PODS, EXEC])
+    assert ksniff.run("web", "--kubeconfig", config, "--count", "2", "-o", out).code == 0
+    with sandbox.faults(exec_verb="get"):  # servers before 1.35 ask for get, as the upgrade is one
+        error = ksniff.fail("web", "--kubeconfig", config, "-o", out)
+        assert error.endswith("(needs: get pods/exec)")
+
+
+def test_unauthorized(ksniff, out):
+    error = ksniff.fail("web", "--context", "viewer", "--token", "wrong", "-o", out)
+    assert "does not accept the credentials of user \"viewer\"" in error and "log in again" in error
+
+
+def test_tokens_never_reach_the_log(ksniff, out):
+    result = ksniff.run("web", "--context", "sandbox-token", "-vv", "--count", "1", "-o", out)
+    assert result.code == 0 and "HTTP 101" in result.err
+    assert "sandbox-admin-token" not in result.err
+
+
+def test_impersonation(ksniff, out):
+    error = ksniff.fail("web", "--as", "eve", "-o", out)
+    assert 'User "eve" cannot get resource "pods"' in error
+
+
+def test_wrong_ca(sandbox, ksniff, out, tmp_path):
+    other = str(tmp_path / "other.crt")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other", "-keyout",
+                    "/dev/null", "-out", other], check=True, stderr=subprocess.DEVNULL)
+    config = config_with(sandbox, tmp_path, **{"certificate-authority-data": None})
+    error = ksniff.fail("web", "--kubeconfig", config, "--certificate-authority", other, "-o", out)
+    assert "the certificate of the server \"127.0.0.1:" in error and "is not trusted" in error
+    result = ksniff.run("web", "--kubeconfig", config, "--insecure-skip-tls-verify", "--count", "1", "-o", out)
+    assert result.code == 0, result.err
+
+
+def test_tls_server_name(sandbox, ksniff, out, tmp_path):
+    config = config_with(sandbox, tmp_path, **{"tls-server-name": "kubernetes"})
+    assert ksniff.run("web", "--kubeconfig", config, "--count", "1", "-o", out).code == 0
+    config = config_with(sandbox, tmp_path, **{"tls-server-name": "elsewhere"})
+    assert "is not trusted" in ksniff.fail("web", "--kubeconfig", config, "-o", out)
+
+
+def test_refused_connection(ksniff, out):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    error = ksniff.fail("web", "--server", f"https://127.0.0.1:{port}", "-o", out)
+    assert error.startswith(f'connection to the server "127.0.0.1:{port}" was refused (')
+
+
+def test_unknown_host(ksniff, out):
+    error = ksniff.fail("web", "--server", "https://no-such-host.invalid", "-o", out)
+    assert error.startswith('cannot resolve the host of the server "no-such-host.invalid" (')
+
+
+def test_no_answer_in_time(ksniff, out):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        server = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        error = ksniff.fail("web", "--server", server, "--request-timeout", "500ms", "-o", out)
+    assert error.startswith("no answer from the server")
+
+
+def test_not_an_api_server(sandbox, ksniff, out):
+    with sandbox.faults(request_error={"path": "/pods/web$", "code": 502, "body": "<html>\x1b[31mBad Gateway"}):
+        error = ksniff.fail("web", "-o", out)
+    assert "with HTTP 502, not as an API server" in error and "\x1b" not in error
+
+
+def test_v4_alone(sandbox, ksniff, out):
+    with sandbox.faults(exec_protocols=["v4.channel.k8s.io"]):
+        assert ksniff.run("web", "--count", "2", "-o", out).code == 0
+        wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
+    assert len(tshark(out, "frame.number")) == 2
+
+
+def test_no_websocket(sandbox, ksniff, out):
+    with sandbox.faults(no_websocket=True):
+        error = ksniff.fail("web", "-o", out)
+    assert "does not take WebSockets" in error
+    with sandbox.faults(exec_protocols=["v9.channel.k8s.io"]):
+        error = ksniff.fail("web", "-o", out)
+    assert "does not take exec over WebSocket" in error
+
+
+def test_terminal_is_refused(ksniff):
+    master, slave = pty.openpty()
+    error = ksniff.fail("web", "-o", "-", stdout=slave, code=2)
+    os.close(slave)
+    os.close(master)
+    assert error.startswith("packets are not written to a terminal (")
+
+
+def test_wireshark_is_looked_for_first(sandbox, ksniff):
+    before = len(sandbox.get("/sandbox/requests"))
+    error = ksniff.fail("web", env={"KSNIFF_WIRESHARK": "/no/wireshark"})
+    assert error.startswith('no executable "/no/wireshark" (')
+    error = ksniff.fail("web", env={"PATH": "/nonexistent", "KSNIFF_WIRESHARK": ""})
+    assert error.startswith('"wireshark" was not found (') and "-o FILE" in error
+    assert len(sandbox.get("/sandbox/requests")) == before + 1  # this look itself
+
+
+def test_wrong_filter_touches_nothing(sandbox, ksniff, out):
+    before = len(sandbox.get("/sandbox/requests"))
+    error = ksniff.fail("web", "-f", "tcp prt 80", "-o", out, code=2)
+    assert 'filter "tcp prt 80": ' in error and '"prt 80" (column 5)' in error
+    assert len(sandbox.get("/sandbox/requests")) == before + 1
+
+
+def test_no_such_interface(sandbox, ksniff, out):
+    error = ksniff.fail("web", "-i", "eth7", "-o", out)
+    assert error.startswith('pod "web" has no such interface: ') and "eth7" in error
+    assert not os.path.exists(out) and not sandbox.ours_in("web")
+
+
+def test_existing_file_is_kept_until_capturing_begins(sandbox, ksniff, tmp_path):
+    path = tmp_path / "precious.pcapng"
+    path.write_bytes(b"precious")
+    ksniff.fail("web", "-i", "eth7", "-o", str(path))
+    ksniff.fail("absent", "-o", str(path))
+    assert path.read_bytes() == b"precious"
+    assert ksniff.run("web", "--count", "1", "-o", str(path)).code == 0
+    assert len(tshark(str(path), "frame.number")) == 1
+
+
+def test_files_that_cannot_be_written(ksniff, tmp_path):
+    assert ksniff.fail("web", "-o", str(tmp_path)) == \
+        f'cannot write the file "{tmp_path}": Is a directory (choose another one with -o)'
+    assert "No such file or directory" in ksniff.fail("web", "-o", str(tmp_path / "no" / "x"))
+
+
+def test_full_disk_keeps_whole_blocks(sandbox, ksniff, tmp_path):
+    mount = tmp_path / "small"
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mount)], check=True)
+    try:
+        path = str(mount / "x.pcapng")
+        stop = threading.Event()
+
+        def flood():
+            from conftest import in_netns
+            with in_netns(sandbox.netns("web")):
+                one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            while not stop.wait(0.001):
+                one.sendto(b"x" * 1000, ("127.0.0.1", 5001))
+            one.close()
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            error = ksniff.fail("web", "-o", path)
+        finally:
+            stop.set()
+            thread.join()
+        assert error.startswith(f'cannot write to "{path}": No space left on device (')
+        assert os.path.getsize(path) > 40000
+        assert len(tshark(path, "frame.number")) > 30
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+    wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
+
+
+def test_hung_exec_is_given_up(sandbox, ksniff, out):
+    """The shell's answer never comes, in either direction: its stage has a time-out."""
+    with sandbox.faults(freeze_exec=True):
+        result = ksniff.start("web", "-o", out)
+        err = result.communicate(timeout=GUARD)[1].decode()
+    assert result.returncode == 1
+    assert "error: container \"httpd\" of pod \"web\": the shell's answer took too long" in err
+
+
+@pytest.mark.parametrize("words, says", [
+    ([], "no pod is named"),
+    (["web", "extra"], 'unexpected argument "extra": the pod is "web" already'),
+    (["web", "--contaner", "x"], 'unknown flag "--contaner" (did you mean "--container"?)'),
+    (["web", "-p"], "-p belongs to the node method"),
+    (["web", "--count", "many"], '--count takes a whole number, not "many"'),
+    (["web", "--quiet", "-v"], "--quiet contradicts --verbose"),
+    (["web", "--format", "pcap"], "--format pcap needs -o"),
+    (["deploy/web"], '"deploy/web" is no pod'),
+    (["Web"], '"Web" cannot be the name of a pod'),
+    (["web", "-n"], "-n needs a value"),
+])
+def test_wrong_command_lines(ksniff, words, says):
+    assert says in ksniff.fail(*words, code=2)
+
+
+def test_help_version_and_environment(ksniff, out):
+    result = ksniff.run("--help")
+    assert result.code == 0 and b"kubectl sniff POD [flags]" in result.out
+    result = ksniff.run("--version")
+    assert result.code == 0 and result.out.startswith(b"kubectl-sniff ")
+    result = ksniff.run("web", "--count", "1", env={"KUBECTL_PLUGINS_LOCAL_FLAG_OUTPUT_FILE": out,
+                                                    "KUBECTL_PLUGINS_LOCAL_FLAG_CONTAINER": "sidecar"})
+    assert result.code == 0 and "selected container: 'sidecar'" in result.err
+    assert len(tshark(out, "frame.number")) == 1
+
+
+def test_quiet(ksniff, out):
+    result = ksniff.run("web", "--quiet", "--count", "1", "-o", out)
+    assert result.code == 0 and result.err == ""
