@@ -11,9 +11,12 @@
 #include "agent/message.h"
 #include "common/pcapng.h"
 
-/* Not in every kernel's headers. */
+/* linux/if_arp.h has them, not every libc. */
 #ifndef ARPHRD_RAWIP
 #define ARPHRD_RAWIP 519
+#endif
+#ifndef ARPHRD_IP6GRE
+#define ARPHRD_IP6GRE 823
 #endif
 
 /* Return: what SOCK_RAW gives on such a device, -1 where pcapng has no name for it. */

@@ -13,8 +13,8 @@
  * SKF_AD_HATYPE to dispatch on the link type -V             the filter looks at VLAN tags: packets
  * whose tag the kernel has stripped pass the kernel, and are looked at again with the tag put back
  *     -u PATH        unlink PATH as the first act (the agent's own file)
- *     -S SECONDS     end after this long without a byte on standard input; default AGENT_SILENCE_SECONDS
- *     -R             do not use PACKET_RX_RING (as on kernels that have none)
+ *     -S SECONDS     end after this long without a byte on standard input; default
+ * AGENT_SILENCE_SECONDS -R             do not use PACKET_RX_RING (as on kernels that have none)
  *   ksniff-agent version     prints the version, exits 0
  *
  * Standard input (the dead man's switch; read while capturing):

@@ -21,7 +21,8 @@ int main(void)
 
     signal(SIGTERM, end);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 16) < 0)
+    if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(listener, 16) < 0)
         return 1;
     for (;;) {
         int client = accept(listener, NULL, NULL);

@@ -45,7 +45,7 @@ int error_remedy(struct error *err, const char *format, ...)
 int error_prefix(struct error *err, const char *format, ...)
 {
     char prefix[256];
-    char old[sizeof(err->text)];
+    char old[ERROR_TEXT_MAX];
     va_list args;
 
     if (!err)

@@ -31,10 +31,12 @@ enum error_kind {
     ERROR_INTERNAL,
 };
 
+#define ERROR_TEXT_MAX 1024 /* bytes, NUL included */
+
 struct error {
     enum error_kind kind;
-    char text[1024];  /* one line, safe to print */
-    char remedy[512]; /* one line, safe to print; empty where there is none */
+    char text[ERROR_TEXT_MAX]; /* one line, safe to print */
+    char remedy[512];          /* one line, safe to print; empty where there is none */
 };
 
 /*

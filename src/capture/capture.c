@@ -351,6 +351,8 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
     sink->loop = capture.loop;
     sink->format = settings->format;
     sink->ready = on_sink_ready;
+    /* The sink's events come from the loop, which is not stepped again after this function. */
+    // cppcheck-suppress autoVariables
     sink->data = &capture;
     if (target_resolve(client, settings->namespace, settings->pod, settings->container,
                        &capture.target, err) < 0)
