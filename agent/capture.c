@@ -322,10 +322,11 @@ static void finish(void)
     for (bool waited = false;;) {
         bool drained = take_packets();
 
-        if (output_pending(&capture.output) >= OUTPUT_WRITE && !flush_until(until))
-            return;
-        if (!drained)
+        if (!drained) { /* the buffer is full */
+            if (!flush_until(until))
+                return;
             continue;
+        }
         if (waited)
             break;
         waited = ppoll(&in, 1, &retire, NULL) <= 0;

@@ -56,10 +56,12 @@ void output_flush(struct output *output)
         }
         output->sent += (size_t)written;
     }
-    /* Blocks are built at the end: bring what is left to the front when that is little to move. */
-    if (output->sent == output->used || output->sent > output->used - output->sent) {
-        memmove(output->buffer, output->buffer + output->sent, output->used - output->sent);
-        output->used -= output->sent;
+    /* Blocks are built at the end: bring what is left to the front when that is little to move, or
+     * when a packet would not find room any more. */
+    size_t left = output->used - output->sent;
+    if (output->sent > 0 && (output->sent >= left || !output_has_room(output))) {
+        memmove(output->buffer, output->buffer + output->sent, left);
+        output->used = left;
         output->sent = 0;
     }
 }
