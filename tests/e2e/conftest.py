@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -184,6 +185,32 @@ def sandbox():
             log = file.read()
         sys.stderr.write(log if code else "")
         assert code == 0
+
+
+SIZES = [0, 1, 17, 100, 512, 1400]
+
+
+def exchange_in(sandbox, port, rounds=50):
+    """A known exchange between the pods client and web. Returns what was sent: (to web?, bytes)."""
+    with in_netns(sandbox.netns("web")):
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind(("0.0.0.0", port))
+    with in_netns(sandbox.netns("client")):
+        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    address, sent = (sandbox.pod("web")["ip"], port), []
+    server.settimeout(GUARD)
+    client.settimeout(GUARD)
+    for number in range(rounds):
+        question = bytes([number % 256]) * SIZES[number % len(SIZES)]
+        client.sendto(question, address)
+        data, back = server.recvfrom(65536)
+        assert data == question
+        server.sendto(b"answer" + question, back)
+        assert client.recv(65536) == b"answer" + question
+        sent += [(True, question), (False, b"answer" + question)]
+    server.close()
+    client.close()
+    return sent
 
 
 class Result:

@@ -8,33 +8,7 @@ import time
 
 import pytest
 
-from conftest import GUARD, capinfos, in_netns, tshark, wait_until
-
-SIZES = [0, 1, 17, 100, 512, 1400]
-
-
-def exchange(sandbox, port, rounds=50):
-    """A known exchange between the pods client and web. Returns what was sent: (to web?, bytes)."""
-    with in_netns(sandbox.netns("web")):
-        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        server.bind(("0.0.0.0", port))
-    with in_netns(sandbox.netns("client")):
-        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    address, sent = (sandbox.pod("web")["ip"], port), []
-    server.settimeout(GUARD)
-    client.settimeout(GUARD)
-    for number in range(rounds):
-        question = bytes([number % 256]) * SIZES[number % len(SIZES)]
-        client.sendto(question, address)
-        data, back = server.recvfrom(65536)
-        assert data == question
-        server.sendto(b"answer" + question, back)
-        assert client.recv(65536) == b"answer" + question
-        sent += [(True, question), (False, b"answer" + question)]
-    server.close()
-    client.close()
-    return sent
-
+from conftest import GUARD, capinfos, exchange_in, in_netns, tshark, wait_until
 
 def check_exchange(path, sent, port, begin, end):
     rows = tshark(path, "udp.dstport", "data", "frame.time_epoch", "frame.len", "frame.cap_len",
@@ -55,7 +29,7 @@ def test_every_packet_once_in_order(sandbox, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
     begin = time.time()
     with ksniff.capturing("web", "-f", "udp port 4001", "-o", path) as process:
-        sent = exchange(sandbox, 4001)
+        sent = exchange_in(sandbox, 4001)
         err = ksniff.stop(process)
     check_exchange(path, sent, 4001, begin, time.time())
     assert f"{len(sent)} packets captured" in err and " 0 dropped" in err
@@ -98,7 +72,7 @@ def test_loopback_once_and_chosen_interfaces(sandbox, ksniff, tmp_path):
 def test_snaplen_keeps_the_original_length(sandbox, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
     with ksniff.capturing("web", "-f", "udp port 4003", "--snaplen", "60", "-o", path) as process:
-        sent = exchange(sandbox, 4003, rounds=6)
+        sent = exchange_in(sandbox, 4003, rounds=6)
         ksniff.stop(process)
     rows = tshark(path, "frame.len", "frame.cap_len")
     assert [int(row[0]) for row in rows] == [42 + len(data) for _, data in sent]
@@ -110,7 +84,7 @@ def test_snaplen_keeps_the_original_length(sandbox, ksniff, tmp_path):
 def test_formats(sandbox, ksniff, tmp_path, words, magic):
     path = str(tmp_path / words[0])
     with ksniff.capturing("web", "-f", "udp port 4004", "-o", path, *words[1:]) as process:
-        sent = exchange(sandbox, 4004, rounds=3)
+        sent = exchange_in(sandbox, 4004, rounds=3)
         ksniff.stop(process)
     with open(path, "rb") as file:
         assert file.read(4) == magic
@@ -169,7 +143,7 @@ def test_a_closed_pipe_is_a_normal_end(sandbox, ksniff):
 def test_a_slow_reader_loses_nothing_of_little(sandbox, ksniff):
     """Somebody who reads late gets every packet: they wait in the ring."""
     with ksniff.capturing("web", "-f", "udp port 4005", "-o", "-") as client:
-        sent = exchange(sandbox, 4005, rounds=300)
+        sent = exchange_in(sandbox, 4005, rounds=300)
         time.sleep(0.2)
         client.send_signal(signal.SIGINT)
         judge = subprocess.run(["tshark", "-n", "-r", "-", "-T", "fields", "-e", "data"], stdin=client.stdout,
@@ -183,7 +157,7 @@ def test_a_slow_reader_loses_nothing_of_little(sandbox, ksniff):
 def test_signals_end_it_in_order(sandbox, ksniff, tmp_path, number):
     path = str(tmp_path / "x.pcapng")
     with ksniff.capturing("web", "-f", "udp port 4006", "-o", path) as process:
-        sent = exchange(sandbox, 4006, rounds=10)
+        sent = exchange_in(sandbox, 4006, rounds=10)
         ksniff.stop(process, number)
     assert len(tshark(path, "frame.number")) == len(sent)
     assert not sandbox.ours_in("web")
@@ -216,7 +190,7 @@ def test_interrupted_at_any_moment(sandbox, ksniff, tmp_path, delay):
 def test_stream_cut(sandbox, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
     with ksniff.capturing("web", "-f", "udp port 4007", "-o", path) as process:
-        sent = exchange(sandbox, 4007, rounds=10)
+        sent = exchange_in(sandbox, 4007, rounds=10)
         wait_until(lambda: os.path.getsize(path) > 2000, "packets")
         time.sleep(0.3)
         sandbox.drop_streams()
