@@ -27,7 +27,7 @@ fi
 headers=/usr/include/$machine-linux-musl
 lib=/usr/lib/$machine-linux-musl
 # musl's headers come first; of the system's include directory only the kernel's are ever reached.
-exec "$cc" -std=gnu11 -Os -Wall -Wextra -Werror -Wshadow -Wno-pedantic \
+exec "$cc" -std=gnu11 -O2 -Wall -Wextra -Werror -Wshadow -Wno-pedantic \
     -D_GNU_SOURCE -DKSNIFF_VERSION="\"$version\"" -I"$root" \
     -nostdinc -isystem "$headers" -isystem "$("$cc" -print-file-name=include)" \
     -idirafter "$multiarch" -idirafter "$kernel" \
