@@ -89,6 +89,9 @@ class ExecSession:
                 return
             while self.sandbox.faults.get("freeze_exec"):
                 await asyncio.sleep(0.1)
+            # runc's own complaint is no output of the command: it goes into the Status.
+            if channel == STDERR and data.startswith(b"exec failed:") and containers.start_error(self.child.log):
+                continue
             await self.send(channel, data)
         transport.pause_reading()  # the pipe stays, and is read no more
         self.sandbox.stuck.append(transport)

@@ -71,6 +71,9 @@ class Api:
             if not user:
                 raise Failure(401, "Unauthorized", "Unauthorized")
             request["user"] = user
+            if request.can_read_body and "json" not in request.content_type:
+                raise Failure(415, "UnsupportedMediaType", f"the body of the request was in an unknown format - "
+                              f"accepted media types include: application/json; got {request.content_type}")
             return await handler(request)
         except Failure as failure:
             response = answer(failure.status, failure.code)

@@ -68,6 +68,20 @@ class Sandbox:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
+    def request(self, method, path, body, token=None):
+        """The whole answer: status, headers and body."""
+        request = urllib.request.Request(
+            self.server + path, method=method, data=body.encode() if body else None,
+            headers={"Authorization": "Bearer " + (token or self.tokens["sandbox-token"]),
+                     "Content-Type": "application/json"})
+        try:
+            answer = urllib.request.urlopen(request, context=self.tls, timeout=GUARD)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            answer.body = answer.read()
+        return answer
+
     def get(self, path):
         code, obj = self.call("GET", path)
         assert code == 200, obj

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sandbox against the recordings of a real API server and against the real kubectl."""
+import ast
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+
+import pytest
+
+from conftest import GUARD, ROOT, start_sandbox
+
+RECORDINGS = os.path.join(ROOT, "tests", "data", "kubernetes-api")
+
+# What the sandbox's stand-ins are called in the recordings.
+NAMES = [("/namespaces/lab/", "/namespaces/default/"), ("container=app", "container=httpd"),
+         ('"lab"', '"default"'), ('\\"lab\\"', '\\"default\\"'), ("namespaces/locked", "namespaces/restricted")]
+NOT_HELD = {
+    "attach.ws": "the sandbox has no attach",
+    "ephemeral": "the sandbox has no ephemeral containers",
+    "podsecurity": "the sandbox does not enforce Pod Security",
+    "pod-delete.http": "the recorded pod has been changed by hand before",
+    "pod-get-ephemeral.http": "the sandbox has no ephemeral containers",
+    "exec-ephemeral.ws": "the sandbox has no ephemeral containers",
+    "pod-create-baseline.http": "the same as pod-create.http, in another namespace",
+    "pod-get-image-missing.http": "a moment between two states, which the sandbox passes in one step",
+    "pod-create-missing-image.http": "the same as pod-create.http but for the image",
+    "pods-watch.http": "checked with kubectl get -w below",
+    "pods-list.http": "made of pods, as pod-get.http is",
+}
+
+
+def parse_http(name):
+    """A recording: method, path, headers, body, then the answer's code, headers and body."""
+    with open(os.path.join(RECORDINGS, name), encoding="utf-8") as file:
+        text = re.sub(r"^#.*\n", "", file.read(), flags=re.M)
+    request, _, answer = text.partition("\n\n<")
+    lines = [line[2:] for line in request.splitlines() if line.startswith(">")]
+    method, path, _ = lines[0].split(" ")
+    body = "\n".join(lines[lines.index("") + 1:]) if "" in lines else ""
+    head, _, content = ("<" + answer).partition("<\n")
+    code = int(head.split()[2])
+    headers = dict(line[2:].split(": ", 1) for line in head.splitlines()[1:] if ": " in line)
+    return method, path, lines, body, code, headers, content
+
+
+def localise(text):
+    for recorded, here in NAMES:
+        text = text.replace(recorded, here)
+    return text
+
+
+def shape(value):
+    """The keys and types of a JSON value; lists by their first element."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+def missing(recorded, here, path=""):
+    """What the recording has and the sandbox's answer lacks, or has with another type."""
+    if isinstance(recorded, dict) and isinstance(here, dict):
+        for key, value in recorded.items():
+            if key not in here:
+                yield f"{path}.{key}"
+            else:
+                yield from missing(value, here[key], f"{path}.{key}")
+    elif isinstance(recorded, list) and isinstance(here, list):
+        if recorded and here:
+            yield from missing(recorded[0], here[0], path + "[]")
+    elif type(recorded) is not type(here):
+        yield f"{path}: {here} instead of {recorded}"
+
+
+# Fields that the client does not read and the sandbox does not make up.
+UNMADE = re.compile(r"managedFields|\.generation|observedGeneration|tolerations|\.volumes|volumeMounts|\.user|\.ttl|"
+                    r"emulation|minCompatibility|annotations|labels|capacity|allocatable|machineID|systemUUID|bootID|"
+                    r"osImage|kubeProxyVersion|runtimeHandlers|features|declaredFeatures|conditions|status.resources|"
+                    r"lastHeartbeat|beta\.kubernetes|\.env|recursiveReadOnly|ephemeral")
+
+
+def reason_not_held(name):
+    return next((reason for key, reason in NOT_HELD.items() if name.startswith(key)), None)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in os.listdir(RECORDINGS) if n.endswith(".http")))
+def test_answers_as_recorded(sandbox, name):
+    if reason_not_held(name):
+        pytest.skip(reason_not_held(name))
+    method, path, lines, body, code, headers, content = parse_http(name)
+    if name == "watch-expired.http":
+        path += "&timeoutSeconds=1"
+    token = None
+    if any("Bearer" in line for line in lines):
+        token = "no-such-token" if name == "unauthorized.http" else sandbox.tokens["viewer"]
+    if name == "forbidden-get.http":  # the recorded viewer may read another namespace alone
+        token = "nobody-token"
+        sandbox.call("POST", "/sandbox/users", {"name": "system:serviceaccount:lab:viewer", "rules": [], "token": token})
+    body = localise(body)
+    if name in ("pod-create.http", "pod-create-conflict.http"):
+        body = body.replace('"web"', '"recorded"' if name == "pod-create.http" else '"web"', 1)
+    request = sandbox.request(method, localise(path), body or None, token)
+    assert request.status == code
+    assert request.headers["Content-Type"].startswith("application/json")
+    assert request.headers["Cache-Control"] == headers["Cache-Control"]
+    recorded, here = json.loads(localise(content)), json.loads(request.body.split(b"\n")[0])
+    if recorded.get("kind") == "Status":
+        users = [("lab:viewer", "default:viewer")] if name != "forbidden-get.http" else []
+        text = json.dumps(recorded)
+        for old, new in users:
+            text = text.replace(old, new)
+        assert here == json.loads(text)
+    elif recorded.get("type") == "ERROR":
+        assert shape(here) == shape(recorded) and here["object"]["code"] == 410
+    else:
+        left = [gap for gap in missing(recorded, here) if not UNMADE.search(gap)]
+        assert not left, left
+    if name == "pod-create.http":
+        sandbox.delete_pod("recorded")
+
+
+def parse_ws(name):
+    with open(os.path.join(RECORDINGS, name), encoding="utf-8") as file:
+        text = file.read()
+    request = re.search(r"^> GET (\S+) HTTP", text, re.M)[1]
+    protocols = re.search(r"> Sec-WebSocket-Protocol: (.*)", text)[1]
+    code = int(re.search(r"^< HTTP/1.1 (\d+)", text, re.M)[1])
+    frames = [(m[1], int(m[2]), int(m[3]), ast.literal_eval(m[4])) for m in
+              re.finditer(r"^([<>])\s+(\d+) op=(\d+)(?: fin=1)? (b'(?:[^'\\]|\\.)*')", text, re.M)]
+    return request, protocols.split(", "), code, frames, text
+
+
+def channels(frames):
+    """What came on each channel, and the last frame: the order between stdout and stderr is nobody's."""
+    result = {}
+    for _, _, opcode, payload in frames:
+        if opcode == 2 and payload:
+            result[payload[0]] = result.get(payload[0], b"") + payload[1:]
+    return result
+
+
+@pytest.mark.parametrize("name", sorted(n for n in os.listdir(RECORDINGS) if n.endswith(".ws")))
+def test_frames_as_recorded(sandbox, name):
+    if reason_not_held(name):
+        pytest.skip(reason_not_held(name))
+    path, protocols, code, frames, text = parse_ws(name)
+    pod = "web"
+    if "/victim/" in path:
+        pod = "victim"
+        sandbox.create_pod("victim", containers=[{"name": "httpd", "image": "busybox", "command": ["sleep", "1000"]}])
+    got = asyncio.run(replay(sandbox, localise(path), protocols, frames, name))
+    if pod == "victim" and ("default", "victim") in sandbox.pods():
+        sandbox.delete_pod("victim")
+    assert got["code"] == code
+    if code != 101:
+        expected = text.split("<\n", 1)[1].strip()
+        assert (json.loads(got["body"]) if expected else got["body"]) == (json.loads(localise(expected)) if expected else b"")
+        return
+    received = [frame for frame in frames if frame[0] == "<"]
+    assert got["protocol"] == re.search(r"< Sec-WebSocket-Protocol: (\S+)", text)[1]
+    assert got["frames"][0][3] == b"\x01"
+    if "large" in name:
+        sizes = [len(frame[3]) for frame in got["frames"] if frame[3][:1] == b"\x01"]
+        # How much a read finds in the pipe is a matter of time; the recorded server never sends more at once.
+        assert sum(sizes) - len(sizes) == 200000 and max(sizes) <= 32769
+        return
+    mine, theirs = channels(got["frames"]), channels(received)
+    if pod == "victim":
+        assert mine[1].startswith(b"tick\ntick\n")
+        mine.pop(1), theirs.pop(1)
+    if 3 in theirs:
+        identity = re.compile(rb"[0-9a-f]{64}")
+        mine[3], theirs[3] = (identity.sub(b"ID", value) for value in (mine[3], theirs[3]))
+    assert mine == theirs
+    if any(opcode == 10 for _, _, opcode, _ in received):
+        assert got["pong"]
+
+
+async def replay(sandbox, path, protocols, frames, name):
+    import aiohttp
+    headers = {"Authorization": "Bearer " + sandbox.tokens["sandbox-token"]}
+    result = {"frames": [], "code": 101, "pong": False}
+    async with aiohttp.ClientSession() as session:
+        try:
+            from yarl import URL
+            socket = await session.ws_connect(URL(sandbox.server + path, encoded=True), protocols=protocols,
+                                              headers=headers, ssl=sandbox.tls, autoping=False, max_msg_size=0)
+        except aiohttp.WSServerHandshakeError as error:
+            async with session.get(URL(sandbox.server + path, encoded=True), ssl=sandbox.tls, headers={
+                    **headers, "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+                    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Protocol": ", ".join(protocols)}) as answer:
+                return {"code": error.status, "body": await answer.read()}
+        result["protocol"] = socket.protocol
+
+        async def act():
+            at = 0
+            for direction, moment, opcode, payload in frames:
+                if direction != ">":
+                    continue
+                await asyncio.sleep((moment - at) / 1000)
+                at = moment
+                if opcode == 9:
+                    await socket.ping(payload)
+                elif opcode == 8:
+                    await socket.close()
+                else:
+                    await socket.send_bytes(payload)
+            if "container-dies" in name:
+                await asyncio.sleep(1.5)
+                os.kill(sandbox.pod("victim")["containers"]["httpd"]["pid"], signal.SIGKILL)
+            if "pod-deleted" in name:
+                await asyncio.sleep(1.5)
+                sandbox.call("DELETE", "/api/v1/namespaces/default/pods/victim")
+        task = asyncio.ensure_future(act())
+        while True:
+            message = await asyncio.wait_for(socket.receive(), GUARD)
+            if message.type == aiohttp.WSMsgType.BINARY:
+                result["frames"].append(("<", 0, 2, message.data))
+            elif message.type == aiohttp.WSMsgType.PONG:
+                result["pong"] = True
+            else:
+                break
+        await task
+    return result
+
+
+def kubectl(sandbox, *words, stdin=None, check=True):
+    return subprocess.run(["kubectl", *words], env=sandbox.env, input=stdin, check=check, timeout=GUARD,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_kubectl_reads_and_deletes(sandbox):
+    assert {line.split()[0] for line in kubectl(sandbox, "get", "pods").stdout.decode().splitlines()[1:]} >= \
+        {"web", "client", "nonroot", "distroless", "hostnet"}
+    assert kubectl(sandbox, "get", "pod", "web", "-o", "jsonpath={.status.phase}").stdout == b"Running"
+    assert b"it works" in kubectl(sandbox, "logs", "client").stdout
+    watch = subprocess.Popen(["kubectl", "get", "pods", "-w", "-o", "name"], env=sandbox.env, stdout=subprocess.PIPE)
+    try:
+        for _ in range(5):
+            watch.stdout.readline()
+        sandbox.create_pod("passing", containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}])
+        assert watch.stdout.readline() == b"pod/passing\n"
+        kubectl(sandbox, "delete", "pod", "passing")
+        assert ("default", "passing") not in sandbox.pods()
+    finally:
+        watch.kill()
+        watch.communicate()
+
+
+def test_kubectl_exec(sandbox):
+    version = json.loads(kubectl(sandbox, "version", "--client", "-o", "json").stdout)["clientVersion"]
+    if int(re.match(r"\d+", version["minor"])[0]) < 31:
+        pytest.skip(f"kubectl {version['gitVersion']} speaks SPDY alone, which the sandbox does not")
+    done = kubectl(sandbox, "exec", "-i", "web", "-c", "httpd", "--", "sh", "-c", "cat; exit 3", stdin=b"hello", check=False)
+    assert done.returncode == 3 and done.stdout == b"hello"
+    done = kubectl(sandbox, "exec", "web", "-c", "httpd", "--", "nope", check=False)
+    assert done.returncode != 0 and b"executable file not found" in done.stderr
+
+
+def is_running(pid):
+    """A zombie is not: only init, whose child it is by now, can take it away."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def left_behind(pid):
+    names = subprocess.run(["ip", "netns", "list"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    found = [name for name in names.split() if name.startswith(f"ks{pid}-")]
+    with open("/proc/mounts", encoding="ascii") as file:
+        found += [line for line in file if f"/ksniff-sandbox/{pid}/" in line]
+    if os.path.exists(f"/run/ksniff-sandbox/{pid}"):
+        found.append("its directory")
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_nothing_stays_behind(number):
+    with tempfile.TemporaryDirectory() as directory:
+        box = start_sandbox(directory)
+        pids = [c["pid"] for pod in box.pods().values() for c in pod["containers"].values()]
+        uids = [pod["uid"] for pod in box.pods().values()]
+        box.process.send_signal(number)
+        assert box.process.wait(timeout=GUARD) == 0
+    assert not left_behind(box.process.pid)
+    assert not [pid for pid in pids if is_running(pid)]
+    for root, directories, _ in os.walk("/sys/fs/cgroup"):
+        assert not [name for name in directories if any(uid in name for uid in uids)], root
+
+
+def test_a_killed_sandbox_is_swept_up_by_the_next():
+    with tempfile.TemporaryDirectory() as directory:
+        box = start_sandbox(directory)
+        box.process.kill()
+        box.process.wait()
+        assert left_behind(box.process.pid)
+    with tempfile.TemporaryDirectory() as directory:
+        other = start_sandbox(directory, "--no-default-pods")
+        assert not left_behind(box.process.pid)
+        other.process.terminate()
+        assert other.process.wait(timeout=GUARD) == 0
