@@ -35,6 +35,7 @@ struct capture {
     struct source source;
     struct interfaces interfaces;
     struct output output;
+    uint32_t chosen[AGENT_INTERFACES_MAX]; /* the indexes of -i */
     enum ending ending;
     int exit_code;
     uint64_t started; /* nanoseconds since 1970 */
@@ -88,8 +89,7 @@ static bool is_chosen(const struct interface *interface)
     if (capture.options.interface_count == 0)
         return true;
     for (size_t i = 0; i < capture.options.interface_count; i++)
-        if (interfaces_index(&capture.interfaces, capture.options.interfaces[i]) ==
-            interface->ifindex)
+        if (capture.chosen[i] == interface->ifindex)
             return true;
     return false;
 }
@@ -105,15 +105,18 @@ static void take_packet(const struct packet *packet)
         return;
     if (!capture.source.filtered && !is_chosen(interface))
         return;
-    size_t before = output->used;
-    uint32_t captured = output_packet(output, interface, packet, options->snaplen, &data);
-    bool judge = options->program_length > 0 &&
-                 (!capture.source.filtered || (options->vlan && packet->has_vlan));
-    if (judge &&
-        bpf_run(options->program, data, captured, packet->original, &packet->metadata) == 0) {
+    if (source_judged(&capture.source, packet)) {
+        /* The program sees the packet as it is written, the tag put back, but not cut. */
+        size_t before = output->used;
+        uint32_t captured = output_packet(output, interface, packet, AGENT_SNAPLEN_MAX, &data);
+        bool taken = bpf_run(options->program, data, captured, output_original(interface, packet),
+                             &packet->metadata) > 0;
+
         output_undo(output, before);
-        return;
+        if (!taken)
+            return;
     }
+    output_packet(output, interface, packet, options->snaplen, NULL);
     interface->packets++;
 }
 
@@ -244,7 +247,8 @@ static void wait_for_work(bool drained)
         return;
     if (fds[0].revents)
         read_stdin();
-    if (fds[1].revents & (POLLERR | POLLNVAL)) {
+    /* POLLERR of a pipe, POLLHUP of a socket. */
+    if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) {
         capture.output.closed = true;
         capture.exit_code = AGENT_EXIT_OUTPUT_CLOSED;
         capture.ending = ABANDONED;
@@ -319,7 +323,8 @@ static void finish(void)
     if (capture.output.closed)
         return;
     source_stop(&capture.source);
-    for (bool waited = false;;) {
+    /* The time ends it where the kernel has no filter to stop packets with. */
+    for (bool waited = false; now_ms() < until;) {
         bool drained = take_packets();
 
         if (!drained) { /* the buffer is full */
@@ -337,9 +342,10 @@ static void finish(void)
 
 /* ---- start ---- */
 
-static int choose_interfaces(uint32_t *ifindexes)
+static int choose_interfaces(void)
 {
     const struct options *options = &capture.options;
+    uint32_t *ifindexes = capture.chosen;
 
     for (size_t i = 0; i < options->interface_count; i++) {
         ifindexes[i] = interfaces_index(&capture.interfaces, options->interfaces[i]);
@@ -372,17 +378,16 @@ static void catch_signals(void)
 
 static int start(void)
 {
-    uint32_t ifindexes[AGENT_INTERFACES_MAX];
     struct timespec now;
 
     int code = source_open(&capture.source, &capture.options);
     if (code != AGENT_EXIT_OK)
         return code;
     capture.interfaces.fd = capture.source.fd;
-    code = choose_interfaces(ifindexes);
+    code = choose_interfaces();
     if (code != AGENT_EXIT_OK)
         return code;
-    code = source_start(&capture.source, ifindexes, capture.options.interface_count);
+    code = source_start(&capture.source, capture.chosen, capture.options.interface_count);
     if (code != AGENT_EXIT_OK)
         return code;
     clock_gettime(CLOCK_REALTIME, &now);

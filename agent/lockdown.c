@@ -82,5 +82,7 @@ void lockdown(void)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         message_errno("cannot set no_new_privs", NULL);
     drop_capabilities();
+    /* The buffers hold what other people's programs say to each other: no core file, no ptrace. */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     filter_calls();
 }

@@ -3,7 +3,8 @@
  * Privileges, lost in stages, once everything that needs them is open:
  *   1. no_new_privs: nothing can be gained again;
  *   2. every capability, in all sets;
- *   3. every system call but those that capturing still needs (seccomp).
+ *   3. being looked into: no core files, no ptrace by the same user;
+ *   4. every system call but those that capturing still needs (seccomp).
  */
 #ifndef KSNIFF_AGENT_LOCKDOWN_H
 #define KSNIFF_AGENT_LOCKDOWN_H

@@ -8,7 +8,7 @@
 static size_t append(char *line, size_t used, size_t size, const char *text)
 {
     for (; text && *text && used + 1 < size; text++)
-        line[used++] = *text;
+        line[used++] = *text < ' ' || *text > '~' ? '?' : *text;
     return used;
 }
 

@@ -139,7 +139,10 @@ void output_section(struct output *output)
 
     if (uname(&name) == 0) {
         put_text(&block, PCAPNG_SHB_HARDWARE, name.machine);
-        put_text(&block, PCAPNG_SHB_OS, name.release);
+        char os[2 * sizeof(name.release)];
+
+        strcpy(stpcpy(stpcpy(os, name.sysname), " "), name.release); /* of 65 bytes at most each */
+        put_text(&block, PCAPNG_SHB_OS, os);
     }
     put_text(&block, PCAPNG_SHB_USERAPPL, "ksniff-agent " KSNIFF_VERSION);
     finish(&block);
@@ -201,11 +204,20 @@ struct packet_tail {
     uint32_t total_length;
 };
 
+static bool is_tagged(const struct interface *interface, const struct packet *packet)
+{
+    return packet->has_vlan && interface->linktype == LINKTYPE_ETHERNET;
+}
+
+uint32_t output_original(const struct interface *interface, const struct packet *packet)
+{
+    return packet->original + (is_tagged(interface, packet) ? VLAN_LENGTH : 0);
+}
+
 uint32_t output_packet(struct output *output, const struct interface *interface,
                        const struct packet *packet, uint32_t snaplen, const uint8_t **data)
 {
-    bool tagged = packet->has_vlan && packet->captured >= VLAN_OFFSET &&
-                  interface->linktype == LINKTYPE_ETHERNET;
+    bool tagged = is_tagged(interface, packet) && packet->captured >= VLAN_OFFSET;
     uint32_t captured = packet->captured + (tagged ? VLAN_LENGTH : 0);
     uint64_t time = packet->seconds * 1000000000ull + packet->nanoseconds;
 
@@ -217,7 +229,7 @@ uint32_t output_packet(struct output *output, const struct interface *interface,
         .timestamp_high = (uint32_t)(time >> 32),
         .timestamp_low = (uint32_t)time,
         .captured_len = captured,
-        .original_len = packet->original + (tagged ? VLAN_LENGTH : 0),
+        .original_len = output_original(interface, packet),
     };
     /* The hot path: everything of known size is stored at once, only the packet is copied. */
     uint8_t *start = output->buffer + output->used, *at = start + sizeof(epb);

@@ -55,6 +55,9 @@ void output_interface(struct output *output, const struct interface *interface, 
 uint32_t output_packet(struct output *output, const struct interface *interface,
                        const struct packet *packet, uint32_t snaplen, const uint8_t **data);
 
+/* output_original - a packet's length on the wire, the stripped VLAN tag included. */
+uint32_t output_original(const struct interface *interface, const struct packet *packet);
+
 /* output_undo - take the block added last back; @before is output->used of then. */
 void output_undo(struct output *output, size_t before);
 

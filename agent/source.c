@@ -58,21 +58,25 @@ static void add_loopback_once(struct program *program)
     add(program, BPF_RET | BPF_K, 0, 0, 0);
 }
 
-static void build_program(struct program *program, const struct options *options,
-                          const uint32_t *ifindexes, size_t count)
+/* The agent's part of the program; what it lets pass goes on into the user's. */
+static void build_prologue(struct program *program, const uint32_t *ifindexes, size_t count)
 {
     program->length = 0;
     add_interfaces(program, ifindexes, count);
     add_loopback_once(program);
+}
+
+static void add_users_program(struct program *program, const struct options *options)
+{
     if (options->program_length == 0) {
         add(program, BPF_RET | BPF_K, 0, 0, options->snaplen);
         return;
     }
     if (options->vlan) {
-        /* The tag is not in the bytes: the agent puts it back and looks itself. */
+        /* The tag is not in the bytes: the agent puts it back and looks itself, at all of them. */
         add_load(program, SKF_AD_VLAN_TAG_PRESENT);
         add(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0);
-        add(program, BPF_RET | BPF_K, 0, 0, options->snaplen);
+        add(program, BPF_RET | BPF_K, 0, 0, AGENT_SNAPLEN_MAX);
     }
     for (size_t i = 0; i < options->program_length; i++) {
         const struct agent_bpf_insn *insn = &options->program[i];
@@ -97,7 +101,52 @@ static int attach_reject_all(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof(fprog));
 }
 
+/*
+ * Puts the filter in place. A program that the kernel does not take (longer than
+ * net.core.optmem_max allows, no socket filters at all) is left to the agent's own machine.
+ */
+static int attach_filter(struct source *source, const uint32_t *ifindexes, size_t count)
+{
+    static struct program program;
+
+    build_prologue(&program, ifindexes, count);
+    const unsigned short length = program.length;
+    add_users_program(&program, source->options);
+    if (attach(source->fd, &program) == 0) {
+        source->filtered = true;
+        return 0;
+    }
+    message_errno("the kernel does not take the filter, the agent runs it itself", NULL);
+    source->filtered = false;
+    program.length = length;
+    add(&program, BPF_RET | BPF_K, 0, 0, AGENT_SNAPLEN_MAX);
+    if (attach(source->fd, &program) == 0)
+        return 0;
+    int ignored = 0;
+    return setsockopt(source->fd, SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof(ignored));
+}
+
 /* ---- the ring ---- */
+
+/* Return: whether it is mapped; otherwise the socket has no ring any more, errno says why. */
+static bool map_ring(struct source *source, const struct tpacket_req3 *request)
+{
+    const struct tpacket_req3 none = {0};
+    size_t length = (size_t)request->tp_block_size * request->tp_block_nr;
+    void *ring = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, source->fd, 0);
+
+    if (ring == MAP_FAILED) {
+        int reason = errno;
+
+        setsockopt(source->fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof(none));
+        errno = reason;
+        return false;
+    }
+    source->ring = ring;
+    source->block_size = request->tp_block_size;
+    source->block_count = request->tp_block_nr;
+    return true;
+}
 
 /* Return: 0; -1 with errno ENOMEM when not even the smallest fits, or another when there is none.
  */
@@ -116,19 +165,11 @@ static int open_ring(struct source *source)
 
         request.tp_block_nr = size / request.tp_block_size;
         request.tp_frame_nr = request.tp_block_size / request.tp_frame_size * request.tp_block_nr;
-        if (setsockopt(source->fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) < 0) {
-            if (errno != ENOMEM)
-                return -1;
-            continue;
-        }
-        size_t length = (size_t)request.tp_block_size * request.tp_block_nr;
-        void *ring = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, source->fd, 0);
-        if (ring == MAP_FAILED)
+        if (setsockopt(source->fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) == 0 &&
+            map_ring(source, &request))
+            return 0;
+        if (errno != ENOMEM)
             return -1;
-        source->ring = ring;
-        source->block_size = request.tp_block_size;
-        source->block_count = request.tp_block_nr;
-        return 0;
     }
     errno = ENOMEM;
     return -1;
@@ -220,9 +261,12 @@ static int open_batch(struct source *source)
 
 static bool fill_batch(struct source *source)
 {
+    source->batch_room =
+        source->options->program_length > 0 && (!source->filtered || source->options->vlan)
+            ? AGENT_SNAPLEN_MAX
+            : source->options->snaplen;
     for (size_t i = 0; i < BATCH; i++) {
-        batch.vectors[i] =
-            (struct iovec){.iov_base = batch.data[i], .iov_len = source->options->snaplen};
+        batch.vectors[i] = (struct iovec){.iov_base = batch.data[i], .iov_len = source->batch_room};
         batch.messages[i].msg_hdr = (struct msghdr){.msg_name = &batch.addresses[i],
                                                     .msg_namelen = sizeof(batch.addresses[i]),
                                                     .msg_iov = &batch.vectors[i],
@@ -269,7 +313,7 @@ static bool next_of_batch(struct source *source, struct packet *packet)
 
     *packet = (struct packet){
         .data = batch.data[i],
-        .captured = length < source->options->snaplen ? length : source->options->snaplen,
+        .captured = length < source->batch_room ? length : source->batch_room,
         .original = length,
         .vlan_tpid = ETH_P_8021Q,
         .metadata = {.hatype = address->sll_hatype,
@@ -312,7 +356,7 @@ int source_open(struct source *source, const struct options *options)
     source->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (source->fd < 0)
         return open_failed();
-    source->filtered = attach_reject_all(source->fd) == 0;
+    attach_reject_all(source->fd);
     if (!options->no_ring) {
         if (open_ring(source) == 0)
             return AGENT_EXIT_OK;
@@ -327,27 +371,27 @@ int source_open(struct source *source, const struct options *options)
 
 int source_start(struct source *source, const uint32_t *ifindexes, size_t count)
 {
-    static struct program program;
     struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
     struct packet stray;
 
     if (bind(source->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         message_errno("cannot bind the packet socket", NULL);
-        return errno == EPERM ? AGENT_EXIT_NO_PERMISSION : AGENT_EXIT_INTERNAL;
+        return AGENT_EXIT_INTERNAL;
     }
     while (source_next(source, &stray)) {
         /* From before the filter: not asked for. */
     }
-    if (!source->filtered)
-        return AGENT_EXIT_OK;
-    build_program(&program, source->options, ifindexes, count);
-    if (attach(source->fd, &program) < 0) {
-        message_errno("the kernel refuses the filter", NULL);
+    if (attach_filter(source, ifindexes, count) < 0 && errno != ENOENT) /* ENOENT: none there */
         return AGENT_EXIT_BAD_FILTER;
-    }
     source_update_statistics(source);
     source->dropped = 0;
     return AGENT_EXIT_OK;
+}
+
+bool source_judged(const struct source *source, const struct packet *packet)
+{
+    return source->options->program_length > 0 &&
+           (!source->filtered || (source->options->vlan && packet->has_vlan));
 }
 
 bool source_next(struct source *source, struct packet *ret_packet)

@@ -33,7 +33,7 @@ struct packet {
 struct source {
     int fd;
     const struct options *options;
-    bool filtered; /* the kernel runs the filter */
+    bool filtered; /* the kernel runs the whole filter, the chosen interfaces included */
 
     uint8_t *ring; /* NULL: recvmmsg() */
     size_t block_size, block_count;
@@ -42,6 +42,7 @@ struct source {
     const struct tpacket3_hdr *next; /* the first of them */
 
     unsigned batch_count, batch_next; /* recvmmsg(): messages received, and read */
+    uint32_t batch_room;              /* bytes kept of a message */
     uint64_t dropped;                 /* by the kernel, so far */
 };
 
@@ -54,10 +55,18 @@ int source_open(struct source *source, const struct options *options);
  */
 int source_start(struct source *source, const uint32_t *ifindexes, size_t count);
 
+/*
+ * source_judged - must the caller run the user's program on this packet?
+ *
+ * Such a packet has all of its bytes, whatever the snaplen: the program may look beyond it.
+ */
+bool source_judged(const struct source *source, const struct packet *packet);
+
 /* source_next - Return: true with the next packet, valid until the next call; false: none now. */
 bool source_next(struct source *source, struct packet *ret_packet);
 
-/* source_stop - let no further packet in; what is in the ring stays to be read. */
+/* source_stop - let no further packet in; what is in the ring stays to be read. A kernel without
+ * socket filters lets them in all the same. */
 void source_stop(struct source *source);
 
 /* source_update_statistics - ask the kernel for source->dropped. */

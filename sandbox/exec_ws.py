@@ -157,7 +157,27 @@ class ExecSession:
         return socket
 
 
-async def handle(sandbox, request, container):
+async def attach(sandbox, socket, container):
+    """What the main process writes from now on: containerd keeps it in the container's log as well."""
+    await socket.send_bytes(bytes([STDOUT]))
+    receiver = asyncio.ensure_future(socket.receive())
+    with open(container.log, "rb") as log:
+        log.seek(0, os.SEEK_END)
+        while not receiver.done():
+            data = log.read(CHUNK)
+            if data:
+                await socket.send_bytes(bytes([STDOUT]) + data)
+            elif not container.running:
+                await socket.send_bytes(bytes([STATUS]) + compact(success()))
+                await socket.close()
+                break
+            else:
+                await asyncio.wait([receiver], timeout=0.05)
+    receiver.cancel()
+    return socket
+
+
+async def handle(sandbox, request, container, sub):
     offered = [p.strip() for p in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
     known = sandbox.faults.get("exec_protocols") or PROTOCOLS
     if not any(protocol in known for protocol in offered):
@@ -167,6 +187,8 @@ async def handle(sandbox, request, container):
     await asyncio.sleep(sandbox.faults.get("exec_delay_ms", 0) / 1000)
     socket = web.WebSocketResponse(protocols=[p for p in PROTOCOLS if p in known], max_msg_size=0, compress=False)
     await socket.prepare(request)
+    if sub == "attach":
+        return await attach(sandbox, socket, container)
     session = ExecSession(sandbox, container, request.query)
     sandbox.exec_sockets.add(request.transport)
     try:

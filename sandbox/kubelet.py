@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of pods: from a stored object to containers, and what its status says of them."""
 import asyncio
+import base64
 import datetime
 import os
 import secrets
@@ -81,6 +82,8 @@ class Pod:
             volume = self.volume(mount["name"])
             if "hostPath" in volume:
                 path = volume["hostPath"]["path"]
+            elif "configMap" in volume:
+                self.write_config_map(path, volume["configMap"])
             elif "emptyDir" in volume and not os.path.isdir(path):
                 os.makedirs(path)
                 os.chmod(path, 0o777)
@@ -93,12 +96,43 @@ class Pod:
                            "options": ["nosuid", "nodev", "noexec", "mode=1777"]})
         return mounts
 
+    def write_config_map(self, path, source):
+        """The files of a ConfigMap, as a kubelet writes them."""
+        found = self.kubelet.store.get("configmaps", self.object["metadata"]["namespace"], source["name"]) or {}
+        files = {key: text.encode() for key, text in (found.get("data") or {}).items()}
+        files.update({key: base64.b64decode(data) for key, data in (found.get("binaryData") or {}).items()})
+        items = {item["key"]: item["path"] for item in source.get("items") or []}
+        os.makedirs(path, exist_ok=True)
+        for key, data in files.items():
+            if not items or key in items:
+                file = os.path.join(path, items.get(key, key))
+                with open(file, "wb") as out:
+                    out.write(data)
+                os.chmod(file, source.get("defaultMode", 0o644))
+
+    def namespaces(self, container):
+        """The pod's network; a pid namespace of its own, but for hostPID, a shared one, or a target's."""
+        result = [{"type": "ipc"}, {"type": "uts"}, {"type": "mount"},
+                  {"type": "network", "path": self.kubelet.network.path(self.netns)}]
+        target = self.find(container.spec.get("targetContainerName", ""))
+        if self.object["spec"].get("shareProcessNamespace"):
+            target = next((c for c in self.containers if c.running and c is not container), None)
+        if target and target.running:
+            result.append({"type": "pid", "path": f"/proc/{target.pid}/ns/pid"})
+        elif not self.object["spec"].get("hostPID"):
+            result.append({"type": "pid"})
+        return result
+
+    def add_ephemeral(self, spec):
+        container = Container(self, spec, "ephemeral", self.kubelet.images.find(spec["image"]))
+        self.containers.append(container)
+        asyncio.ensure_future(self.start_container(container))
+
     def config(self, container):
         spec, context = container.spec, container.context
         command = (spec.get("command") or container.image.command) + (spec.get("args") or [])
         if not spec.get("command") and spec.get("args"):
             command = container.image.command[:1] + spec["args"]
-        netns = self.kubelet.network.path(self.netns)
         limit = (spec.get("resources") or {}).get("limits", {}).get("memory")
         resources = {"devices": [{"allow": False, "access": "rwm"},
                                  {"allow": True, "type": "c", "major": 1, "access": "rwm"},
@@ -115,8 +149,7 @@ class Pod:
             "linux": {
                 "cgroupsPath": self.cgroup(container.id),
                 "resources": resources,
-                "namespaces": [{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"},
-                               {"type": "network", "path": netns}],
+                "namespaces": self.namespaces(container),
             },
         }
 

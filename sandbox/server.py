@@ -7,7 +7,7 @@ import re
 
 from aiohttp import web
 
-from . import exec_ws, rbac
+from . import exec_ws, podsecurity, rbac
 from .store import KINDS, Watch, parse_fields, parse_selector
 
 HEADERS = {"Cache-Control": "no-cache, private"}
@@ -118,7 +118,8 @@ class Api:
                  for name, (kind, of, namespaced) in KINDS.items() if of == version]
         if not group:
             found += [{"name": "pods/" + sub, "singularName": "", "namespaced": True, "kind": kind, "verbs": verbs}
-                      for sub, kind in (("exec", "PodExecOptions"), ("log", "Pod"), ("status", "Pod"))]
+                      for sub, kind in (("exec", "PodExecOptions"), ("attach", "PodAttachOptions"), ("log", "Pod"),
+                                        ("status", "Pod"), ("ephemeralcontainers", "Pod"))]
         return answer({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": found})
 
     async def access_review(self, request):
@@ -201,6 +202,7 @@ class Api:
             raise not_found("namespaces", namespace)
         if resource == "pods":
             self.complete_pod(obj)
+            self.check_security(namespace, obj, obj["spec"])
         try:
             self.store.create(resource, namespace, obj)
         except KeyError as error:
@@ -211,6 +213,49 @@ class Api:
         if resource == "pods":
             self.sandbox.kubelet.add(obj)
         return answer(created, 201)
+
+    def check_security(self, namespace, obj, spec):
+        """Admission by the namespace's Pod Security level."""
+        labels = self.store.get("namespaces", "", namespace)["metadata"].get("labels") or {}
+        level = labels.get("pod-security.kubernetes.io/enforce", "privileged")
+        broken = podsecurity.violations(level, spec)
+        if broken:
+            metadata = obj["metadata"]
+            name = metadata.get("name") or metadata["generateName"] + "00000"
+            raise Failure(403, "Forbidden", f'pods "{name}" is forbidden: violates PodSecurity "{level}:latest": {broken}',
+                          name=name, kind="pods")
+
+    def patch_ephemeral(self, change, obj):
+        """Ephemeral containers are added, never changed or removed."""
+        name, spec = obj["metadata"]["name"], obj["spec"]
+        have = {c["name"]: c for c in spec.get("ephemeralContainers") or []}
+        added = []
+        for index, container in enumerate(change.get("spec", {}).get("ephemeralContainers") or []):
+            if container["name"] in have:
+                if any(have[container["name"]].get(key) != value for key, value in container.items()):
+                    self.invalid(name, "spec.ephemeralContainers", "FieldValueForbidden", "Forbidden: existing ephemeral "
+                                 f'containers "{container["name"]}" may not be changed\n')
+                continue
+            target = container.get("targetContainerName")
+            if target and target not in [c["name"] for c in spec["containers"]]:
+                self.invalid(name, f"spec.ephemeralContainers[{index}].targetContainerName", "FieldValueNotFound",
+                             f'Not found: "{target}"')
+            for key, value in (("resources", {}), ("terminationMessagePath", "/dev/termination-log"),
+                               ("terminationMessagePolicy", "File"), ("imagePullPolicy", "IfNotPresent")):
+                container.setdefault(key, value)
+            added.append(container)
+        self.check_security(obj["metadata"]["namespace"], obj, {"ephemeralContainers": added, "containers": []})
+        spec["ephemeralContainers"] = (spec.get("ephemeralContainers") or []) + added
+        self.store.touch("pods", obj)
+        answered = answer(obj)
+        for container in added:
+            self.sandbox.kubelet.of(obj).add_ephemeral(container)
+        return answered
+
+    @staticmethod
+    def invalid(name, field, reason, message):
+        raise Failure(422, "Invalid", f'Pod "{name}" is invalid: {field}: {message}', name=name, kind="Pod",
+                      causes=[{"reason": reason, "message": message, "field": field}])
 
     @staticmethod
     def complete_pod(obj):
@@ -232,20 +277,22 @@ class Api:
         verb = {"GET": "get", "DELETE": "delete", "PATCH": "patch", "PUT": "update", "POST": "create"}[request.method]
         if resource == "namespaces":
             namespace = ""
-        if sub == "exec":
+        if sub in ("exec", "attach"):
             verb = self.sandbox.faults.get("exec_verb", "create")
         self.allow(request, verb, f"{resource}/{sub}" if sub else resource, namespace, name)
         obj = self.store.get(resource, namespace, name)
         if not obj:
             raise not_found(resource, name)
-        if sub == "exec":
-            return await self.exec(request, obj)
+        if sub in ("exec", "attach"):
+            return await self.exec(request, obj, sub)
         if sub == "log":
             return self.log(request, obj)
         if request.method == "GET":
             return answer(obj)
         if request.method == "DELETE":
             return await self.delete(request, resource, obj)
+        if request.method == "PATCH" and sub == "ephemeralcontainers":
+            return self.patch_ephemeral(await request.json(), obj)
         if request.method in ("PATCH", "PUT"):
             return await self.patch(request, resource, obj)
         raise Failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
@@ -290,7 +337,7 @@ class Api:
             raise Failure(400, "BadRequest", f"container {name} is not valid for pod {obj['metadata']['name']}")
         return container
 
-    async def exec(self, request, obj):
+    async def exec(self, request, obj, sub):
         container = self.container_of(request, obj)
         if self.sandbox.faults.get("no_websocket"):
             return web.Response(status=400, text="Upgrade request required\n")
@@ -299,7 +346,7 @@ class Api:
         if not container.running:
             raise Failure(500, "InternalError", "Internal error occurred: error executing command in container: "
                           "container is not running")
-        return await exec_ws.handle(self.sandbox, request, container)
+        return await exec_ws.handle(self.sandbox, request, container, sub)
 
     def log(self, request, obj):
         with open(self.container_of(request, obj).log, "rb") as file:

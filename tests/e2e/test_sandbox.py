@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from conftest import GUARD, ROOT, start_sandbox
+from conftest import GUARD, ROOT, start_sandbox, wait_until
 
 RECORDINGS = os.path.join(ROOT, "tests", "data", "kubernetes-api")
 
@@ -19,12 +19,12 @@ RECORDINGS = os.path.join(ROOT, "tests", "data", "kubernetes-api")
 NAMES = [("/namespaces/lab/", "/namespaces/default/"), ("container=app", "container=httpd"),
          ('"lab"', '"default"'), ('\\"lab\\"', '\\"default\\"'), ("namespaces/locked", "namespaces/restricted")]
 NOT_HELD = {
-    "attach.ws": "the sandbox has no attach",
-    "ephemeral": "the sandbox has no ephemeral containers",
-    "podsecurity": "the sandbox does not enforce Pod Security",
+    "ephemeral-patch-same-name.http": "its message goes on with a difference of Go structures",
+    "podsecurity": "the recorded name of the pod is random: test_pod_security holds the rest",
+    "ephemeral-patch": "the pod is made first: test_ephemeral_containers holds them",
     "pod-delete.http": "the recorded pod has been changed by hand before",
-    "pod-get-ephemeral.http": "the sandbox has no ephemeral containers",
-    "exec-ephemeral.ws": "the sandbox has no ephemeral containers",
+    "pod-get-ephemeral.http": "the pod is made first: test_ephemeral_containers holds it",
+    "exec-ephemeral.ws": "the pod is made first: test_ephemeral_containers holds it",
     "pod-create-baseline.http": "the same as pod-create.http, in another namespace",
     "pod-get-image-missing.http": "a moment between two states, which the sandbox passes in one step",
     "pod-create-missing-image.http": "the same as pod-create.http but for the image",
@@ -153,6 +153,8 @@ def test_frames_as_recorded(sandbox, name):
     if "/victim/" in path:
         pod = "victim"
         sandbox.create_pod("victim", containers=[{"name": "httpd", "image": "busybox", "command": ["sleep", "1000"]}])
+    if name == "attach.ws":  # the main process is silent, and stays
+        frames.append((">", 300, 8, b"\x03\xe8"))
     got = asyncio.run(replay(sandbox, localise(path), protocols, frames, name))
     if pod == "victim" and ("default", "victim") in sandbox.pods():
         sandbox.delete_pod("victim")
@@ -229,6 +231,75 @@ async def replay(sandbox, path, protocols, frames, name):
     return result
 
 
+def recorded_status(name):
+    return json.loads(parse_http(name)[6])
+
+
+def test_pod_security(sandbox):
+    for name, namespace in (("podsecurity-baseline-forbids.http", "baseline"), ("podsecurity-locked-forbids.http", "restricted")):
+        code, status = sandbox.call("POST", f"/api/v1/namespaces/{namespace}/pods", json.loads(parse_http(name)[3]))
+        assert code == 403
+        random = re.compile(r"ksniff-\w{5}")
+        assert random.sub("ksniff-x", json.dumps(status)) == random.sub("ksniff-x", json.dumps(recorded_status(name)))
+
+
+def test_ephemeral_containers(sandbox):
+    app = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
+    for namespace in ("default", "baseline"):
+        with sandbox.running_pod("plain", namespace, containers=[app]):
+            path = f"/api/v1/namespaces/{namespace}/pods/plain/ephemeralcontainers"
+
+            def patch(name):
+                return sandbox.call("PATCH", path, json.loads(parse_http(name)[3]))
+            if namespace == "baseline":
+                code, status = patch("ephemeral-patch-baseline-net-raw.http")
+                assert (code, status) == (403, recorded_status("ephemeral-patch-baseline-net-raw.http"))
+                code, obj = patch("ephemeral-patch-baseline.http")
+                assert code == 200, obj
+                continue
+            code, status = patch("ephemeral-patch-unknown-target.http")
+            assert (code, json.dumps(status).replace("plain", "web")) == \
+                (422, json.dumps(recorded_status("ephemeral-patch-unknown-target.http")))
+            code, obj = patch("ephemeral-patch.http")
+            assert code == 200, obj
+            recorded = recorded_status("ephemeral-patch.http")
+            assert shape(obj["spec"]["ephemeralContainers"]) == shape(recorded["spec"]["ephemeralContainers"])
+            code, status = patch("ephemeral-patch-same-name.http")
+            assert code == 422 and 'existing ephemeral containers "ksniff-1" may not be changed' in status["message"]
+            wait_until(lambda: sandbox.get("/api/v1/namespaces/default/pods/plain")["status"].get(
+                "ephemeralContainerStatuses", [{"state": {}}])[0]["state"].get("running"), "the ephemeral container")
+            recorded = recorded_status("pod-get-ephemeral.http")["status"]["ephemeralContainerStatuses"]
+            here = sandbox.get("/api/v1/namespaces/default/pods/plain")["status"]["ephemeralContainerStatuses"]
+            assert not [gap for gap in missing(recorded, here) if not UNMADE.search(gap)]
+            request, protocols, _, frames, _ = parse_ws("exec-ephemeral.ws")
+            got = asyncio.run(replay(sandbox, request.replace("/lab/pods/web", "/default/pods/plain"), protocols, frames, ""))
+            mine, theirs = channels(got["frames"]), channels(frames)
+            assert mine[1].startswith(b"uid=0(root) gid=0(root)") and mine[3] == theirs[3]
+
+
+def test_kubectl_attach_and_debug(sandbox):
+    skip_without_websocket(sandbox)
+    attached = subprocess.Popen(["kubectl", "attach", "client"], env=sandbox.env, stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL)
+    try:
+        assert any(b"it works" in attached.stdout.readline() for _ in range(12))
+    finally:
+        attached.kill()
+        attached.communicate()
+    app = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
+    with sandbox.running_pod("debugged", containers=[app]):
+        kubectl(sandbox, "debug", "debugged", "--image=busybox", "--target=app", "-c", "look", "--", "sleep", "1000")
+        wait_until(lambda: sandbox.pod("debugged")["containers"].get("look", {}).get("pid"), "the container")
+        done = kubectl(sandbox, "exec", "debugged", "-c", "look", "--", "ps")
+        assert done.stdout.count(b"sleep 1000") == 2  # it sees the target's process
+
+
+def skip_without_websocket(sandbox):
+    version = json.loads(kubectl(sandbox, "version", "--client", "-o", "json").stdout)["clientVersion"]
+    if int(re.match(r"\d+", version["minor"])[0]) < 31:
+        pytest.skip(f"kubectl {version['gitVersion']} speaks SPDY alone, which the sandbox does not")
+
+
 def kubectl(sandbox, *words, stdin=None, check=True):
     return subprocess.run(["kubectl", *words], env=sandbox.env, input=stdin, check=check, timeout=GUARD,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -253,9 +324,7 @@ def test_kubectl_reads_and_deletes(sandbox):
 
 
 def test_kubectl_exec(sandbox):
-    version = json.loads(kubectl(sandbox, "version", "--client", "-o", "json").stdout)["clientVersion"]
-    if int(re.match(r"\d+", version["minor"])[0]) < 31:
-        pytest.skip(f"kubectl {version['gitVersion']} speaks SPDY alone, which the sandbox does not")
+    skip_without_websocket(sandbox)
     done = kubectl(sandbox, "exec", "-i", "web", "-c", "httpd", "--", "sh", "-c", "cat; exit 3", stdin=b"hello", check=False)
     assert done.returncode == 3 and done.stdout == b"hello"
     done = kubectl(sandbox, "exec", "web", "-c", "httpd", "--", "nope", check=False)
