@@ -101,9 +101,17 @@ static int attach_reject_all(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof(fprog));
 }
 
+/* gVisor takes filters and does nothing with them: ask back how many instructions there are. */
+static bool has_filter(int fd, socklen_t instructions)
+{
+    socklen_t length = 0;
+
+    return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &length) == 0 && length == instructions;
+}
+
 /*
  * Puts the filter in place. A program that the kernel does not take (longer than
- * net.core.optmem_max allows, no socket filters at all) is left to the agent's own machine.
+ * net.core.optmem_max allows) is left to the agent's own machine.
  */
 static int attach_filter(struct source *source, const uint32_t *ifindexes, size_t count)
 {
@@ -116,14 +124,11 @@ static int attach_filter(struct source *source, const uint32_t *ifindexes, size_
         source->filtered = true;
         return 0;
     }
-    message_errno("the kernel does not take the filter, the agent runs it itself", NULL);
+    message_errno("the agent runs the filter itself, the kernel does not take it", NULL);
     source->filtered = false;
     program.length = length;
     add(&program, BPF_RET | BPF_K, 0, 0, AGENT_SNAPLEN_MAX);
-    if (attach(source->fd, &program) == 0)
-        return 0;
-    int ignored = 0;
-    return setsockopt(source->fd, SOL_SOCKET, SO_DETACH_FILTER, &ignored, sizeof(ignored));
+    return attach(source->fd, &program);
 }
 
 /* ---- the ring ---- */
@@ -356,7 +361,7 @@ int source_open(struct source *source, const struct options *options)
     source->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (source->fd < 0)
         return open_failed();
-    attach_reject_all(source->fd);
+    source->can_filter = attach_reject_all(source->fd) == 0 && has_filter(source->fd, 1);
     if (!options->no_ring) {
         if (open_ring(source) == 0)
             return AGENT_EXIT_OK;
@@ -381,7 +386,7 @@ int source_start(struct source *source, const uint32_t *ifindexes, size_t count)
     while (source_next(source, &stray)) {
         /* From before the filter: not asked for. */
     }
-    if (attach_filter(source, ifindexes, count) < 0 && errno != ENOENT) /* ENOENT: none there */
+    if (source->can_filter && attach_filter(source, ifindexes, count) < 0)
         return AGENT_EXIT_BAD_FILTER;
     source_update_statistics(source);
     source->dropped = 0;

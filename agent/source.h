@@ -33,7 +33,8 @@ struct packet {
 struct source {
     int fd;
     const struct options *options;
-    bool filtered; /* the kernel runs the whole filter, the chosen interfaces included */
+    bool can_filter; /* the kernel has socket filters */
+    bool filtered;   /* the kernel runs the whole filter, the chosen interfaces included */
 
     uint8_t *ring; /* NULL: recvmmsg() */
     size_t block_size, block_count;

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way to the API server: proxies, plugins, a server that has gone silent, and kubectl in front."""
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import termios
+import threading
+
+import pytest
+
+from conftest import BUILD, GUARD, Ksniff, start_sandbox, tshark, wait_until
+
+
+class Proxy:
+    """A proxy on loopback: HTTP CONNECT or SOCKS5 with names, whichever the client speaks."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.targets = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        with contextlib.suppress(OSError):
+            self.relay(client)
+
+    def relay(self, client):
+        first = client.recv(1, socket.MSG_PEEK)
+        host, port = (self.socks if first == b"\x05" else self.connect)(client)
+        self.targets.append((host, port))
+        server = socket.create_connection(("127.0.0.1", port))
+        pair = {client: server, server: client}
+        with client, server:
+            while True:
+                for ready in select.select(list(pair), [], [])[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    pair[ready].sendall(data)
+
+    @staticmethod
+    def connect(client):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += client.recv(4096)
+        host, port = re.match(rb"CONNECT ([^:]+):(\d+) ", head).groups()
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        return host.decode(), int(port)
+
+    @staticmethod
+    def socks(client):
+        _, count = client.recv(2)
+        client.recv(count)
+        client.sendall(b"\x05\x00")
+        _, _, _, kind = client.recv(4)
+        host = client.recv(client.recv(1)[0]) if kind == 3 else client.recv(4)
+        port = struct.unpack(">H", client.recv(2))[0]
+        client.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
+        return host.decode() if kind == 3 else socket.inet_ntoa(host), port
+
+
+@pytest.fixture
+def proxy():
+    proxy = Proxy()
+    yield proxy
+    proxy.listener.close()
+
+
+def config_with(sandbox, path, cluster=None, user=None):
+    with open(sandbox.kubeconfig, encoding="utf-8") as file:
+        config = json.load(file)
+    config["clusters"][0]["cluster"].update(cluster or {})
+    if user:
+        config["users"][0]["user"] = user
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_proxy_of_the_kubeconfig(sandbox, ksniff, tmp_path, proxy, scheme):
+    """The name of the server is one that the proxy alone can resolve."""
+    port = sandbox.server.rsplit(":", 1)[1]
+    config = config_with(sandbox, tmp_path / "config", {
+        "server": f"https://cluster.invalid:{port}", "tls-server-name": "kubernetes",
+        "proxy-url": f"{scheme}://127.0.0.1:{proxy.port}"})
+    out = str(tmp_path / "x.pcapng")
+    result = ksniff.run("web", "--kubeconfig", config, "--count", "3", "-o", out)
+    assert result.code == 0, result.err
+    assert len(tshark(out, "frame.number")) == 3
+    assert proxy.targets == [("cluster.invalid", int(port))] * 2  # the pod, and the exec
+
+
+def test_proxy_of_the_environment(sandbox, ksniff, tmp_path, proxy):
+    env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
+    result = ksniff.run("web", "--count", "1", "-o", str(tmp_path / "x"), env=env)
+    assert result.code == 0 and len(proxy.targets) == 2
+    result = ksniff.run("web", "--count", "1", "-o", str(tmp_path / "x"), env={**env, "NO_PROXY": "127.0.0.1"})
+    assert result.code == 0 and len(proxy.targets) == 2
+
+
+def test_proxy_that_is_not_there(sandbox, ksniff, tmp_path):
+    config = config_with(sandbox, tmp_path / "config", {"proxy-url": "http://no-such-proxy.invalid:3128"})
+    error = ksniff.fail("web", "--kubeconfig", config, "-o", str(tmp_path / "x"))
+    assert error.startswith("cannot resolve the proxy: ") and "no-such-proxy.invalid" in error
+
+
+def test_exec_credential_plugin(sandbox, ksniff, tmp_path):
+    """A plugin's token is used, and asked for anew when the server does not take it any more."""
+    plugin = tmp_path / "login"
+    plugin.write_text(f"""#!/bin/sh
+echo asked >>{tmp_path}/asked
+token=stale
+[ "$(wc -l <{tmp_path}/asked)" -gt 1 ] && token={sandbox.tokens["sandbox-token"]}
+echo '{{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{{"token":"'$token'"}}}}'
+""")
+    plugin.chmod(0o700)
+    config = config_with(sandbox, tmp_path / "config", user={"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}})
+    result = ksniff.run("web", "--kubeconfig", config, "--count", "1", "-o", str(tmp_path / "x"), "-vv")
+    assert result.code == 0, result.err
+    assert (tmp_path / "asked").read_text() == "asked\nasked\n"
+    assert sandbox.tokens["sandbox-token"] not in result.err
+    plugin.write_text("#!/bin/sh\necho 'log in first' >&2\nexit 4\n")
+    error = [line for line in ksniff.run("web", "--kubeconfig", config, "-o", str(tmp_path / "x")).err.splitlines()
+             if line.startswith("error: ")]
+    assert len(error) == 1 and str(plugin) in error[0]
+
+
+def test_basic_auth(sandbox, ksniff, tmp_path):
+    sandbox.call("POST", "/sandbox/users", {"name": "ada", "password": "secret",
+                                            "rules": [{"verbs": ["*"], "resources": ["*"]}]})
+    config = config_with(sandbox, tmp_path / "config", user={"username": "ada", "password": "secret"})
+    result = ksniff.run("web", "--kubeconfig", config, "--count", "1", "-o", str(tmp_path / "x"), "-vv")
+    assert result.code == 0, result.err
+    assert "secret" not in result.err
+
+
+def test_as_a_plugin_of_kubectl(sandbox, tmp_path):
+    env = {**sandbox.env, "PATH": os.path.join(BUILD, "src") + ":" + os.environ["PATH"]}
+    out = str(tmp_path / "x.pcapng")
+    done = subprocess.run(["kubectl", "sniff", "web", "--count", "2", "-o", out], env=env, timeout=GUARD, check=True,
+                          stderr=subprocess.PIPE)
+    assert b"INFO[000" in done.stderr
+    assert len(tshark(out, "frame.number")) == 2
+
+
+def test_silent_server_is_given_up(tmp_path):
+    """Nothing comes any more in either direction, and no close: pings find out. The file is whole."""
+    box = start_sandbox(str(tmp_path))
+    try:
+        out = str(tmp_path / "x.pcapng")
+        ksniff = Ksniff(box)
+        with ksniff.capturing("web", "-o", out) as process:
+            wait_until(lambda: os.path.getsize(out) > 2000, "packets")
+            box.process.send_signal(signal.SIGSTOP)
+            try:
+                err = process.stderr.read().decode()
+                assert process.wait(timeout=GUARD) == 1
+            finally:
+                box.process.send_signal(signal.SIGCONT)
+        assert "nothing has come from the server, not even to a ping" in err
+        assert tshark(out, "frame.number")
+        wait_until(lambda: not box.ours_in("web"), "the agent's end")
+    finally:
+        box.process.terminate()
+        assert box.process.wait(timeout=GUARD) == 0
+
+
+def test_no_agent_for_the_machine(sandbox, ksniff, tmp_path):
+    command = 'printf "#!/bin/sh\\necho mips64\\n" >/bin/own; chmod 755 /bin/own; mv /bin/own /bin/uname; sleep 1000'
+    pod = {"name": "app", "image": "registry.local/dash:1", "command": ["sh", "-c", command]}
+    with sandbox.running_pod("mips", containers=[pod]):
+        wait_until(lambda: os.path.getsize(sandbox.rootfs("mips", "app") + "/bin/uname") < 100, "the other uname")
+        error = ksniff.fail("mips", "-o", str(tmp_path / "x"))
+        assert error.startswith('there is no agent for "mips64" machines (')
+        assert not sandbox.ours_in("mips")
+
+
+def test_status_line_on_a_terminal(sandbox, ksniff, tmp_path):
+    """On a terminal: colours, and a last line with packets, bytes, rate and drops, which is taken away at the end."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    process = subprocess.Popen([os.path.join(BUILD, "src", "kubectl-sniff"), "web", "-o", str(tmp_path / "x"),
+                                "--duration", "2500ms"], env={**sandbox.env, "TERM": "xterm"}, stdin=subprocess.DEVNULL,
+                               stderr=slave)
+    os.close(slave)
+    text = b""
+    with contextlib.suppress(OSError):
+        while data := os.read(master, 65536):
+            text += data
+    os.close(master)
+    assert process.wait(timeout=GUARD) == 0, text
+    assert b"\x1b[36mINFO\x1b[0m[0000] " in text
+    lines = re.findall(rb"\r\x1b\[K(\d+) packets, [\d.]+ k?B, [\d.]+ k?B/s, 0 dropped", text)
+    assert len(lines) >= 4 and int(lines[-1]) > 0
+    assert b"\r\x1b[K\x1b[36mINFO" in text or b"\r\x1b[K" in text[text.rindex(b"dropped\r\x1b[K"):]
+
+
+def blocks(*parts):
+    return b"".join(struct.pack("<II", kind, 12 + len(body)) + body + struct.pack("<I", 12 + len(body))
+                    for kind, body in parts)
+
+
+SECTION = (0x0a0d0d0a, struct.pack("<IHHii", 0x1a2b3c4d, 1, 0, -1, -1))
+INTERFACE = (1, struct.pack("<HHI", 1, 0, 262144))
+NAMED = (1, struct.pack("<HHIHH8sHH", 1, 0, 262144, 2, 8, b"\x1b]0;evil", 0, 0))
+EVIL = [
+    (blocks(SECTION, INTERFACE, (6, struct.pack("<IIIII", 7, 0, 0, 0, 0))), "a packet of interface 7, which is not described"),
+    (blocks(SECTION, NAMED, (6, struct.pack("<IIIII", 0, 0, 0, 2**32 - 1, 0))), "a packet of 4294967295 bytes"),
+    (blocks(SECTION, INTERFACE, (0x0bad, b"")), "a block of type 0x00000bad"),
+    (b"\x1b[31mnot a capture at all", "it does not begin with a section header"),
+]
+
+
+def test_hostile_agent(sandbox, ksniff, tmp_path):
+    """What comes from the container is checked: an agent that lies ends its own capture, no more. Here the
+    container's own `head` puts another program in the agent's place."""
+    pod = {"name": "app", "image": "registry.local/dash:1", "command": ["sleep", "1000"]}
+    with sandbox.running_pod("hostile", containers=[pod]):
+        root = sandbox.rootfs("hostile", "app")
+        for name in ("head", "wc"):
+            os.unlink(f"{root}/bin/{name}")
+        with open(root + "/bin/head", "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\ndd bs=1 count=$2 >/dev/null 2>&1\necho '#!/bin/sh'\necho 'cat /evil; sleep 1'\n")
+        os.chmod(root + "/bin/head", 0o755)
+        for data, says in EVIL:
+            with open(root + "/evil", "wb") as file:
+                file.write(data)
+            out = str(tmp_path / "x.pcapng")
+            error = ksniff.fail("hostile", "-o", out)
+            assert "the agent sends what is no capture: " + says in error
+            assert "\x1b" not in error
+            if os.path.exists(out):
+                assert tshark(out, "frame.number") == []
+                with open(out, "rb") as file:
+                    assert b"\x1b]0;evil" not in file.read()
+                os.unlink(out)
+        assert not sandbox.ours_in("hostile")
