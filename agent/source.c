@@ -93,10 +93,11 @@ static int attach(int fd, struct program *program)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof(fprog));
 }
 
-static int attach_reject_all(int fd)
+/* @kept: bytes of every packet; 0: reject them */
+static int attach_return(int fd, uint32_t kept)
 {
-    struct sock_filter reject = {BPF_RET | BPF_K, 0, 0, 0};
-    const struct sock_fprog fprog = {.len = 1, .filter = &reject};
+    struct sock_filter insn = {BPF_RET | BPF_K, 0, 0, kept};
+    const struct sock_fprog fprog = {.len = 1, .filter = &insn};
 
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof(fprog));
 }
@@ -361,7 +362,7 @@ int source_open(struct source *source, const struct options *options)
     source->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (source->fd < 0)
         return open_failed();
-    source->can_filter = attach_reject_all(source->fd) == 0 && has_filter(source->fd, 1);
+    source->can_filter = attach_return(source->fd, 0) == 0 && has_filter(source->fd, 1);
     if (!options->no_ring) {
         if (open_ring(source) == 0)
             return AGENT_EXIT_OK;
@@ -386,7 +387,9 @@ int source_start(struct source *source, const uint32_t *ifindexes, size_t count)
     while (source_next(source, &stray)) {
         /* From before the filter: not asked for. */
     }
-    if (source->can_filter && attach_filter(source, ifindexes, count) < 0)
+    if (!source->can_filter)
+        attach_return(source->fd, AGENT_SNAPLEN_MAX); /* if it was only not told that it has them */
+    else if (attach_filter(source, ifindexes, count) < 0)
         return AGENT_EXIT_BAD_FILTER;
     source_update_statistics(source);
     source->dropped = 0;
@@ -406,7 +409,7 @@ bool source_next(struct source *source, struct packet *ret_packet)
 
 void source_stop(struct source *source)
 {
-    attach_reject_all(source->fd);
+    attach_return(source->fd, 0);
 }
 
 void source_update_statistics(struct source *source)

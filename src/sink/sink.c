@@ -19,6 +19,7 @@ static const struct sink_kind *const kinds[] = {&sink_wireshark, &sink_stdout, &
 int sink_prepare(struct sink *sink, struct error *err)
 {
     sink->fd = -1;
+    sink->complaints = -1;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (!kinds[i]->wanted(sink->output))
             continue;
@@ -149,6 +150,11 @@ void sink_free(struct sink *sink)
     close_fd(sink);
     loop_remove_child(sink->child_watch);
     sink->child_watch = NULL;
+    loop_remove_fd(sink->complaints_watch);
+    sink->complaints_watch = NULL;
+    if (sink->complaints >= 0)
+        close(sink->complaints);
+    sink->complaints = -1;
     free(sink->program);
     sink->program = NULL;
 }

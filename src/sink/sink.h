@@ -44,6 +44,10 @@ struct sink {
     pid_t child;   /* 0: none */
     struct loop_child *child_watch;
     int child_status;
+    int complaints; /* our end of its standard error, -1: none */
+    struct loop_fd *complaints_watch;
+    char complaint[256]; /* the last line of it, as far as it has come */
+    size_t complaint_length;
 
     int fd; /* -1: not open */
     struct loop_fd *watch;

@@ -2,6 +2,7 @@
 /* Wireshark, reading pcapng live from its standard input. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,15 +57,41 @@ static void on_exit_of_child(void *data, int status)
     sink->ready(sink->data);
 }
 
+/*
+ * Wireshark says much that is nothing to the user, amid our status line: it is shown with -v alone,
+ * and its last line where it fails.
+ */
+static void on_complaint(void *data, int fd, short revents)
+{
+    struct sink *sink = data;
+    char bytes[1024];
+    ssize_t got = read(fd, bytes, sizeof(bytes));
+
+    (void)revents;
+    if (got <= 0) {
+        if (got == 0 || errno != EAGAIN)
+            loop_set_events(sink->complaints_watch, 0);
+        return;
+    }
+    for (ssize_t i = 0; i < got; i++) {
+        if (bytes[i] != '\n') {
+            if (sink->complaint_length + 1 < sizeof(sink->complaint))
+                sink->complaint[sink->complaint_length++] = bytes[i];
+            sink->complaint[sink->complaint_length] = '\0';
+        } else if (sink->complaint_length > 0) {
+            log_debug("wireshark: %s", sink->complaint);
+            sink->complaint_length = 0; /* the text stays until another line begins */
+        }
+    }
+}
+
 static int begin(struct sink *sink, struct error *err)
 {
     cleanup_free char *title = text_format("gui.window_title:%s", sink->title);
     const char *const argv[] = {sink->program, "-k", "-i", "-", "-o", title, NULL};
-    struct process_options options = {.path = sink->program,
-                                      .argv = argv,
-                                      .stdout_fd = PROCESS_NULL,
-                                      .stderr_fd = PROCESS_INHERIT};
-    int fds[2];
+    struct process_options options = {
+        .path = sink->program, .argv = argv, .stdout_fd = PROCESS_NULL};
+    int fds[2], complaints[2];
 
     if (!title)
         return error_set(err, ERROR_INTERNAL, "out of memory");
@@ -73,15 +100,24 @@ static int begin(struct sink *sink, struct error *err)
 #ifdef F_SETPIPE_SZ
     fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE);
 #endif
+    if (process_pipe(complaints, 0, err) < 0) {
+        close(fds[0]);
+        close(fds[1]);
+        return -1;
+    }
     options.stdin_fd = fds[0];
+    options.stderr_fd = complaints[1];
     int started = process_start(&options, &sink->child, err);
     close(fds[0]);
+    close(complaints[1]);
+    sink->complaints = complaints[0];
+    sink->complaints_watch = loop_add_fd(sink->loop, complaints[0], POLLIN, on_complaint, sink);
     if (started < 0) {
         close(fds[1]);
         return -1;
     }
     sink->child_watch = loop_add_child(sink->loop, sink->child, on_exit_of_child, sink);
-    if (sink_use_fd(sink, fds[1], true, err) < 0 || !sink->child_watch)
+    if (sink_use_fd(sink, fds[1], true, err) < 0 || !sink->child_watch || !sink->complaints_watch)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     return 0;
 }
@@ -94,7 +130,8 @@ static int judge(const struct sink *sink, struct error *err)
     if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
         error_set(err, ERROR_OUTPUT, "\"%s\" ended with exit code %d", sink->program,
                   WEXITSTATUS(status));
-        return error_remedy(err, "its own message stands above; -o FILE does without it");
+        return error_remedy(err, "%s%s-o FILE does without it", sink->complaint,
+                            sink->complaint[0] ? "; " : "");
     }
     if (WIFSIGNALED(status) && WTERMSIG(status) != SIGINT && WTERMSIG(status) != SIGTERM)
         return error_set(err, ERROR_OUTPUT, "\"%s\" was ended by signal %d", sink->program,

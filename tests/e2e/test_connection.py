@@ -249,4 +249,4 @@ def test_hostile_agent(sandbox, ksniff, tmp_path):
                 with open(out, "rb") as file:
                     assert b"\x1b]0;evil" not in file.read()
                 os.unlink(out)
-        assert not sandbox.ours_in("hostile")
+        wait_until(lambda: not sandbox.ours_in("hostile"), "its end")

@@ -95,3 +95,12 @@ def test_wireshark_that_fails(sandbox, ksniff):
     error = ksniff.fail("web", env={"KSNIFF_WIRESHARK": shutil.which("false")})
     assert error.startswith(f'"{shutil.which("false")}" ended with exit code 1 (')
     wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
+
+
+def test_its_message_is_passed_on(sandbox, ksniff, tmp_path):
+    program = tmp_path / "wireshark"
+    program.write_text("#!/bin/sh\necho 'noise' >&2\necho 'could not connect to \033[31mdisplay' >&2\nexit 3\n")
+    program.chmod(0o700)
+    error = ksniff.fail("web", env={"KSNIFF_WIRESHARK": str(program)})
+    assert error == (f'"{program}" ended with exit code 3 (could not connect to \\x1b[31mdisplay; -o FILE does '
+                     'without it)')
