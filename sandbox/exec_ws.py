@@ -10,7 +10,7 @@ import os
 
 from aiohttp import WSMsgType, web
 
-from . import containers
+from . import containers, spdy
 
 STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
@@ -175,6 +175,15 @@ async def attach(sandbox, socket, container):
                 await asyncio.wait([receiver], timeout=0.05)
     receiver.cancel()
     return socket
+
+
+async def handle_spdy(sandbox, request, container, sub):
+    socket, response = await spdy.upgrade(request)
+    if sub == "attach":
+        await attach(sandbox, socket, container)
+    else:
+        await ExecSession(sandbox, container, request.query).run(socket)
+    return response
 
 
 async def handle(sandbox, request, container, sub):

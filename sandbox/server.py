@@ -339,8 +339,10 @@ class Api:
 
     async def exec(self, request, obj, sub):
         container = self.container_of(request, obj)
-        if self.sandbox.faults.get("no_websocket"):
+        if self.sandbox.faults.get("no_websocket") and "websocket" in request.headers.get("Upgrade", "").lower():
             return web.Response(status=400, text="Upgrade request required\n")
+        if request.headers.get("Upgrade", "").upper() == "SPDY/3.1":
+            return await exec_ws.handle_spdy(self.sandbox, request, container, sub)
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise Failure(400, "BadRequest", "Upgrade request required")
         if not container.running:

@@ -160,7 +160,7 @@ static int set_interface(struct options *options, const char *value, const char 
 static int set_snaplen(struct options *options, const char *value, const char *as,
                        struct error *err)
 {
-    uint64_t snaplen;
+    uint64_t snaplen = 0;
 
     if (take_number(&snaplen, value, as, err) < 0)
         return -1;
@@ -184,7 +184,7 @@ static int set_format(struct options *options, const char *value, const char *as
 static int set_verbose(struct options *options, const char *value, const char *as,
                        struct error *err)
 {
-    bool on;
+    bool on = false;
 
     if (take_bool(&on, value, as, err) < 0)
         return -1;
@@ -207,9 +207,16 @@ static int set_as_group(struct options *options, const char *value, const char *
 
 static int set_help(struct options *options, const char *value, const char *as, struct error *err)
 {
-    (void)as;
-    (void)err;
-    options->action = strcmp(value, "man") == 0 ? OPTIONS_MAN : OPTIONS_HELP;
+    bool on = false;
+
+    if (strcmp(value, "man") == 0) {
+        options->action = OPTIONS_MAN;
+        return 0;
+    }
+    if (take_bool(&on, value, as, err) < 0)
+        return -1;
+    if (on)
+        options->action = OPTIONS_HELP;
     return 0;
 }
 
@@ -225,6 +232,27 @@ static int set_version(struct options *options, const char *value, const char *a
     return 0;
 }
 
+static int set_completion(struct options *options, const char *value, const char *as,
+                          struct error *err)
+{
+    static const struct {
+        const char *name;
+        enum options_completion completion;
+    } kinds[] = {{"words", OPTIONS_COMPLETE_WORDS},
+                 {"bash", OPTIONS_COMPLETE_BASH},
+                 {"zsh", OPTIONS_COMPLETE_ZSH},
+                 {"fish", OPTIONS_COMPLETE_FISH}};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(value, kinds[i].name) != 0)
+            continue;
+        options->action = OPTIONS_COMPLETION;
+        options->completion = kinds[i].completion;
+        return 0;
+    }
+    return expected(err, as, value, "bash, zsh, fish or words");
+}
+
 /* The node method's flags: known, so that nobody takes them for a mistake of typing. */
 static int refuse_node_method(struct options *options, const char *value, const char *as,
                               struct error *err)
@@ -236,16 +264,26 @@ static int refuse_node_method(struct options *options, const char *value, const 
     return error_remedy(err, "without it the agent is uploaded into the container");
 }
 
+static int refuse_privileged(struct options *options, const char *value, const char *as,
+                             struct error *err)
+{
+    bool on = false;
+
+    if (take_bool(&on, value, as, err) < 0)
+        return -1;
+    return on ? refuse_node_method(options, value, as, err) : 0;
+}
+
 #define REFUSED_HELP "of the node method, which this version does not have"
 
 /* ---- the table ---- */
 
 const struct flag flags[] = {
-    {"container", 'c', FLAG_VALUE, FLAG_GROUP_CAPTURE, "NAME", P "CONTAINER",
+    {"container", 'c', FLAG_VALUE, FLAG_GROUP_CAPTURE, "CONTAINER", P "CONTAINER",
      "the container to put the agent in; default: the one of the annotation "
      "kubectl.kubernetes.io/default-container, else the first",
      set_container},
-    {"interface", 'i', FLAG_VALUE, FLAG_GROUP_CAPTURE, "NAME", P "INTERFACE",
+    {"interface", 'i', FLAG_VALUE, FLAG_GROUP_CAPTURE, "INTERFACE", P "INTERFACE",
      "capture on this interface only; may be given several times; default: any, which is every "
      "interface of the pod",
      set_interface},
@@ -265,21 +303,24 @@ const struct flag flags[] = {
      "write the packets to this file, or with - to standard output; default: open Wireshark",
      set_output_file},
     {"format", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "FORMAT", NULL,
-     "pcapng or pcap (with nanoseconds); default: by the file's ending, else pcapng", set_format},
+     "pcapng or pcap (with nanoseconds), whatever the file's ending; default: pcap where the file "
+     "ends "
+     "in .pcap, else pcapng",
+     set_format},
     {"max-size", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "SIZE", NULL,
      "end before the output becomes larger than this", set_max_size},
     {"quiet", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "say nothing but warnings and errors",
      set_quiet},
     {"verbose", 'v', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, P "VERBOSE",
      "say more; twice: requests to the API server too (never secrets)", set_verbose},
-    {"local-tcpdump-path", 'l', FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", P "LOCAL_TCPDUMP_PATH",
+    {"local-tcpdump-path", 'l', FLAG_VALUE, FLAG_GROUP_METHOD, "FILE", P "LOCAL_TCPDUMP_PATH",
      "upload and run this static tcpdump instead of the agent", set_local_tcpdump_path},
     {"remote-tcpdump-path", 'r', FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", P "REMOTE_TCPDUMP_PATH",
      "where in the container the agent is put; default: the first place that can be written to and "
      "executed from",
      set_remote_tcpdump_path},
-    {"privileged", 'p', FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL, REFUSED_HELP,
-     refuse_node_method},
+    {"privileged", 'p', FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, P "PRIVILEGED", REFUSED_HELP,
+     refuse_privileged},
     {"image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", NULL, REFUSED_HELP, refuse_node_method},
     {"tcpdump-image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", NULL, REFUSED_HELP,
      refuse_node_method},
@@ -288,21 +329,22 @@ const struct flag flags[] = {
      refuse_node_method},
     {"pod-creation-timeout", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "TIME", NULL, REFUSED_HELP,
      refuse_node_method},
-    {"namespace", 'n', FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAME", "KUBECTL_PLUGINS_CURRENT_NAMESPACE",
+    {"namespace", 'n', FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAMESPACE",
+     "KUBECTL_PLUGINS_CURRENT_NAMESPACE",
      "the pod's namespace; default: the context's, else \"default\"", set_namespace},
-    {"context", 'x', FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAME", "KUBECTL_PLUGINS_CURRENT_CONTEXT",
+    {"context", 'x', FLAG_VALUE, FLAG_GROUP_CLUSTER, "CONTEXT", "KUBECTL_PLUGINS_CURRENT_CONTEXT",
      "the kubeconfig context to use; default: the current one", set_context},
     {"kubeconfig", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "FILE", NULL, "use only this kubeconfig",
      set_kubeconfig},
-    {"cluster", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAME", NULL, "the kubeconfig cluster to use",
+    {"cluster", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "CLUSTER", NULL, "the kubeconfig cluster to use",
      set_cluster},
-    {"user", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAME", NULL, "the kubeconfig user to use",
+    {"user", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "USER", NULL, "the kubeconfig user to use",
      set_user},
     {"server", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "URL", NULL, "the API server's address",
      set_server},
     {"token", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "TOKEN", NULL,
      "the bearer token to authenticate with", set_token},
-    {"as", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "USER", NULL, "act as this user", set_as},
+    {"as", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAME", NULL, "act as this user", set_as},
     {"as-group", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "GROUP", NULL,
      "act as a member of this group; may be given several times", set_as_group},
     {"as-uid", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "UID", NULL, "act with this UID", set_as_uid},
@@ -320,9 +362,12 @@ const struct flag flags[] = {
      "how long one request may take; default: 0, no limit", set_request_timeout},
     {"help", 'h', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "print this", set_help},
     {"version", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "print the version", set_version},
+    {"completion", 0, FLAG_VALUE, FLAG_GROUP_HIDDEN, "SHELL", NULL,
+     "print the completion script of a shell, or complete the words behind --", set_completion},
 };
 
 const size_t flag_count = sizeof(flags) / sizeof(flags[0]);
+_Static_assert(sizeof(flags) / sizeof(flags[0]) <= FLAGS_MAX, "the parser has no room for them");
 
 const struct flag *flag_find(const char *name, size_t length)
 {
@@ -344,13 +389,14 @@ const char *flag_nearest(const char *name, size_t length)
 {
     char typed[64];
     const char *best = NULL;
-    unsigned least = 4; /* further away it is another word */
+    unsigned least = (unsigned)(length / 3 < 3 ? length / 3 : 3) + 1; /* from there another word */
 
     snprintf(typed, sizeof(typed), "%.*s", (int)(length < 63 ? length : 63), name);
     for (size_t i = 0; i < flag_count; i++) {
-        unsigned distance = text_distance(typed, flags[i].name);
+        bool begun = length >= 3 && strncmp(flags[i].name, typed, strlen(typed)) == 0;
+        unsigned distance = begun ? 1 : text_distance(typed, flags[i].name);
 
-        if (distance < least && distance < strlen(flags[i].name)) {
+        if (flags[i].group != FLAG_GROUP_HIDDEN && distance < least) {
             least = distance;
             best = flags[i].name;
         }

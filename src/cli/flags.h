@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one table of flags. The parser (options.c), --help and the man page (help.c) come from its
- * rows; a flag that is not here does not exist.
+ * The one table of flags. The parser (options.c), --help, the man page and shell completion
+ * (help.c) come from its rows; a flag that is not here does not exist.
  */
 #ifndef KSNIFF_CLI_FLAGS_H
 #define KSNIFF_CLI_FLAGS_H
@@ -12,7 +12,15 @@
 struct error;
 struct options;
 
-enum flag_group { FLAG_GROUP_CAPTURE, FLAG_GROUP_OUTPUT, FLAG_GROUP_METHOD, FLAG_GROUP_CLUSTER };
+#define FLAGS_MAX 64 /* rows that the table may have */
+
+enum flag_group {
+    FLAG_GROUP_CAPTURE,
+    FLAG_GROUP_OUTPUT,
+    FLAG_GROUP_METHOD,
+    FLAG_GROUP_CLUSTER, /* kubectl has these too, by the same names */
+    FLAG_GROUP_HIDDEN,  /* for programs: in no help, suggestion or completion */
+};
 
 enum flag_kind {
     FLAG_VALUE,  /* takes a value */
@@ -24,7 +32,7 @@ struct flag {
     char letter;      /* 0: none */
     enum flag_kind kind;
     enum flag_group group;
-    const char *metavar;
+    const char *metavar;     /* also says how the value is completed (help.c) */
     const char *environment; /* the variable that is read where the flag is not given; NULL: none */
     const char *help;        /* one sentence */
     /*

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What --help, --version and the man page say; all flags come from the table in flags.c. */
+/* What --help, --version, the man page and completion say; all flags come from the table in
+ * flags.c.
+ */
 #ifndef KSNIFF_CLI_HELP_H
 #define KSNIFF_CLI_HELP_H
 

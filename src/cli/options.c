@@ -12,8 +12,6 @@
 #include "cli/flags.h"
 #include "common/agent.h"
 
-#define FLAGS_MAX 64
-
 struct parser {
     int argc;
     char *const *argv;
@@ -61,18 +59,27 @@ static int parse_long(struct parser *parser, const char *name, struct error *err
     return error_remedy(err, "see: kubectl sniff --help");
 }
 
-/* "-v", "-vv", "-n value", "-nvalue", "-n=value" */
-static int parse_letters(struct parser *parser, const char *letters, struct error *err)
+/* @word: what the letter stands in, without the dash; may be a long name that lacks the second. */
+static int unknown_letter(const char *as, const char *word, struct error *err)
 {
-    for (; *letters; letters++) {
+    const struct flag *flag = flag_find(word, strcspn(word, "="));
+
+    error_set(err, ERROR_USAGE, "unknown flag \"%s\"", as);
+    if (flag)
+        return error_remedy(err, "did you mean \"--%s\"?", flag->name);
+    return error_remedy(err, "see: kubectl sniff --help");
+}
+
+/* "-v", "-vv", "-n value", "-nvalue", "-n=value" */
+static int parse_letters(struct parser *parser, const char *word, struct error *err)
+{
+    for (const char *letters = word; *letters; letters++) {
         const struct flag *flag = flag_find_letter(*letters);
         char as[8];
 
         snprintf(as, sizeof(as), "-%c", *letters);
-        if (!flag) {
-            error_set(err, ERROR_USAGE, "unknown flag \"%s\"", as);
-            return error_remedy(err, "see: kubectl sniff --help");
-        }
+        if (!flag)
+            return unknown_letter(as, word, err);
         const char *attached = letters[1] == '=' ? letters + 2 : NULL;
         if (flag->kind == FLAG_VALUE && !attached && letters[1])
             attached = letters + 1;
@@ -92,6 +99,8 @@ static int take_target(struct options *options, const char *word, struct error *
     }
     error_set(err, ERROR_USAGE, "unexpected argument \"%s\": the pod is \"%s\" already", word,
               options->target);
+    if (strcmp(options->target, "pod") == 0 || strcmp(options->target, "pods") == 0)
+        return error_remedy(err, "write pod/%s", word);
     return error_remedy(err, "a filter stands behind -f, in quotes");
 }
 
@@ -104,6 +113,11 @@ static int parse_words(struct parser *parser, struct error *err)
         int result;
 
         if (!flags_ended && strcmp(word, "--") == 0) {
+            if (parser->options->action == OPTIONS_COMPLETION) {
+                parser->options->words = parser->argv + parser->at + 1;
+                parser->options->word_count = (size_t)(parser->argc - parser->at - 1);
+                return 0;
+            }
             flags_ended = true;
             continue;
         }
@@ -119,6 +133,17 @@ static int parse_words(struct parser *parser, struct error *err)
     return 0;
 }
 
+static bool was_given(const struct parser *parser, char letter)
+{
+    return parser->given[flag_find_letter(letter) - flags];
+}
+
+/* How a message calls -l: by the variable where the path has come from there. */
+static const char *tcpdump_flag(const struct parser *parser)
+{
+    return was_given(parser, 'l') ? "-l" : flag_find_letter('l')->environment;
+}
+
 /* Variables that kubectl, or the user, has set for what the command line leaves out. */
 static int read_environment(struct parser *parser, struct error *err)
 {
@@ -129,6 +154,9 @@ static int read_environment(struct parser *parser, struct error *err)
             flags[i].set(parser->options, value, flags[i].environment, err) < 0)
             return -1;
     }
+    /* A variable that says "verbose" always is no contradiction to --quiet here and now. */
+    if (parser->options->quiet && !was_given(parser, 'v'))
+        parser->options->verbose = 0;
     return 0;
 }
 
@@ -155,26 +183,45 @@ static int check_target(const char *target, struct error *err)
     return 0;
 }
 
-/* "any" is what no interface means; beside others it makes no sense. */
-static int check_interfaces(struct options *options, struct error *err)
+static bool is_among(const char *name, const char *const *names, size_t count)
 {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* "any" is what no interface means, and makes no sense beside others; twice the same is once. */
+static int check_interfaces(const struct parser *parser, struct error *err)
+{
+    struct options *options = parser->options;
+    size_t kept = 0;
+    bool any = false;
+
     for (size_t i = 0; i < options->interface_count; i++) {
-        if (strcmp(options->interfaces[i], "any") != 0)
-            continue;
-        if (options->interface_count > 1)
-            return error_set(err, ERROR_USAGE, "-i any contradicts the other -i");
-        options->interface_count = 0;
+        const char *name = options->interfaces[i];
+
+        if (strcmp(name, "any") == 0)
+            any = true;
+        else if (!is_among(name, options->interfaces, kept))
+            options->interfaces[kept++] = name;
     }
-    options->interfaces[options->interface_count] = NULL;
-    if (options->local_tcpdump_path && options->interface_count > 1) {
-        error_set(err, ERROR_USAGE, "tcpdump (-l) takes one -i");
-        return error_remedy(err, "leave out -l, or all -i but one");
+    if (any && kept > 0)
+        return error_set(err, ERROR_USAGE, "-i any contradicts the other -i");
+    memset(options->interfaces + kept, 0,
+           sizeof(options->interfaces) - kept * sizeof(options->interfaces[0]));
+    options->interface_count = kept;
+    if (options->local_tcpdump_path && kept > 1) {
+        error_set(err, ERROR_USAGE, "tcpdump (%s) takes one -i", tcpdump_flag(parser));
+        return error_remedy(err, "leave out %s, or all -i but one", tcpdump_flag(parser));
     }
     return 0;
 }
 
-static int check_contradictions(const struct options *options, struct error *err)
+static int check_contradictions(const struct parser *parser, struct error *err)
 {
+    const struct options *options = parser->options;
+
     if (options->quiet && options->verbose)
         return error_set(err, ERROR_USAGE, "--quiet contradicts --verbose");
     if (options->format == OPTIONS_FORMAT_PCAP && !options->output_file) {
@@ -182,7 +229,8 @@ static int check_contradictions(const struct options *options, struct error *err
         return error_remedy(err, "-o FILE, or -o - for standard output");
     }
     if (options->local_tcpdump_path && options->buffer_size) {
-        error_set(err, ERROR_USAGE, "--buffer-size is of the agent's ring: -l does without it");
+        error_set(err, ERROR_USAGE, "--buffer-size is of the agent's ring: %s does without it",
+                  tcpdump_flag(parser));
         return error_remedy(err, "leave out one of them");
     }
     if (options->buffer_size && options->buffer_size < AGENT_RING_MIN)
@@ -201,7 +249,7 @@ int options_parse(int argc, char *const argv[], struct options *ret_options, str
         return -1;
     if (options.action == OPTIONS_SNIFF &&
         (read_environment(&parser, err) < 0 || check_target(options.target, err) < 0 ||
-         check_interfaces(&options, err) < 0 || check_contradictions(&options, err) < 0))
+         check_interfaces(&parser, err) < 0 || check_contradictions(&parser, err) < 0))
         return -1;
     *ret_options = options;
     return 0;

@@ -16,11 +16,27 @@ struct error;
 
 enum options_format { OPTIONS_FORMAT_DEFAULT, OPTIONS_FORMAT_PCAPNG, OPTIONS_FORMAT_PCAP };
 
-enum options_action { OPTIONS_SNIFF, OPTIONS_HELP, OPTIONS_MAN, OPTIONS_VERSION };
+enum options_action {
+    OPTIONS_SNIFF,
+    OPTIONS_HELP,
+    OPTIONS_MAN,
+    OPTIONS_VERSION,
+    OPTIONS_COMPLETION
+};
+
+enum options_completion {
+    OPTIONS_COMPLETE_WORDS, /* what completes the last of the words */
+    OPTIONS_COMPLETE_BASH,  /* a shell's script */
+    OPTIONS_COMPLETE_ZSH,
+    OPTIONS_COMPLETE_FISH
+};
 
 /* Strings point into argv, the environment, or literals: nothing here is owned. */
 struct options {
     enum options_action action;
+    enum options_completion completion; /* with OPTIONS_COMPLETION */
+    char *const *words;                 /* what stands behind --completion=words -- */
+    size_t word_count;
     const char *target; /* POD or pod/POD, as given */
 
     const char *namespace;                              /* NULL: the context's */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 
-#include <unistd.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 #include "cli/flags.h"
-#include "cli/help.h"
 #include "cli/options.h"
 
 #define WORDS_MAX 32
@@ -105,6 +104,10 @@ static void test_values(void **state)
     assert_false(options.kube.insecure_skip_tls_verify);
     assert_int_equal(options.request_timeout, 5000);
     assert_int_equal(parsed("web -i any").interface_count, 0);
+    assert_null(parsed("web -i any").interfaces[0]);
+    assert_int_equal(parsed("web -i any -i any").interface_count, 0);
+    assert_int_equal(parsed("web -i lo -i eth0 -i lo").interface_count, 2);
+    assert_int_equal(parsed("web --privileged=false").action, OPTIONS_SNIFF);
     assert_int_equal(parsed("web -v --verbose=false").verbose, 0);
     assert_int_equal(parsed("web --help").action, OPTIONS_HELP);
     assert_int_equal(parsed("-h").action, OPTIONS_HELP);
@@ -119,7 +122,15 @@ static void test_refusals(void **state)
     refused("web --flter=x", "unknown flag \"--flter\"", "did you mean \"--filter\"?");
     refused("web --xyzzy", "unknown flag \"--xyzzy\"", "see: kubectl sniff --help");
     refused("web -z", "unknown flag \"-z\"", NULL);
-    refused("web --name", "unknown flag \"--name\"", NULL); /* no prefixes */
+    /* The beginning of a name is no name, but good enough for a suggestion. */
+    refused("web --name", "unknown flag \"--name\"", "did you mean \"--namespace\"?");
+    refused("web --output x", "unknown flag \"--output\"", "did you mean \"--output-file\"?");
+    refused("web --completio=bash", "unknown flag \"--completio\"", "see: kubectl sniff --help");
+    refused("web -quiet", "unknown flag \"-q\"", "did you mean \"--quiet\"?");
+    refused("web --help=no", "--help takes true or false, not \"no\"", NULL);
+    refused("--completion=csh", "--completion takes bash, zsh, fish or words, not \"csh\"", NULL);
+    refused("pod web", "unexpected argument \"web\": the pod is \"pod\" already", "write pod/web");
+    refused("web --fo\x1b[m", "unknown flag \"--fo\\x1b[m\"", NULL);
     refused("web -o", "-o needs a value", "-o FILE");
     refused("web b", "unexpected argument \"b\": the pod is \"web\" already",
             "a filter stands behind -f, in quotes");
@@ -143,6 +154,7 @@ static void test_refusals(void **state)
     refused("we_b", "\"we_b\" cannot be the name of a pod", NULL);
     refused("web --quiet -v", "--quiet contradicts --verbose", NULL);
     refused("web --format pcap", "Wireshark is given pcapng: --format pcap needs -o", NULL);
+    refused("web -i lo -i any", "-i any contradicts the other -i", NULL);
     refused("web -i any -i lo", "-i any contradicts the other -i", NULL);
     refused("web -l x -i eth0 -i lo", "tcpdump (-l) takes one -i", NULL);
     refused("web -l x --buffer-size 2M", "--buffer-size is of the agent's ring: -l does without it",
@@ -182,72 +194,295 @@ static void test_environment(void **state)
     unsetenv("KUBECTL_PLUGINS_LOCAL_FLAG_CONTAINER");
 }
 
-/* What help_print() writes to standard output. Return: owned by the caller. */
-static char *printed(enum options_action action)
+/* Flags whose text lands, as it is, in one field. */
+static void test_fields(void **state)
 {
-    struct options options = {.action = action};
-    char *text = calloc(1, 1 << 16);
-    FILE *file = tmpfile();
-    int saved = dup(1);
+    static const struct {
+        const char *name;
+        size_t offset;
+    } fields[] = {
+        {"namespace", offsetof(struct options, namespace)},
+        {"container", offsetof(struct options, container)},
+        {"interface", offsetof(struct options, interfaces)},
+        {"filter", offsetof(struct options, filter)},
+        {"output-file", offsetof(struct options, output_file)},
+        {"local-tcpdump-path", offsetof(struct options, local_tcpdump_path)},
+        {"remote-tcpdump-path", offsetof(struct options, remote_tcpdump_path)},
+        {"context", offsetof(struct options, kube.context)},
+        {"kubeconfig", offsetof(struct options, kube.kubeconfig)},
+        {"cluster", offsetof(struct options, kube.cluster)},
+        {"user", offsetof(struct options, kube.user)},
+        {"server", offsetof(struct options, kube.server)},
+        {"token", offsetof(struct options, kube.token)},
+        {"as", offsetof(struct options, kube.as)},
+        {"as-group", offsetof(struct options, as_groups)},
+        {"as-uid", offsetof(struct options, kube.as_uid)},
+        {"certificate-authority", offsetof(struct options, kube.certificate_authority)},
+        {"client-certificate", offsetof(struct options, kube.client_certificate)},
+        {"client-key", offsetof(struct options, kube.client_key)},
+        {"tls-server-name", offsetof(struct options, kube.tls_server_name)},
+    };
 
-    fflush(stdout);
-    dup2(fileno(file), 1);
-    assert_int_equal(help_print(&options), 0);
-    dup2(saved, 1);
-    close(saved);
-    rewind(file);
-    assert_true(fread(text, 1, (1 << 16) - 1, file) > 0);
-    fclose(file);
-    return text;
-}
+    (void)state;
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        char line[64];
+        const char *value;
 
-/* Return: how often @word stands in @text, followed by no letter and no dash. */
-static int count_word(const char *text, const char *word)
-{
-    int count = 0;
-
-    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word)) {
-        char after = at[strlen(word)];
-
-        count += !((after >= 'a' && after <= 'z') || after == '-' || after == '\\');
+        snprintf(line, sizeof(line), "web --%s x%zu", fields[i].name, i);
+        struct options options = parsed(line);
+        memcpy(&value, (const char *)&options + fields[i].offset, sizeof(value));
+        assert_non_null(value);
+        assert_string_equal(value, strchr(line + 4, ' ') + 1);
     }
-    return count;
+    assert_true(parsed("web --insecure-skip-tls-verify").kube.insecure_skip_tls_verify);
 }
 
-/* Each flag of the table stands in the help and in the man page, and the parser knows it. */
-static void test_one_table(void **state)
+/* Every field, for comparing what two command lines mean. */
+static void describe(const struct options *o, char *text, size_t size)
 {
-    char *help = printed(OPTIONS_HELP), *man = printed(OPTIONS_MAN);
+    const struct kube_overrides *k = &o->kube;
+    const char *const strings[] = {
+        o->target,
+        o->namespace,
+        o->container,
+        o->interfaces[0],
+        o->filter,
+        o->output_file,
+        o->local_tcpdump_path,
+        o->remote_tcpdump_path,
+        k->kubeconfig,
+        k->context,
+        k->cluster,
+        k->user,
+        k->server,
+        k->token,
+        k->as,
+        o->as_groups[0],
+        k->as_uid,
+        k->tls_server_name,
+        k->client_key,
+        k->client_certificate,
+        k->certificate_authority,
+    };
+    size_t used = 0;
+
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+        used += (size_t)snprintf(text + used, size - used, "%s|", strings[i] ? strings[i] : "");
+    snprintf(text + used, size - used, "%d %d|%zu|%lu|%llu|%llu|%llu|%llu|%d|%d|%u|%d|%llu",
+             (int)o->action, (int)o->completion, o->interface_count, (unsigned long)o->snaplen,
+             (unsigned long long)o->count, (unsigned long long)o->duration,
+             (unsigned long long)o->max_size, (unsigned long long)o->buffer_size, (int)o->format,
+             o->quiet, o->verbose, k->insecure_skip_tls_verify,
+             (unsigned long long)o->request_timeout);
+}
+
+/* A value that the flag takes, and that is not its default. */
+static const char *sample(const struct flag *flag)
+{
+    static const struct {
+        const char *metavar, *value;
+    } samples[] = {{"BYTES", "77"}, {"N", "77"},        {"SIZE", "64M"},
+                   {"TIME", "5s"},  {"FORMAT", "pcap"}, {"SHELL", "zsh"}};
+
+    for (size_t i = 0; flag->metavar && i < sizeof(samples) / sizeof(samples[0]); i++)
+        if (strcmp(flag->metavar, samples[i].metavar) == 0)
+            return samples[i].value;
+    return flag->kind == FLAG_SWITCH ? "true" : "value1";
+}
+
+static bool is_refused(const struct flag *flag)
+{
+    static const char *const refused_flags[] = {
+        "privileged", "image", "tcpdump-image", "socket", "serviceaccount", "pod-creation-timeout"};
+
+    for (size_t i = 0; i < sizeof(refused_flags) / sizeof(refused_flags[0]); i++)
+        if (strcmp(flag->name, refused_flags[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Parses "web -o out" and one or two words more, and describes the result. */
+static void outcome(const struct flag *flag, const char *first, const char *second, char *text,
+                    size_t size)
+{
+    char *argv[] = {(char *)"kubectl-sniff", (char *)"web",  (char *)"-oout",
+                    (char *)first,           (char *)second, NULL};
+    int argc = 3 + (first != NULL) + (second != NULL);
+    struct options options;
+    struct error err = {0};
+
+    if (options_parse(argc, argv, &options, &err) == 0)
+        describe(&options, text, size);
+    else if (!is_refused(flag))
+        fail_msg("%s %s: %s", first, second ? second : "", err.text);
+    else
+        snprintf(text, size, "%s", strstr(err.text, " belongs to the node method, which this"));
+}
+
+/* Each row of the table in each way to write it: all mean the same, and no two rows do. */
+static void test_every_flag(void **state)
+{
+    static char texts[FLAGS_MAX][2048];
+    char none[2048], other[2048], word[256];
+
+    (void)state;
+    outcome(NULL, NULL, NULL, none, sizeof(none));
+    for (size_t i = 0; i < flag_count; i++) {
+        const char *value = sample(&flags[i]);
+
+        snprintf(word, sizeof(word), "--%s=%s", flags[i].name, value);
+        outcome(&flags[i], word, NULL, texts[i], sizeof(texts[i]));
+        assert_string_not_equal(texts[i], none);
+        snprintf(word, sizeof(word), "--%s", flags[i].name);
+        outcome(&flags[i], word, flags[i].kind == FLAG_VALUE ? value : NULL, other, sizeof(other));
+        assert_string_equal(other, texts[i]);
+        if (flags[i].letter) {
+            snprintf(word, sizeof(word), "-%c=%s", flags[i].letter, value);
+            outcome(&flags[i], word, NULL, other, sizeof(other));
+            assert_string_equal(other, texts[i]);
+            snprintf(word, sizeof(word), "-%c%s", flags[i].letter,
+                     flags[i].kind == FLAG_VALUE ? value : "");
+            outcome(&flags[i], word, NULL, other, sizeof(other));
+            assert_string_equal(other, texts[i]);
+        }
+        for (size_t j = 0; j < i && !is_refused(&flags[i]); j++)
+            assert_string_not_equal(texts[j], texts[i]);
+    }
+}
+
+/* A variable does what its flag does, and yields to it. */
+static void test_every_variable(void **state)
+{
+    char by_flag[2048], by_variable[2048], word[256];
 
     (void)state;
     for (size_t i = 0; i < flag_count; i++) {
-        char word[128], escaped[128] = "\\fB\\-\\-";
-        size_t used = strlen(escaped);
+        if (!flags[i].environment)
+            continue;
+        snprintf(word, sizeof(word), "--%s=%s", flags[i].name, sample(&flags[i]));
+        outcome(&flags[i], word, NULL, by_flag, sizeof(by_flag));
+        setenv(flags[i].environment, sample(&flags[i]), 1);
+        /* Not "-oout" here: that would hide the variable of -o. */
+        struct options options;
+        struct error err = {0};
+        char *argv[] = {(char *)"kubectl-sniff", (char *)"web", NULL};
 
-        snprintf(word, sizeof(word), "      --%s", flags[i].name);
-        if (flags[i].letter)
-            snprintf(word, sizeof(word), "  -%c, --%s", flags[i].letter, flags[i].name);
-        if (count_word(help, word) != 1)
-            fail_msg("\"%s\" stands %d times in the help", word, count_word(help, word));
-        for (const char *c = flags[i].name; *c; c++)
-            used += (size_t)snprintf(escaped + used, sizeof(escaped) - used, "%s%c",
-                                     *c == '-' ? "\\" : "", *c);
-        snprintf(escaped + used, sizeof(escaped) - used, "\\fR");
-        if (!strstr(man, escaped))
-            fail_msg("\"%s\" is not in the man page", escaped);
-        if (flags[i].environment &&
-            (!strstr(help, flags[i].environment) || !strstr(man, flags[i].environment)))
-            fail_msg("%s is not described", flags[i].environment);
-        assert_ptr_equal(flag_find(flags[i].name, strlen(flags[i].name)), &flags[i]);
-        if (flags[i].letter)
-            assert_ptr_equal(flag_find_letter(flags[i].letter), &flags[i]);
+        if (options_parse(2, argv, &options, &err) < 0) {
+            assert_true(is_refused(&flags[i]));
+            assert_memory_equal(err.text, flags[i].environment, strlen(flags[i].environment));
+        } else {
+            if (strcmp(flags[i].name, "output-file") != 0)
+                options.output_file = "out";
+            describe(&options, by_variable, sizeof(by_variable));
+            assert_string_equal(by_variable, by_flag);
+        }
+        setenv(flags[i].environment, flags[i].kind == FLAG_SWITCH ? "false" : "other2", 1);
+        outcome(&flags[i], word, NULL, by_variable, sizeof(by_variable));
+        assert_string_equal(by_variable, by_flag);
+        unsetenv(flags[i].environment);
     }
-    for (const char *line = help; line && *line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        assert_true(strcspn(line, "\n") <= 100);
+}
+
+/* What users of the plugin in Go, and their scripts, rely on. */
+static void test_drop_in(void **state)
+{
+    static const struct {
+        const char *name;
+        char letter;
+        const char *environment;
+    } known[] = {
+        {"namespace", 'n', "KUBECTL_PLUGINS_CURRENT_NAMESPACE"},
+        {"container", 'c', "KUBECTL_PLUGINS_LOCAL_FLAG_CONTAINER"},
+        {"interface", 'i', "KUBECTL_PLUGINS_LOCAL_FLAG_INTERFACE"},
+        {"filter", 'f', "KUBECTL_PLUGINS_LOCAL_FLAG_FILTER"},
+        {"output-file", 'o', "KUBECTL_PLUGINS_LOCAL_FLAG_OUTPUT_FILE"},
+        {"local-tcpdump-path", 'l', "KUBECTL_PLUGINS_LOCAL_FLAG_LOCAL_TCPDUMP_PATH"},
+        {"remote-tcpdump-path", 'r', "KUBECTL_PLUGINS_LOCAL_FLAG_REMOTE_TCPDUMP_PATH"},
+        {"verbose", 'v', "KUBECTL_PLUGINS_LOCAL_FLAG_VERBOSE"},
+        {"privileged", 'p', "KUBECTL_PLUGINS_LOCAL_FLAG_PRIVILEGED"},
+        {"context", 'x', "KUBECTL_PLUGINS_CURRENT_CONTEXT"},
+        {"serviceaccount", 's', NULL},
+        {"help", 'h', NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        const struct flag *flag = flag_find(known[i].name, strlen(known[i].name));
+
+        assert_non_null(flag);
+        assert_int_equal(flag->letter, known[i].letter);
+        if (known[i].environment)
+            assert_string_equal(flag->environment, known[i].environment);
+        else
+            assert_null(flag->environment);
     }
-    free(help);
-    free(man);
+}
+
+static void test_variables_and_flags_together(void **state)
+{
+    struct options options;
+    struct error err = {0};
+
+    (void)state;
+    setenv("KUBECTL_PLUGINS_LOCAL_FLAG_VERBOSE", "true", 1);
+    options = parsed("web --quiet");
+    assert_true(options.quiet);
+    assert_int_equal(options.verbose, 0);
+    unsetenv("KUBECTL_PLUGINS_LOCAL_FLAG_VERBOSE");
+    setenv("KUBECTL_PLUGINS_LOCAL_FLAG_LOCAL_TCPDUMP_PATH", "tcpdump", 1);
+    assert_int_equal(parse("web -i eth0 -i lo", &options, &err), -1);
+    assert_string_equal(err.text, "tcpdump (KUBECTL_PLUGINS_LOCAL_FLAG_LOCAL_TCPDUMP_PATH) takes "
+                                  "one -i");
+    unsetenv("KUBECTL_PLUGINS_LOCAL_FLAG_LOCAL_TCPDUMP_PATH");
+}
+
+static void test_completion_words(void **state)
+{
+    struct options options = parsed("--completion=words -- web -n");
+
+    (void)state;
+    assert_int_equal(options.action, OPTIONS_COMPLETION);
+    assert_int_equal(options.completion, OPTIONS_COMPLETE_WORDS);
+    assert_int_equal(options.word_count, 2);
+    assert_string_equal(options.words[1], "-n");
+    assert_int_equal(parsed("--completion words").word_count, 0);
+}
+
+/* Random words made of flags and of anything else: only the sanitizers judge, and the limits. */
+static void test_random_words(void **state)
+{
+    struct options options;
+    struct error err;
+
+    (void)state;
+    srand(3);
+    for (int round = 0; round < 50000; round++) {
+        char words[8][96];
+        char *argv[10] = {(char *)"kubectl-sniff"};
+        int argc = 1 + rand() % 8;
+
+        for (int i = 1; i < argc; i++) {
+            char *word = words[i - 1];
+            size_t used = 0, more = (size_t)rand() % (rand() % 2 ? 60 : 3);
+            const struct flag *flag = &flags[(size_t)rand() % flag_count];
+
+            if (rand() % 2)
+                used = (size_t)snprintf(word, 32, "--%s%s", flag->name, rand() % 2 ? "=" : "");
+            for (; more; more--)
+                word[used++] = (char)(1 + rand() % 255);
+            word[used] = '\0';
+            argv[i] = word;
+        }
+        if (options_parse(argc, argv, &options, &err) < 0) {
+            assert_int_equal(err.kind, ERROR_USAGE);
+            assert_true(err.text[0] != '\0');
+        } else if (options.action == OPTIONS_SNIFF) {
+            assert_non_null(options.target);
+            assert_in_range(options.snaplen, 1, 262144);
+            assert_true(options.interface_count <= OPTIONS_INTERFACES_MAX);
+            assert_null(options.interfaces[options.interface_count]);
+        }
+    }
 }
 
 static void test_noise(void **state)
@@ -272,10 +507,19 @@ static void test_noise(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_ways_to_write_a_value),
-        cmocka_unit_test(test_values),      cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_environment), cmocka_unit_test(test_one_table),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_ways_to_write_a_value),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_every_flag),
+        cmocka_unit_test(test_every_variable),
+        cmocka_unit_test(test_drop_in),
+        cmocka_unit_test(test_variables_and_flags_together),
+        cmocka_unit_test(test_completion_words),
         cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_random_words),
     };
 
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
