@@ -36,7 +36,8 @@ lint: dependencies-test
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=normalCheckLevelMaxBranches -Isrc -I. -DKSNIFF_VERSION=\"\" \
 		-D__x86_64__ $(filter-out tests/%,$(filter %.c,$(SOURCES)))
-	shellcheck -s sh src/capture/upload.sh packaging/install-dependencies packaging/demo agent/build-agent.sh
+	shellcheck -s sh src/capture/upload.sh packaging/install-dependencies packaging/demo packaging/kubectl_complete-sniff \
+		agent/build-agent.sh
 
 unit: build-check
 	meson test -C build-check --print-errorlogs --no-rebuild

@@ -5,17 +5,19 @@
  * output; standard error carries messages for a person.
  *
  * Command line:
- *   ksniff-agent capture [-i IFACE]... [-s SNAPLEN] [-b RING_BYTES] [-F PROGRAM [-V]] [-u PATH]
- * [-R] -i IFACE       capture only on this interface; may be repeated; default: every interface -s
- * SNAPLEN     bytes kept of a packet, 1..AGENT_SNAPLEN_MAX; default AGENT_SNAPLEN_MAX -b RING_BYTES
- * size of the packet ring; halved down to 1 MiB while the kernel refuses it -F PROGRAM     classic
- * BPF program, base64url without padding of struct agent_bpf_insn[], little-endian; it may load
- * SKF_AD_HATYPE to dispatch on the link type -V             the filter looks at VLAN tags: packets
- * whose tag the kernel has stripped pass the kernel, and are looked at again with the tag put back
- *     -u PATH        unlink PATH as the first act (the agent's own file)
- *     -S SECONDS     end after this long without a byte on standard input; default
- * AGENT_SILENCE_SECONDS -R             do not use PACKET_RX_RING (as on kernels that have none)
  *   ksniff-agent version     prints the version, exits 0
+ *   ksniff-agent capture [OPTION]...
+ *     -i IFACE       capture only on this interface; may be repeated; default: every interface
+ *     -s SNAPLEN     bytes kept of a packet, 1..AGENT_SNAPLEN_MAX; default AGENT_SNAPLEN_MAX
+ *     -b RING_BYTES  size of the packet ring; halved down to 1 MiB while the kernel has no memory
+ *     -F PROGRAM     classic BPF program, base64url without padding of struct agent_bpf_insn[],
+ *                    little-endian; it may load SKF_AD_HATYPE to dispatch on the link type
+ *     -V             the program looks at VLAN tags: packets whose tag the kernel has stripped
+ *                    pass the kernel, and are looked at again with the tag put back
+ *     -u PATH        unlink PATH as the first act (the agent's own file)
+ *     -S SECONDS     end after this long without a byte on standard input;
+ *                    default AGENT_SILENCE_SECONDS
+ *     -R             do not use PACKET_RX_RING (as on kernels that have none)
  *
  * Standard input (the dead man's switch; read while capturing):
  *   '\n'  heartbeat        'q'  stop: write what is buffered and the last statistics, exit 0

@@ -60,12 +60,13 @@ static char *describe(const struct capture *capture)
     const struct kube_pod *pod = capture->target.pod;
     const struct settings *settings = capture->settings;
 
-    return text_format("context: %s\nnamespace: %s\npod: %s\ncontainer: %s\nnode: %s\n"
-                       "method: %s\nfilter: %s\nversion: kubectl-sniff %s",
-                       config->context ? config->context : config->server, pod->namespace,
-                       pod->name, capture->target.container->name, pod->node,
-                       capture->session->backend->name,
-                       settings->filter_text ? settings->filter_text : "none", KSNIFF_VERSION);
+    return text_format(
+        "context: %s\nnamespace: %s\npod: %s\ncontainer: %s\nnode: %s\n"
+        "method: %s\nfilter: %s\nversions: kubectl-sniff %s, %s",
+        config->context ? config->context : config->server, pod->namespace, pod->name,
+        capture->target.container->name, pod->node, capture->session->backend->name,
+        settings->filter_text ? settings->filter_text : "none", KSNIFF_VERSION,
+        settings->tcpdump_path ? settings->tcpdump_path : "ksniff-agent " KSNIFF_VERSION);
 }
 
 static void fail(struct capture *capture, const struct error *err)

@@ -39,11 +39,12 @@ static int take_bool(bool *field, const char *value, const char *as, struct erro
     return parse_bool(value, field) < 0 ? expected(err, as, value, "true or false") : 0;
 }
 
+/* An empty value is none, as for kubectl and the Go plugin: scripts pass -f "$FILTER". */
 static int take_text(const char **field, const char *value, const char *as, struct error *err)
 {
-    if (!*value)
-        return error_set(err, ERROR_USAGE, "%s is empty", as);
-    *field = value;
+    (void)as;
+    (void)err;
+    *field = *value ? value : NULL;
     return 0;
 }
 
@@ -98,9 +99,9 @@ bool flags_is_pod_name(const char *text)
 
 static int take_label(const char **field, const char *value, const char *as, struct error *err)
 {
-    if (!is_dns1123(value, false, 63))
+    if (*value && !is_dns1123(value, false, 63))
         return expected(err, as, value, "a name of lower-case letters, digits and dashes");
-    *field = value;
+    *field = *value ? value : NULL;
     return 0;
 }
 
@@ -144,8 +145,10 @@ static int set_interface(struct options *options, const char *value, const char 
 {
     size_t length = strlen(value);
 
+    if (length == 0)
+        return 0;
     /* The kernel's rule: IFNAMSIZ bytes, no slash, no space. */
-    if (length == 0 || length > 15 || strcspn(value, "/ \t\r\n:") != length)
+    if (length > 15 || strcspn(value, "/ \t\r\n:") != length)
         return expected(err, as, value, "the name of an interface, such as eth0");
     for (size_t i = 0; i < length; i++)
         if (!isgraph((unsigned char)value[i]))

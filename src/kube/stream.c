@@ -197,6 +197,8 @@ static void on_frame_start(wslay_event_context_ptr frames,
     struct kube_stream *stream = data;
 
     (void)frames;
+    log_trace("frame in: opcode %u, %llu bytes", arg->opcode,
+              (unsigned long long)arg->payload_length);
     stream->control = arg->opcode >= WSLAY_CONNECTION_CLOSE;
     if (!stream->control && arg->opcode != WSLAY_CONTINUATION_FRAME)
         stream->channel = -1;
@@ -646,6 +648,7 @@ static int queue_message(struct kube_stream *stream, enum kube_channel channel, 
         memcpy(message + 1, bytes, length);
     if (wslay_event_queue_msg(stream->frames, &framed) != 0)
         return -1;
+    log_trace("frame out: channel %d, %zu bytes", channel, length);
     update_events(stream);
     return 0;
 }

@@ -44,7 +44,7 @@ def test_the_file_says_where_it_comes_from(sandbox, ksniff, tmp_path):
     assert "INFO[0000] selected container: 'sidecar'" in result.err
     info = capinfos(path)
     for line in ("context: sandbox", "namespace: default", "pod: web", "container: sidecar", "node: node1",
-                 "method: upload", "filter: tcp port 8080", "version: kubectl-sniff "):
+                 "method: upload", "filter: tcp port 8080", "versions: kubectl-sniff ", ", ksniff-agent "):
         assert line in info, info
     assert "Name = default/web:eth0" in info and "Name = default/web:lo" in info
     assert "Speed = 10000000000" in info and "Time precision = nanoseconds (9)" in info

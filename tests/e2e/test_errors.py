@@ -62,6 +62,7 @@ def test_unauthorized(ksniff, out):
 def test_tokens_never_reach_the_log(ksniff, out):
     result = ksniff.run("web", "--context", "sandbox-token", "-vv", "--count", "1", "-o", out)
     assert result.code == 0 and "HTTP 101" in result.err
+    assert "frame in: opcode 2, " in result.err and "frame out: channel 0, " in result.err
     assert "sandbox-admin-token" not in result.err
 
 

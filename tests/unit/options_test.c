@@ -114,6 +114,18 @@ static void test_values(void **state)
     assert_int_equal(parsed("--version").action, OPTIONS_VERSION);
 }
 
+static void test_an_empty_value_is_none(void **state)
+{
+    struct options options = parsed("web -f x -n y --filter= --namespace= --container= -o= -x=");
+
+    (void)state;
+    assert_null(options.filter);
+    assert_null(options.namespace);
+    assert_null(options.container);
+    assert_null(options.output_file);
+    assert_null(options.kube.context);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -149,7 +161,6 @@ static void test_refusals(void **state)
             "-i takes the name of an interface, such as eth0, not \"waytoolongforaname\"", NULL);
     refused("web -n Shop", "-n takes a name of lower-case letters, digits and dashes, not \"Shop\"",
             NULL);
-    refused("web --filter=", "--filter is empty", NULL);
     refused("deploy/web", "\"deploy/web\" is no pod", NULL);
     refused("we_b", "\"we_b\" cannot be the name of a pod", NULL);
     refused("web --quiet -v", "--quiet contradicts --verbose", NULL);
@@ -510,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_ways_to_write_a_value),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_an_empty_value_is_none),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_fields),
