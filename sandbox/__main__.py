@@ -2,6 +2,7 @@
 """Starts the sandbox, waits for Ctrl-C, and leaves nothing behind."""
 import argparse
 import asyncio
+import ctypes
 import json
 import os
 import platform
@@ -36,7 +37,7 @@ class Sandbox:
         self.images = Images(os.path.join(directory, "images"))
         self.kubelet = Kubelet(directory, self.store, self.network, self.images, self.runc,
                                arguments.cgroup_style)
-        self.faults, self.requests, self.stuck = {}, [], []
+        self.faults, self.requests = {}, []
         self.exec_sockets, self.tasks = set(), set()
         self.api = Api(self)
 
@@ -137,6 +138,14 @@ def sweep():
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def become_subreaper():
+    """The containers' main processes, which runc leaves to themselves, become our children: only so is
+    their exit code to be had."""
+    PR_SET_CHILD_SUBREAPER = 36
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="sandbox", description="a small Kubernetes on this machine")
     parser.add_argument("--port", type=int, default=0, help="of the API server; default: a free one")
@@ -146,6 +155,7 @@ def main():
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("sandbox: runs containers: start it as root")
+    become_subreaper()
     sweep()
     directory = os.path.join(STATE, str(os.getpid()))
     os.makedirs(directory)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import subprocess
 
@@ -74,25 +75,28 @@ class Runc:
             json.dump(config, file)
         with open(container.log, "ab") as log:
             done = subprocess.run(
-                self.command("--log", container.bundle + "/runc.log", "run", "--detach", "--pid-file",
+                self.command("--log", container.bundle + "/runc.log", "--log-format", "json", "run", "--detach", "--pid-file",
                              container.bundle + "/pid", "--bundle", container.bundle, container.id),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
         if done.returncode:
-            with open(container.bundle + "/runc.log", encoding="utf-8") as file:
-                raise RuntimeError(file.read().strip())
+            raise RuntimeError(start_error(container.bundle + "/runc.log") or "runc failed without a word")
         with open(container.bundle + "/pid", encoding="ascii") as file:
             container.pid = int(file.read())
 
-    async def exec(self, container, words, stdin, stdout, stderr):
-        """Runs a command in a container with the given descriptors. Returns runc's process."""
+    async def exec(self, container, words, stdin, stdout, stderr, terminal=False):
+        """Runs a command in a container with the given descriptors; if they are a terminal, the command
+        gets one as well. Returns runc's process."""
         description = process(container.spec, container.context, container.image, words)
-        path = os.path.join(container.bundle, f"exec-{id(description)}.json")
+        description["terminal"] = terminal
+        path = os.path.join(container.bundle, f"exec-{secrets.token_hex(8)}.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(description, file)
         log = path + ".log"
+        # runc passes a terminal's size on when it is told of a change, so it must be its own terminal.
+        session = ["setsid", "--ctty"] if terminal else []
         child = await asyncio.create_subprocess_exec(
-            *self.command("--log", log, "--log-format", "json", "exec", "--process", path, container.id),
-            stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
+            *session, *self.command("--log", log, "--log-format", "json", "exec", "--process", path, container.id),
+            stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=not terminal)
         child.log = log
         return child
 
@@ -105,8 +109,27 @@ class Runc:
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+async def wait(pid):
+    """Waits for the end of a container's main process, which is this process's child since this is the
+    subreaper of what runc leaves. Returns its exit code, 128 and more for a signal."""
+    loop = asyncio.get_running_loop()
+    fd = os.pidfd_open(pid)
+    try:
+        event = loop.create_future()
+        loop.add_reader(fd, lambda: event.done() or event.set_result(None))
+        try:
+            await event
+        finally:
+            loop.remove_reader(fd)
+    finally:
+        os.close(fd)
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return 128 - code if code < 0 else code
+
+
 def start_error(log):
-    """What runc says when the command could not be started, else None."""
+    """What runc says in its log when a command or container could not be started, else None."""
     try:
         with open(log, encoding="utf-8") as file:
             lines = [json.loads(line) for line in file if line.strip()]

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""exec over WebSocket: v5.channel.k8s.io and v4.channel.k8s.io, frame by frame as a real API server.
+"""exec and attach over WebSocket (v5.channel.k8s.io and v4.channel.k8s.io), frame by frame as a real API
+server, and behind SPDY (spdy.py), whose connection gives and takes the same frames.
 
 What was measured there and is kept here: a process whose client has gone is not killed. Its stdin is
 closed, its stdout stays open and is read no more.
 """
 import asyncio
+import fcntl
 import json
 import os
+import struct
+import termios
 
 from aiohttp import WSMsgType, web
 
 from . import containers, spdy
 
-STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
+STDIN, STDOUT, STDERR, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 CHUNK = 32768
 
@@ -44,7 +48,7 @@ class ExecSession:
     def __init__(self, sandbox, container, query):
         self.sandbox, self.container = sandbox, container
         self.command = query.getall("command", [])
-        self.wants = {name: query.get(name) in ("true", "1") for name in ("stdin", "stdout", "stderr")}
+        self.wants = {name: query.get(name) in ("true", "1") for name in ("stdin", "stdout", "stderr", "tty")}
         self.socket = None
         self.child = None
         self.stdin = None    # our end of the process's stdin
@@ -53,7 +57,21 @@ class ExecSession:
         self.unread = False  # stdin bytes were left unread by the process
 
     async def start(self):
-        pipes = {name: os.pipe() if wanted else None for name, wanted in self.wants.items()}
+        await (self.start_on_terminal() if self.wants["tty"] else self.start_on_pipes())
+        if self.stdin is not None:
+            os.set_blocking(self.stdin, False)
+
+    async def start_on_terminal(self):
+        """On a pseudo-terminal, which has one output."""
+        master, slave = os.openpty()
+        self.child = await self.sandbox.runc.exec(self.container, self.command, slave, slave, slave, terminal=True)
+        os.close(slave)
+        self.fds[STDOUT] = master
+        if self.wants["stdin"]:
+            self.stdin = os.dup(master)
+
+    async def start_on_pipes(self):
+        pipes = {name: os.pipe() if self.wants[name] else None for name in ("stdin", "stdout", "stderr")}
         null = os.open(os.devnull, os.O_RDWR)
         theirs = [pipes["stdin"][0] if pipes["stdin"] else null,
                   pipes["stdout"][1] if pipes["stdout"] else null,
@@ -63,7 +81,6 @@ class ExecSession:
             os.close(fd)
         if pipes["stdin"]:
             self.stdin = pipes["stdin"][1]
-            os.set_blocking(self.stdin, False)
         for name, channel in (("stdout", STDOUT), ("stderr", STDERR)):
             if pipes[name]:
                 self.fds[channel] = pipes[name][0]
@@ -76,16 +93,30 @@ class ExecSession:
         except (ConnectionError, RuntimeError):
             self.gone = True
 
-    async def pump(self, channel):
-        """From the process to the client, as fast as the client takes it and no faster."""
+    @staticmethod
+    async def readable(fd):
         loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=2 * CHUNK)
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader),
-                                                    os.fdopen(self.fds[channel], "rb", 0))
+        event = loop.create_future()
+        loop.add_reader(fd, lambda: event.done() or event.set_result(None))
+        try:
+            await event
+        finally:
+            loop.remove_reader(fd)
+
+    async def pump(self, channel):
+        """From the process to the client, as fast as the client takes it and no faster. When the client has
+        gone the pipe stays open, and is read no more."""
+        fd = self.fds[channel]
+        os.set_blocking(fd, False)
         while not self.gone:
-            data = await reader.read(CHUNK)
+            try:
+                data = os.read(fd, CHUNK)
+            except BlockingIOError:
+                await self.readable(fd)
+                continue
+            except OSError:  # what a terminal says at its end
+                return
             if not data:
-                transport.close()
                 return
             while self.sandbox.faults.get("freeze_exec"):
                 await asyncio.sleep(0.1)
@@ -93,8 +124,7 @@ class ExecSession:
             if channel == STDERR and data.startswith(b"exec failed:") and containers.start_error(self.child.log):
                 continue
             await self.send(channel, data)
-        transport.pause_reading()  # the pipe stays, and is read no more
-        self.sandbox.stuck.append(transport)
+            await asyncio.sleep(0)  # the others have their turn, however fast this client is
 
     async def feed(self, data):
         """From the client to the process, as fast as the process takes it."""
@@ -112,6 +142,14 @@ class ExecSession:
             os.close(self.stdin)
             self.stdin = None
 
+    def resize(self, data):
+        try:
+            size = json.loads(data)
+            fcntl.ioctl(self.stdin if self.stdin is not None else self.fds[STDOUT], termios.TIOCSWINSZ,
+                        struct.pack("HHHH", size["Height"], size["Width"], 0, 0))
+        except (ValueError, KeyError, TypeError, struct.error, OSError):
+            pass  # a size that is none changes nothing
+
     async def receive(self):
         async for message in self.socket:
             if self.sandbox.faults.get("freeze_exec"):
@@ -121,6 +159,8 @@ class ExecSession:
             channel, data = message.data[0], message.data[1:]
             if channel == STDIN:
                 await self.feed(data)
+            elif channel == RESIZE and self.wants["tty"]:
+                self.resize(data)
             elif channel == CLOSE and self.socket.ws_protocol == PROTOCOLS[0] and data == b"\x00":
                 self.close_stdin()
         self.gone = True
@@ -142,51 +182,71 @@ class ExecSession:
         await self.start()
         receiver = asyncio.ensure_future(self.receive())
         pumps = [asyncio.ensure_future(self.pump(channel)) for channel in self.fds]
-        code = await self.child.wait()
-        if not self.gone:
-            # What a process left behind holds open is not waited for.
-            await asyncio.wait(pumps, timeout=None if not pumps else 5) if pumps else None
-        if not self.gone and not (self.sandbox.faults.get("hang_exec_without_stdin_read") and self.unread):
-            await self.send(STATUS, compact(self.status(code)))
-            if not self.gone:
-                await socket.close()
-        elif not self.gone:
-            await receiver
-        receiver.cancel()
-        self.close_stdin()
+        try:
+            code = await self.child.wait()
+            # Also what the process left behind may hold the output open: a real runtime waits for its end.
+            while not self.gone and not all(pump.done() for pump in pumps):
+                await asyncio.wait([task for task in (*pumps, receiver) if not task.done()],
+                                   return_when=asyncio.FIRST_COMPLETED)
+            if not self.gone and not (self.sandbox.faults.get("hang_exec_without_stdin_read") and self.unread):
+                await self.send(STATUS, compact(self.status(code)))
+                if not self.gone:
+                    await socket.close()
+            elif not self.gone:
+                await receiver
+        finally:
+            for task in (receiver, *pumps):
+                task.cancel()
+            await asyncio.gather(receiver, *pumps, return_exceptions=True)
+            self.close_stdin()
+            for fd in self.fds.values():
+                os.close(fd)
         return socket
 
 
-async def attach(sandbox, socket, container):
+async def drain(socket):
+    """Until the client goes. A main process without stdin takes nothing of what it sends."""
+    async for _ in socket:
+        pass
+
+
+async def attach(socket, container):
     """What the main process writes from now on: containerd keeps it in the container's log as well."""
     await socket.send_bytes(bytes([STDOUT]))
-    receiver = asyncio.ensure_future(socket.receive())
-    with open(container.log, "rb") as log:
-        log.seek(0, os.SEEK_END)
-        while not receiver.done():
-            data = log.read(CHUNK)
-            if data:
-                await socket.send_bytes(bytes([STDOUT]) + data)
-            elif not container.running:
-                await socket.send_bytes(bytes([STATUS]) + compact(success()))
-                await socket.close()
-                break
-            else:
-                await asyncio.wait([receiver], timeout=0.05)
-    receiver.cancel()
-    return socket
+    receiver = asyncio.ensure_future(drain(socket))
+    try:
+        with open(container.log, "rb") as log:
+            log.seek(0, os.SEEK_END)
+            while not receiver.done():
+                data = log.read(CHUNK)
+                if data:
+                    await socket.send_bytes(bytes([STDOUT]) + data)
+                elif not container.running:
+                    await socket.send_bytes(bytes([STATUS]) + compact(success()))
+                    await socket.close()
+                    break
+                else:
+                    await asyncio.wait([receiver], timeout=0.05)
+    except (ConnectionError, RuntimeError):
+        pass  # the client went between two looks
+    finally:
+        receiver.cancel()
 
 
-async def handle_spdy(sandbox, request, container, sub):
-    socket, response = await spdy.upgrade(request)
-    if sub == "attach":
-        await attach(sandbox, socket, container)
-    else:
-        await ExecSession(sandbox, container, request.query).run(socket)
-    return response
+async def serve(sandbox, request, container, sub, socket):
+    transport = request.transport
+    sandbox.exec_sockets.add(transport)
+    try:
+        if sub == "attach":
+            await attach(socket, container)
+        else:
+            await ExecSession(sandbox, container, request.query).run(socket)
+    finally:
+        sandbox.exec_sockets.discard(transport)
 
 
 async def handle(sandbox, request, container, sub):
+    """Answers a request for an upgrade to WebSocket."""
     offered = [p.strip() for p in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
     known = sandbox.faults.get("exec_protocols") or PROTOCOLS
     if not any(protocol in known for protocol in offered):
@@ -196,11 +256,22 @@ async def handle(sandbox, request, container, sub):
     await asyncio.sleep(sandbox.faults.get("exec_delay_ms", 0) / 1000)
     socket = web.WebSocketResponse(protocols=[p for p in PROTOCOLS if p in known], max_msg_size=0, compress=False)
     await socket.prepare(request)
-    if sub == "attach":
-        return await attach(sandbox, socket, container)
-    session = ExecSession(sandbox, container, request.query)
-    sandbox.exec_sockets.add(request.transport)
-    try:
-        return await session.run(socket)
-    finally:
-        sandbox.exec_sockets.discard(request.transport)
+    await serve(sandbox, request, container, sub, socket)
+    return socket
+
+
+async def handle_spdy(sandbox, request, container, sub):
+    """Answers a request for an upgrade to SPDY/3.1."""
+    offered = spdy.offers(request)
+    if spdy.STREAM_PROTOCOL not in offered:
+        return web.Response(status=403, text="unable to upgrade: unable to negotiate protocol: client supports "
+                            f"{offered}, server accepts [{spdy.STREAM_PROTOCOL}]")
+    await asyncio.sleep(sandbox.faults.get("exec_delay_ms", 0) / 1000)
+    tty = request.query.get("tty") in ("true", "1")
+    wanted = {spdy.ERROR} | ({spdy.RESIZE} if tty else set())
+    wanted |= {spdy.CHANNELS[name] for name in ("stdin", "stdout", "stderr")
+               if request.query.get(name) in ("true", "1") and not (tty and name == "stderr")}
+    connection = await spdy.accept(request, wanted)
+    if connection:
+        await serve(sandbox, request, container, sub, connection)
+    return spdy.Upgraded()

@@ -3,13 +3,18 @@
 import asyncio
 import base64
 import datetime
+import hashlib
 import os
 import secrets
 import shutil
 
 from . import containers
 
-GRACE = 0.2  # seconds between two looks at a container
+PAUSE = "registry.local/pause:3.10"
+BACK_OFF = [0, 0.5, 1, 2, 5]  # seconds before each restart; a real kubelet goes from 10 s to 5 min
+MAX_GRACE = 30  # seconds that a container is given at most after SIGTERM
+PULL_ERROR = ('failed to pull and unpack image "{0}": failed to resolve image: failed to do request: '
+              'dial tcp: lookup {1}: no such host')
 
 
 def now():
@@ -27,20 +32,43 @@ class Container:
         self.context = {**(pod.object["spec"].get("securityContext") or {}),
                         **(spec.get("securityContext") or {})}
         self.pid = None
+        self.image_id = "sha256:" + hashlib.sha256(spec["image"].encode()).hexdigest()
         self.state = {"waiting": {"reason": "ContainerCreating"}}
+        self.last = {}       # the state before the last restart
         self.restarts = 0
+        self.starting = False
+        self.done = None     # set when the kubelet has seen the process end
+        self.task = None     # who looks after it
 
     @property
     def running(self):
         return "running" in self.state
 
+    def next_attempt(self):
+        """A container is never started twice: a restart is a new one."""
+        self.id = secrets.token_hex(32)
+        self.bundle = os.path.join(self.pod.directory, self.id)
+        self.pid, self.done = None, asyncio.Event()
+
+    def ended(self, code, started=None, reason=None, message=None):
+        state = {"exitCode": code, "reason": reason or ("Error" if code else "Completed")}
+        if message:
+            state["message"] = message
+        state.update(startedAt=started or now(), finishedAt=now(), containerID="containerd://" + self.id)
+        self.state = {"terminated": state}
+
     def status(self):
-        status = {"name": self.name, "state": self.state, "lastState": {}, "ready": self.running,
+        status = {"name": self.name, "state": self.state, "lastState": self.last, "ready": self.running,
                   "restartCount": self.restarts, "image": self.spec["image"], "imageID": "",
-                  "started": self.running, "resources": {}}
+                  "started": self.running}
+        if self.kind == "init":
+            status["ready"] = self.state.get("terminated", {}).get("exitCode") == 0
         if self.pid:
             status["containerID"] = "containerd://" + self.id
-            status["imageID"] = "sha256:" + secrets.token_hex(32)
+            status.update(imageID=self.image_id, resources={})
+            uid = self.context.get("runAsUser", self.image.user)
+            gid = self.context.get("runAsGroup", 0)
+            status["user"] = {"linux": {"uid": uid, "gid": gid, "supplementalGroups": [gid]}}
         return status
 
 
@@ -51,7 +79,9 @@ class Pod:
         self.directory = os.path.join(kubelet.directory, "pods", self.uid)
         os.makedirs(self.directory)
         self.netns = self.address = None
+        self.pause = None  # the container that holds the pod's namespaces while no other runs
         self.containers = []
+        self.tasks = []  # the deadline's, and one for each container
         self.deleted = False
 
     @property
@@ -116,17 +146,12 @@ class Pod:
                   {"type": "network", "path": self.kubelet.network.path(self.netns)}]
         target = self.find(container.spec.get("targetContainerName", ""))
         if self.object["spec"].get("shareProcessNamespace"):
-            target = next((c for c in self.containers if c.running and c is not container), None)
-        if target and target.running:
+            target = self.pause
+        if target and target is not container and (target.running or target is self.pause):
             result.append({"type": "pid", "path": f"/proc/{target.pid}/ns/pid"})
         elif not self.object["spec"].get("hostPID"):
             result.append({"type": "pid"})
         return result
-
-    def add_ephemeral(self, spec):
-        container = Container(self, spec, "ephemeral", self.kubelet.images.find(spec["image"]))
-        self.containers.append(container)
-        asyncio.ensure_future(self.start_container(container))
 
     def config(self, container):
         spec, context = container.spec, container.context
@@ -153,7 +178,38 @@ class Pod:
             },
         }
 
-    # ---- life ----
+    # ---- status ----
+
+    def phase(self):
+        """From the containers' states, as a kubelet's getPhase()."""
+        init = [c for c in self.containers if c.kind == "init"]
+        regular = [c for c in self.containers if c.kind == "regular"]
+        if any(c.state.get("terminated", {}).get("exitCode") and not self.restarts_after(c) for c in init):
+            return "Failed"
+        if not regular or any("waiting" in c.state and not c.last for c in regular):
+            return "Pending"
+        if all("terminated" in c.state and not self.restarts_after(c) for c in regular):
+            return "Failed" if any(c.state["terminated"]["exitCode"] for c in regular) else "Succeeded"
+        return "Running"
+
+    def conditions(self):
+        regular = [c for c in self.containers if c.kind == "regular"]
+        unready = [c.name for c in regular if not c.running]
+        waiting = [c.name for c in self.containers if c.kind == "init" and
+                   c.state.get("terminated", {}).get("exitCode") != 0]
+        for kind, names, reason, text in (
+                ("PodReadyToStartContainers", [] if self.netns else [""], None, None),
+                ("Initialized", waiting, "ContainersNotInitialized", "containers with incomplete status: [{}]"),
+                ("Ready", unready, "ContainersNotReady", "containers with unready status: [{}]"),
+                ("ContainersReady", unready, "ContainersNotReady", "containers with unready status: [{}]"),
+                ("PodScheduled", [], None, None)):
+            condition = {"type": kind, "observedGeneration": 1, "status": "False" if names else "True",
+                         "lastProbeTime": None, "lastTransitionTime": self.object["status"].get("startTime", now())}
+            if names and self.object["status"].get("phase") == "Succeeded":
+                condition["reason"] = "PodCompleted"
+            elif names and reason:
+                condition.update(reason=reason, message=text.format(" ".join(names)))
+            yield condition
 
     def update(self):
         spec, status = self.object["spec"], self.object["status"]
@@ -162,105 +218,165 @@ class Pod:
             statuses = [c.status() for c in self.containers if c.kind == kind]
             if statuses:
                 status[key] = statuses
-        regular = [c for c in self.containers if c.kind == "regular"]
-        ready = bool(regular) and all(c.running for c in regular)
-        if any(c.running for c in regular):
-            status["phase"] = "Running"
-        elif regular and all("terminated" in c.state for c in regular):
-            failed = any(c.state["terminated"]["exitCode"] for c in regular)
-            status["phase"] = "Failed" if failed else "Succeeded"
-        status["conditions"] = [
-            {"type": kind, "status": "True" if ready or kind == "PodScheduled" else "False",
-             "lastProbeTime": None, "lastTransitionTime": status.get("startTime", now())}
-            for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
-                         "PodScheduled")]
+        if status.get("reason") != "DeadlineExceeded":
+            status["phase"] = self.phase()
+        status["conditions"] = list(self.conditions())
         if self.address:
             status.update(podIP=self.address, podIPs=[{"ip": self.address}])
-        status.update(hostIP="10.244.0.1", hostIPs=[{"ip": "10.244.0.1"}])
+        status.update(hostIP="10.244.0.1", hostIPs=[{"ip": "10.244.0.1"}], observedGeneration=1, resources={})
         spec.setdefault("nodeName", "node1")
         self.kubelet.store.touch("pods", self.object)
+
+    # ---- life ----
 
     async def in_thread(self, function, *arguments):
         return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
-    async def start_container(self, container):
-        if not container.image:
-            container.state = {"waiting": {
-                "reason": "ImagePullBackOff",
-                "message": f'Back-off pulling image "{container.spec["image"]}"'}}
-            self.update()
-            return
+    def restarts_after(self, container):
+        """Whether a container that has ended is started again."""
+        policy = self.object["spec"].get("restartPolicy", "Always")
+        code = container.state.get("terminated", {}).get("exitCode")
+        if self.deleted or container.kind == "ephemeral" or self.object["status"].get("reason") == "DeadlineExceeded":
+            return False
+        if container.kind == "init":
+            return bool(code) and policy != "Never"
+        return policy == "Always" or (policy == "OnFailure" and bool(code))
+
+    async def obtain_image(self, container):
+        """The image is here, or the container waits for one that never comes."""
+        name, policy = container.spec["image"], container.spec.get("imagePullPolicy", "IfNotPresent")
+        if container.image:
+            if container.context.get("runAsNonRoot") and not container.context.get("runAsUser", container.image.user):
+                self.wait_with(container, "CreateContainerConfigError",
+                               "container has runAsNonRoot and image will run as root (pod: "
+                               f'"{self.object["metadata"]["name"]}_{self.object["metadata"]["namespace"]}({self.uid})"'
+                               f", container: {container.name})")
+                return False
+            return True
+        if policy == "Never":
+            self.wait_with(container, "ErrImageNeverPull",
+                           f'Container image "{name}" is not present with pull policy of Never')
+            return False
+        error = PULL_ERROR.format(name, name.partition("/")[0])
+        self.wait_with(container, "ErrImagePull", error)
+        await asyncio.sleep(0.5)
+        self.wait_with(container, "ImagePullBackOff", f'Back-off pulling image "{name}": ErrImagePull: {error}')
+        return False
+
+    def wait_with(self, container, reason, message):
+        container.state = {"waiting": {"reason": reason, "message": message}}
+        self.update()
+
+    async def run_once(self, container):
+        """One start of a container until its end, which its state tells then."""
+        container.next_attempt()
+        container.starting = True
         try:
             root = self.kubelet.images.root(container.image)
             await self.in_thread(self.kubelet.runc.start, container, self.config(container), root)
-            container.state = {"running": {"startedAt": now()}}
         except (RuntimeError, OSError) as error:
-            container.state = {"waiting": {"reason": "RunContainerError", "message": str(error)}}
+            container.ended(128, reason="StartError", message="failed to create containerd task: failed to create "
+                            f"shim task: OCI runtime create failed: {error}")
+            container.done.set()
+            await self.in_thread(self.kubelet.runc.delete, container)
+            return
+        finally:
+            container.starting = False
+        started = now()
+        container.state = {"running": {"startedAt": started}}
         self.update()
+        code = await containers.wait(container.pid)
+        container.ended(code, started)
+        container.done.set()
+        await self.in_thread(self.kubelet.runc.delete, container)
+
+    async def tend(self, container):
+        """Runs a container, and again, as the restart policy says."""
+        if not await self.obtain_image(container):
+            return
+        while not self.deleted:
+            await self.run_once(container)
+            self.update()
+            if not self.restarts_after(container):
+                return
+            pause = BACK_OFF[min(container.restarts, len(BACK_OFF) - 1)]
+            container.last = container.state
+            if pause:
+                name = self.object["metadata"]["name"]
+                self.wait_with(container, "CrashLoopBackOff", f"back-off {pause}s restarting failed container="
+                               f"{container.name} pod={name}_{self.object['metadata']['namespace']}({self.uid})")
+                await asyncio.sleep(pause)
+            container.restarts += 1
 
     async def run(self):
-        self.object["status"].update(phase="Pending", startTime=now())
+        status, spec = self.object["status"], self.object["spec"]
+        status.update(phase="Pending", startTime=now())
+        for kind, key in (("init", "initContainers"), ("regular", "containers")):
+            for entry in spec.get(key) or []:
+                self.containers.append(Container(self, entry, kind, self.kubelet.images.find(entry["image"])))
         if self.host_network:
             self.netns, self.address = self.kubelet.network.node, "10.244.0.1"
         else:
             self.netns, self.address = await self.in_thread(self.kubelet.network.add_pod)
-        spec = self.object["spec"]
-        for kind, key in (("init", "initContainers"), ("regular", "containers")):
-            for entry in spec.get(key) or []:
-                self.containers.append(Container(self, entry, kind, self.kubelet.images.find(entry["image"])))
+        self.pause = Container(self, {"name": "", "image": PAUSE}, "sandbox", self.kubelet.images.find(PAUSE))
+        root = self.kubelet.images.root(self.pause.image)
+        await self.in_thread(self.kubelet.runc.start, self.pause, self.config(self.pause), root)
         self.update()
+        if spec.get("activeDeadlineSeconds"):
+            self.tasks.append(asyncio.ensure_future(self.end_after(spec["activeDeadlineSeconds"])))
         for container in [c for c in self.containers if c.kind == "init"]:
-            await self.start_container(container)
-            while container.running and not self.deleted:
-                await self.look_at(container)
-                await asyncio.sleep(GRACE)
+            await self.tend(container)
+            if container.state.get("terminated", {}).get("exitCode") != 0:
+                return
         for container in [c for c in self.containers if c.kind == "regular"]:
-            await self.start_container(container)
-        while not self.deleted:
-            for container in list(self.containers):
-                if container.running:
-                    await self.look_at(container)
-            await asyncio.sleep(GRACE)
+            container.task = asyncio.ensure_future(self.tend(container))
+            self.tasks.append(container.task)
 
-    async def look_at(self, container):
-        """Has it ended? Then its state says so, and the restart policy what comes next."""
-        if os.path.exists(f"/proc/{container.pid}") and not self.is_zombie(container.pid):
-            return
-        await self.in_thread(self.kubelet.runc.delete, container)
-        container.state = {"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": now()}}
+    def add_ephemeral(self, spec):
+        container = Container(self, spec, "ephemeral", self.kubelet.images.find(spec["image"]))
+        self.containers.append(container)
+        container.task = asyncio.ensure_future(self.tend(container))
+        self.tasks.append(container.task)
+
+    async def end_after(self, seconds):
+        await asyncio.sleep(seconds)
+        self.object["status"].update(phase="Failed", reason="DeadlineExceeded",
+                                     message="Pod was active on the node longer than the specified deadline")
+        await self.stop(self.object["spec"].get("terminationGracePeriodSeconds", MAX_GRACE))
         self.update()
-        if (container.kind == "regular" and not self.deleted and
-                self.object["spec"].get("restartPolicy", "Always") == "Always"):
-            await asyncio.sleep(0.5)
-            container.restarts += 1
-            container.id = secrets.token_hex(32)
-            container.bundle = os.path.join(self.directory, container.id)
-            if not self.deleted:
-                await self.start_container(container)
 
-    @staticmethod
-    def is_zombie(pid):
-        try:
-            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-                return file.read().rpartition(")")[2].split()[0] == "Z"
-        except OSError:
-            return True
+    async def stop(self, grace):
+        """SIGTERM, then SIGKILL, to everything that runs."""
+        running = [c for c in self.containers if c.running]
+        if grace:
+            for container in running:
+                await self.in_thread(self.kubelet.runc.kill, container, "TERM")
+            waits = [asyncio.ensure_future(c.done.wait()) for c in running]
+            if waits:
+                _, left = await asyncio.wait(waits, timeout=min(grace, MAX_GRACE))
+                for wait in left:
+                    wait.cancel()
+        for container in running:
+            if not container.done.is_set():
+                await self.in_thread(self.kubelet.runc.kill, container, "KILL")
+        for container in running:
+            await container.done.wait()
 
     async def delete(self, grace):
         self.deleted = True
-        running = [c for c in self.containers if c.running]
-        for container in running:
-            self.kubelet.runc.kill(container, "TERM")
-        for _ in range(int(min(grace, 30) / 0.05)):
-            if all(self.is_zombie(c.pid) for c in running):
-                break
-            await asyncio.sleep(0.05)
-        for container in self.containers:
+        while any(c.starting for c in self.containers):
+            await asyncio.sleep(0.02)
+        await self.stop(grace)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        for container in self.containers + ([self.pause] if self.pause else []):
             await self.in_thread(self.kubelet.runc.delete, container)
-            container.state = {"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": now()}}
+        if self.pause and self.pause.pid:
+            await containers.wait(self.pause.pid)
         if self.netns and not self.host_network:
             await self.in_thread(self.kubelet.network.remove_pod, self.netns)
-        remove_cgroups(self.uid)
+        await self.in_thread(remove_cgroups, self.uid)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -298,9 +414,15 @@ class Kubelet:
         pod = self.pods.get(obj["metadata"]["uid"])
         if not pod:
             return
+        # It may be just starting: what it is about to make must be there to be removed.
+        task = self.tasks[pod.uid]
+        pod.deleted = True
+        while not task.done() and not (pod.pause and pod.pause.pid):
+            await asyncio.wait([task], timeout=0.02)
         await pod.delete(grace)
-        self.tasks.pop(pod.uid).cancel()
-        del self.pods[pod.uid]
+        task.cancel()
+        self.tasks.pop(pod.uid, None)
+        self.pods.pop(pod.uid, None)
 
     async def close(self):
         await asyncio.gather(*(self.remove(pod.object, 0) for pod in list(self.pods.values())))

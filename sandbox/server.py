@@ -339,16 +339,16 @@ class Api:
 
     async def exec(self, request, obj, sub):
         container = self.container_of(request, obj)
-        if self.sandbox.faults.get("no_websocket") and "websocket" in request.headers.get("Upgrade", "").lower():
+        upgrade = request.headers.get("Upgrade", "").lower()
+        if upgrade == "websocket" and self.sandbox.faults.get("no_websocket"):
             return web.Response(status=400, text="Upgrade request required\n")
-        if request.headers.get("Upgrade", "").upper() == "SPDY/3.1":
-            return await exec_ws.handle_spdy(self.sandbox, request, container, sub)
-        if request.headers.get("Upgrade", "").lower() != "websocket":
+        if upgrade not in ("websocket", "spdy/3.1"):
             raise Failure(400, "BadRequest", "Upgrade request required")
         if not container.running:
             raise Failure(500, "InternalError", "Internal error occurred: error executing command in container: "
                           "container is not running")
-        return await exec_ws.handle(self.sandbox, request, container, sub)
+        handle = exec_ws.handle if upgrade == "websocket" else exec_ws.handle_spdy
+        return await handle(self.sandbox, request, container, sub)
 
     def log(self, request, obj):
         with open(self.container_of(request, obj).log, "rb") as file:
@@ -364,6 +364,7 @@ class Api:
             return answer([{
                 "namespace": pod.object["metadata"]["namespace"], "name": pod.object["metadata"]["name"],
                 "uid": pod.uid, "ip": pod.address, "netns": pod.netns,
+                "sandbox": {"pid": pod.pause and pod.pause.pid, "id": pod.pause and pod.pause.id},
                 "containers": {c.name: {"pid": c.pid, "id": c.id, "rootfs": c.bundle + "/rootfs"}
                                for c in pod.containers}} for pod in self.sandbox.kubelet.pods.values()])
         if what == "requests":

@@ -13,6 +13,8 @@ int main(void)
 {
     signal(SIGTERM, end);
     signal(SIGINT, end);
+    /* In a shared process namespace it is init: the kernel reaps for it. */
+    signal(SIGCHLD, SIG_IGN);
     for (;;)
         pause();
 }

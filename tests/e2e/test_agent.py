@@ -120,7 +120,7 @@ def test_every_packet_once_with_its_direction(start, namespaces, tmp_path):
     udp(namespaces, there)
     udp(namespaces, back, address="10.55.0.1", sender=1)
     agent.finish(path)
-    rows = tshark(path, "data", "frame.packet_flags_direction", "frame.time_epoch", "frame.len", "frame.interface_name")
+    rows = tshark(path, "udp.payload", "frame.packet_flags_direction", "frame.time_epoch", "frame.len", "frame.interface_name")
     assert [row[0] for row in rows] == [data.hex() for data in there + back]
     assert [int(row[1], 0) for row in rows] == [2] * 100 + [1] * 100
     times = [float(row[2]) for row in rows]
@@ -168,7 +168,7 @@ def test_interface_that_comes_later_and_raw_ip(start, namespaces, tmp_path):
         os.close(tun)
     finally:
         ip("-n", name, "link", "del", "tun9")
-    rows = tshark(path, "frame.interface_name", "frame.encap_type", "data", display="udp.dstport == 6002")
+    rows = tshark(path, "frame.interface_name", "frame.encap_type", "udp.payload", display="udp.dstport == 6002")
     assert rows == [["tun9", "7", b"into the tunnel".hex()]]  # 7: raw IP
 
 
@@ -203,7 +203,7 @@ def test_stripped_vlan_tags_are_put_back(start, namespaces, tmp_path, text, expe
             one.send(tagged_frame(b"tagged %d" % number))
     udp(namespaces, [b"not tagged"] * 2)  # what comes later has come through the ring too
     agent.finish(path)
-    rows = tshark(path, "vlan.id", "frame.len", "frame.cap_len", "data", display="udp.port == 6003")
+    rows = tshark(path, "vlan.id", "frame.len", "frame.cap_len", "udp.payload", display="udp.port == 6003")
     assert rows == [["100", "54", "54", (b"tagged %d" % number).hex()] for number in range(expected)]
 
 
@@ -225,7 +225,7 @@ def test_vlan_device(start, namespaces, tmp_path, text, expected):
     finally:
         for name in namespaces:
             ip("-n", name, "link", "del", "eth0.100")
-    rows = tshark(path, "vlan.id", "frame.len", "data", display="udp.port == 6003")
+    rows = tshark(path, "vlan.id", "frame.len", "udp.payload", display="udp.port == 6003")
     assert rows == [["100", "52", b"tagged".hex()]] * expected
 
 

@@ -225,4 +225,4 @@ def test_everything_is_captured_before_the_end(start, namespaces, tmp_path):
         agent = start("-i", "eth0", "-F", compile_filter("udp port 6000"))
         udp(namespaces, [b"last"])
         agent.finish(path)
-        assert tshark(path, "data") == [[b"last".hex()]]
+        assert tshark(path, "udp.payload") == [[b"last".hex()]]

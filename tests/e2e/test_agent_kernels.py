@@ -38,7 +38,7 @@ def capture_some(namespaces, tmp_path, prefix, *words):
         udp(namespaces, [b"not wanted"], port=6001)
         udp(namespaces, [b"wanted on another interface"], address="127.0.0.1")
     err = agent.finish(path)
-    rows = tshark(path, "data", "frame.interface_name", "frame.packet_flags_direction", "frame.cap_len", "frame.len")
+    rows = tshark(path, "udp.payload", "frame.interface_name", "frame.packet_flags_direction", "frame.cap_len", "frame.len")
     return [(bytes.fromhex(row[0]).decode(), row[1], int(row[2], 0), *row[3:]) for row in rows], err
 
 
@@ -52,6 +52,12 @@ def test_no_socket_filters(namespaces, tmp_path, fault, ring):
     rows, _ = capture_some(namespaces, tmp_path, injected(tmp_path, f"setsockopt:{fault}:when={ATTACH_REJECT_ALL}"),
                            "-i", "eth0", *ring)
     assert rows == WANTED
+
+
+def test_no_socket_filters_and_loopback_once(namespaces, tmp_path):
+    rows, _ = capture_some(namespaces, tmp_path, injected(tmp_path, f"setsockopt:retval=0:when={ATTACH_REJECT_ALL}"),
+                           "-i", "lo")
+    assert [row[:2] for row in rows] == [("wanted on another interface", "lo")] * 20
 
 
 def test_program_too_long_for_the_kernel(namespaces, tmp_path):
@@ -144,4 +150,4 @@ def test_the_other_architecture_captures_under_qemu(namespaces, tmp_path):
     agent.wait_ready()
     udp(namespaces, [b"wanted %d" % n for n in range(20)])
     agent.finish(path)
-    assert [bytes.fromhex(row[0]).decode() for row in tshark(path, "data")] == ["wanted %d" % n for n in range(20)]
+    assert [bytes.fromhex(row[0]).decode() for row in tshark(path, "udp.payload")] == ["wanted %d" % n for n in range(20)]
