@@ -11,7 +11,7 @@ import pytest
 from conftest import GUARD, capinfos, exchange_in, in_netns, tshark, wait_until
 
 def check_exchange(path, sent, port, begin, end):
-    rows = tshark(path, "udp.dstport", "data", "frame.time_epoch", "frame.len", "frame.cap_len",
+    rows = tshark(path, "udp.dstport", "udp.payload", "frame.time_epoch", "frame.len", "frame.cap_len",
                   "frame.interface_name", "frame.packet_flags_direction", display=f"udp.port == {port}")
     assert len(rows) == len(sent)
     last = 0.0
@@ -88,7 +88,7 @@ def test_formats(sandbox, ksniff, tmp_path, words, magic):
         ksniff.stop(process)
     with open(path, "rb") as file:
         assert file.read(4) == magic
-    assert [row[0] for row in tshark(path, "data")] == [data.hex() for _, data in sent]
+    assert [row[0] for row in tshark(path, "udp.payload")] == [data.hex() for _, data in sent]
 
 
 def test_count_duration_and_size(sandbox, ksniff, tmp_path):
@@ -146,7 +146,7 @@ def test_a_slow_reader_loses_nothing_of_little(sandbox, ksniff):
         sent = exchange_in(sandbox, 4005, rounds=300)
         time.sleep(0.2)
         client.send_signal(signal.SIGINT)
-        judge = subprocess.run(["tshark", "-n", "-r", "-", "-T", "fields", "-e", "data"], stdin=client.stdout,
+        judge = subprocess.run(["tshark", "-n", "-r", "-", "-T", "fields", "-e", "udp.payload"], stdin=client.stdout,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True, timeout=GUARD)
         client.stdout.close()
         assert judge.stdout.decode().splitlines() == [data.hex() for _, data in sent]
@@ -229,7 +229,7 @@ def test_tcpdump_of_ones_own(sandbox, ksniff, tmp_path, tcpdump_pod):
                     one.sendto(b"number %d" % number, address)
         time.sleep(1.2)  # libpcap holds packets back
         ksniff.stop(process)
-    rows = tshark(path, "data", "frame.encap_type", "frame.packet_flags_direction", "frame.interface_name",
+    rows = tshark(path, "udp.payload", "frame.encap_type", "frame.packet_flags_direction", "frame.interface_name",
                   display="udp.dstport == 4008")
     assert [row[0] for row in rows] == [(b"number %d" % number).hex() for number in range(20)]
     assert {row[1] for row in rows} == {"210"}  # SLL2
