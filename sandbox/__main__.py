@@ -5,7 +5,7 @@ import asyncio
 import ctypes
 import json
 import os
-import platform
+import secrets
 import shutil
 import signal
 import ssl
@@ -14,7 +14,7 @@ import sys
 import yaml
 from aiohttp import web
 
-from . import network, pki, rbac
+from . import network, node, pki, rbac
 from .containers import Runc
 from .images import Images
 from .kubelet import Kubelet, remove_cgroups
@@ -36,10 +36,17 @@ class Sandbox:
         self.runc = Runc(directory)
         self.images = Images(os.path.join(directory, "images"))
         self.kubelet = Kubelet(directory, self.store, self.network, self.images, self.runc,
-                               arguments.cgroup_style)
+                               arguments.cgroup_style, self.mint)
         self.faults, self.requests = {}, []
         self.exec_sockets, self.tasks = set(), set()
         self.api = Api(self)
+
+    def mint(self, namespace, account):
+        """A token for a service account, which may do what its user may: nothing, unless a test says so."""
+        name = f"system:serviceaccount:{namespace}:{account}"
+        user, token = self.users.names.get(name), secrets.token_urlsafe(24)
+        self.users.add(name, user.rules if user else [], token)
+        return token
 
     def background(self, coroutine):
         task = asyncio.ensure_future(coroutine)
@@ -54,18 +61,11 @@ class Sandbox:
             self.store.create("namespaces", "", {"metadata": {"name": name, "labels": labels},
                                                  "spec": {"finalizers": ["kubernetes"]},
                                                  "status": {"phase": "Active"}})
-        machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-        self.store.create("nodes", "", {
-            "metadata": {"name": "node1", "labels": {"kubernetes.io/arch": machine, "kubernetes.io/os": "linux",
-                                                     "kubernetes.io/hostname": "node1"}},
-            "spec": {},
-            "status": {"addresses": [{"type": "InternalIP", "address": "10.244.0.1"}],
-                       "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
-                       "nodeInfo": {"architecture": machine, "operatingSystem": "linux",
-                                    "kernelVersion": platform.release(), "kubeletVersion": "v1.36.2",
-                                    "containerRuntimeVersion": "containerd://2.1.9"},
-                       "conditions": [{"type": "Ready", "status": "True"}],
-                       "images": self.images.status()}})
+            self.store.create("serviceaccounts", name, {"metadata": {"name": "default"}})
+            with open(self.pki.ca, encoding="ascii") as file:
+                self.store.create("configmaps", name, {"metadata": {"name": "kube-root-ca.crt"},
+                                                       "data": {"ca.crt": file.read()}})
+        self.store.create("nodes", "", node.node1(self.images))
 
     async def make_pods(self):
         with open(os.path.join(HERE, "manifests", "default.yaml"), encoding="utf-8") as file:
@@ -76,7 +76,7 @@ class Sandbox:
                 while not web_pod.address:
                     await asyncio.sleep(0.02)
                 manifest["spec"]["containers"][0]["env"] = [{"name": "WEB", "value": web_pod.address}]
-            self.api.complete_pod(manifest)
+            self.api.complete_pod(manifest, "default")
             pod = self.kubelet.add(self.store.create("pods", "default", manifest))
             web_pod = web_pod or pod
         while not all(c.running for pod in self.kubelet.pods.values() for c in pod.containers or [None] if c) or \

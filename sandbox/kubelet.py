@@ -61,6 +61,10 @@ class Container:
         status = {"name": self.name, "state": self.state, "lastState": self.last, "ready": self.running,
                   "restartCount": self.restarts, "image": self.spec["image"], "imageID": "",
                   "started": self.running}
+        if self.spec.get("volumeMounts"):
+            status["volumeMounts"] = [{"name": mount["name"], "mountPath": mount["mountPath"],
+                                       **({"readOnly": True, "recursiveReadOnly": "Disabled"}
+                                          if mount.get("readOnly") else {})} for mount in self.spec["volumeMounts"]]
         if self.kind == "init":
             status["ready"] = self.state.get("terminated", {}).get("exitCode") == 0
         if self.pid:
@@ -114,6 +118,8 @@ class Pod:
                 path = volume["hostPath"]["path"]
             elif "configMap" in volume:
                 self.write_config_map(path, volume["configMap"])
+            elif "projected" in volume:
+                self.write_projected(path, volume["projected"])
             elif "emptyDir" in volume and not os.path.isdir(path):
                 os.makedirs(path)
                 os.chmod(path, 0o777)
@@ -139,6 +145,24 @@ class Pod:
                 with open(file, "wb") as out:
                     out.write(data)
                 os.chmod(file, source.get("defaultMode", 0o644))
+
+    def write_projected(self, path, volume):
+        """A service account's directory; only what its three sources say."""
+        metadata = self.object["metadata"]
+        for source in volume["sources"]:
+            if "configMap" in source:
+                self.write_config_map(path, {**source["configMap"], "defaultMode": volume.get("defaultMode", 0o644)})
+                continue
+            os.makedirs(path, exist_ok=True)
+            if "serviceAccountToken" in source:
+                name = self.object["spec"].get("serviceAccountName") or "default"
+                files = {source["serviceAccountToken"]["path"]: self.kubelet.mint(metadata["namespace"], name)}
+            else:
+                files = {item["path"]: metadata[item["fieldRef"]["fieldPath"].partition(".")[2]]
+                         for item in source["downwardAPI"]["items"]}
+            for file, text in files.items():
+                with open(os.path.join(path, file), "w", encoding="utf-8") as out:
+                    out.write(text)
 
     def namespaces(self, container):
         """The pod's network; a pid namespace of its own, but for hostPID, a shared one, or a target's."""
@@ -205,8 +229,9 @@ class Pod:
                 ("PodScheduled", [], None, None)):
             condition = {"type": kind, "observedGeneration": 1, "status": "False" if names else "True",
                          "lastProbeTime": None, "lastTransitionTime": self.object["status"].get("startTime", now())}
-            if names and self.object["status"].get("phase") == "Succeeded":
-                condition["reason"] = "PodCompleted"
+            finished = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(self.object["status"].get("phase"))
+            if names and finished:
+                condition["reason"] = finished
             elif names and reason:
                 condition.update(reason=reason, message=text.format(" ".join(names)))
             yield condition
@@ -370,6 +395,7 @@ class Pod:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.update()
         for container in self.containers + ([self.pause] if self.pause else []):
             await self.in_thread(self.kubelet.runc.delete, container)
         if self.pause and self.pause.pid:
@@ -395,7 +421,9 @@ def remove_cgroups(uid):
 
 
 class Kubelet:
-    def __init__(self, directory, store, network, images, runc, cgroup_style):
+    def __init__(self, directory, store, network, images, runc, cgroup_style, mint):
+        """mint(namespace, service account): a token for it."""
+        self.mint = mint
         self.directory, self.store, self.network = directory, store, network
         self.images, self.runc, self.cgroup_style = images, runc, cgroup_style
         self.pods = {}

@@ -27,7 +27,8 @@ class Users:
         self.add("sandbox-admin", ADMIN)
 
     def add(self, name, rules, token=None, password=None):
-        user = self.names[name] = User(name, rules)
+        user = self.names.setdefault(name, User(name, rules))
+        user.rules = rules  # also of the tokens that it has already
         if token:
             self.tokens[token] = user
         if password:

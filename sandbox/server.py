@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import re
+import secrets
 
 from aiohttp import web
 
@@ -15,6 +16,10 @@ DEFAULTS = {"restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "serviceAcco
             "serviceAccount": "default", "securityContext": {}, "schedulerName": "default-scheduler",
             "terminationGracePeriodSeconds": 30, "priority": 0, "enableServiceLinks": True,
             "preemptionPolicy": "PreemptLowerPriority"}
+
+
+BOOKMARKS = 1.25  # seconds of silence before one
+TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 def answer(obj, code=200):
@@ -94,7 +99,8 @@ class Api:
     # ---- discovery ----
 
     async def version(self, _):
-        return answer({"major": "1", "minor": "36", "gitVersion": "v1.36.2", "gitCommit": "sandbox",
+        return answer({"major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
+                       "minCompatibilityMajor": "1", "minCompatibilityMinor": "35", "gitVersion": "v1.36.2", "gitCommit": "sandbox",
                        "gitTreeState": "clean", "buildDate": "2026-08-21T00:00:00Z", "goVersion": "go1.26.10",
                        "compiler": "gc", "platform": "linux/amd64"})
 
@@ -181,19 +187,40 @@ class Api:
             message = f"too old resource version: {version} ({self.store.oldest})"
             await send({"type": "ERROR", "object": Failure(410, "Expired", message).status})
             return response
+        bookmarks = request.query.get("allowWatchBookmarks") in ("true", "1")
         watch = Watch(self.store, resource, namespace, labels, fields)
         try:
             if not version or version == "0":
                 for item in self.store.list(resource, namespace, labels, fields):
                     await send({"type": "ADDED", "object": item})
-            end = asyncio.get_running_loop().time() + float(request.query.get("timeoutSeconds") or 1800)
-            while True:
-                left = end - asyncio.get_running_loop().time()
-                await send(await asyncio.wait_for(watch.queue.get(), max(left, 0.01)))
-        except (asyncio.TimeoutError, ConnectionError):
+                if bookmarks:
+                    await send(self.bookmark(resource, initial=True))
+            else:
+                watch.catch_up(int(version))
+            clock = asyncio.get_running_loop().time
+            end = clock() + float(request.query.get("timeoutSeconds") or 1800)
+            while clock() < end or not watch.queue.empty():
+                try:
+                    left = end - clock()
+                    await send(await asyncio.wait_for(watch.queue.get(), max(min(left, BOOKMARKS), 0.01)))
+                except asyncio.TimeoutError:
+                    if bookmarks and clock() < end:
+                        await send(self.bookmark(resource))
+            return response
+        except ConnectionError:
             return response
         finally:
             watch.close()
+
+    def bookmark(self, resource, initial=False):
+        kind, api_version, _ = KINDS[resource]
+        metadata = {"resourceVersion": str(self.store.version)}
+        if initial:
+            metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+        obj = {"kind": kind, "apiVersion": api_version, "metadata": metadata}
+        if resource == "pods":
+            obj.update(spec={"containers": None}, status={})
+        return {"type": "BOOKMARK", "object": obj}
 
     async def create(self, request, resource, namespace):
         self.allow(request, "create", resource, namespace)
@@ -201,7 +228,7 @@ class Api:
         if KINDS[resource][2] and not self.store.get("namespaces", "", namespace):
             raise not_found("namespaces", namespace)
         if resource == "pods":
-            self.complete_pod(obj)
+            self.complete_pod(obj, namespace)
             self.check_security(namespace, obj, obj["spec"])
         try:
             self.store.create(resource, namespace, obj)
@@ -246,6 +273,8 @@ class Api:
             added.append(container)
         self.check_security(obj["metadata"]["namespace"], obj, {"ephemeralContainers": added, "containers": []})
         spec["ephemeralContainers"] = (spec.get("ephemeralContainers") or []) + added
+        if added:
+            obj["metadata"]["generation"] += 1
         self.store.touch("pods", obj)
         answered = answer(obj)
         for container in added:
@@ -257,9 +286,19 @@ class Api:
         raise Failure(422, "Invalid", f'Pod "{name}" is invalid: {field}: {message}', name=name, kind="Pod",
                       causes=[{"reason": reason, "message": message, "field": field}])
 
-    @staticmethod
-    def complete_pod(obj):
+    def complete_pod(self, obj, namespace):
+        """What admission fills in."""
         spec = obj.setdefault("spec", {})
+        obj["metadata"]["generation"] = 1
+        spec.setdefault("tolerations", [])
+        for key in ("not-ready", "unreachable"):
+            key = "node.kubernetes.io/" + key
+            if not any(t.get("key") in (key, None) for t in spec["tolerations"]):
+                spec["tolerations"].append({"key": key, "operator": "Exists", "effect": "NoExecute",
+                                            "tolerationSeconds": 300})
+        account = self.store.get("serviceaccounts", namespace, spec.get("serviceAccountName") or "default") or {}
+        if spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True)):
+            self.mount_token(spec)
         for key, value in DEFAULTS.items():
             spec.setdefault(key, copy.copy(value))
         for container in spec.get("containers", []) + spec.get("initContainers", []):
@@ -268,6 +307,21 @@ class Api:
             container.setdefault("terminationMessagePath", "/dev/termination-log")
             container.setdefault("terminationMessagePolicy", "File")
         obj["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
+
+    @staticmethod
+    def mount_token(spec):
+        """The service account's token in every container, as admission mounts it."""
+        name = "kube-api-access-" + secrets.token_hex(3)[:5]
+        spec["volumes"] = [*(spec.get("volumes") or []), {"name": name, "projected": {"sources": [
+            {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1",
+                                                                          "fieldPath": "metadata.namespace"}}]}},
+        ], "defaultMode": 0o644}}]
+        for container in spec.get("containers", []) + (spec.get("initContainers") or []):
+            mounts = container.get("volumeMounts") or []
+            if not any(mount["mountPath"] == TOKEN_PATH for mount in mounts):
+                container["volumeMounts"] = [*mounts, {"name": name, "readOnly": True, "mountPath": TOKEN_PATH}]
 
     # ---- single objects ----
 
@@ -304,6 +358,7 @@ class Api:
             grace = int(obj["spec"]["terminationGracePeriodSeconds"] if grace is None else grace)
             obj["metadata"].update(deletionTimestamp=obj["metadata"]["creationTimestamp"],
                                    deletionGracePeriodSeconds=grace)
+            obj["metadata"]["generation"] += 1
             self.store.touch("pods", obj)
 
             async def end():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cluster's objects, with resource versions and watches."""
 import asyncio
+import collections
 import copy
 import re
 import secrets
@@ -22,6 +23,9 @@ KINDS = {  # resource: (kind, API group and version, namespaced)
     "daemonsets": ("DaemonSet", "apps/v1", True),
     "jobs": ("Job", "batch/v1", True),
 }
+
+
+HISTORY = 2000  # changes that a watch can ask for afterwards
 
 
 def parse_selector(text):
@@ -65,6 +69,7 @@ class Store:
     def __init__(self):
         self.version = 1000
         self.oldest = 1000  # watches from before this have expired
+        self.history = collections.deque()  # (version, event, resource, object) since then
         self.objects = {}   # (resource, namespace, name): object
         self.watches = set()
 
@@ -121,8 +126,12 @@ class Store:
                 self.delete(kind, other)
 
     def notify(self, event, resource, obj):
+        entry = (int(obj["metadata"]["resourceVersion"]), event, resource, copy.deepcopy(obj))
+        self.history.append(entry)
+        if len(self.history) > HISTORY:
+            self.oldest = self.history.popleft()[0]
         for watch in list(self.watches):
-            watch.offer(event, resource, obj)
+            watch.offer(*entry[1:])
 
 
 class Watch:
@@ -140,7 +149,13 @@ class Watch:
             return
         if self.fields and not self.fields(obj):
             return
-        self.queue.put_nowait({"type": event, "object": copy.deepcopy(obj)})
+        self.queue.put_nowait({"type": event, "object": obj})
+
+    def catch_up(self, version):
+        """What has happened since a version comes first."""
+        for entry in self.store.history:
+            if entry[0] > version:
+                self.offer(*entry[1:])
 
     def close(self):
         self.store.watches.discard(self)

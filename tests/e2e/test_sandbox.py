@@ -4,10 +4,12 @@ import ast
 import asyncio
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
@@ -26,9 +28,9 @@ NOT_HELD = {
     "pod-get-ephemeral.http": "the pod is made first: test_ephemeral_containers holds it",
     "exec-ephemeral.ws": "the pod is made first: test_ephemeral_containers holds it",
     "pod-create-baseline.http": "the same as pod-create.http, in another namespace",
-    "pod-get-image-missing.http": "a moment between two states, which the sandbox passes in one step",
+    "pod-get-image-missing.http": "the pod is made first: test_a_missing_image holds it",
     "pod-create-missing-image.http": "the same as pod-create.http but for the image",
-    "pods-watch.http": "checked with kubectl get -w below",
+    "pods-watch.http": "the pod comes and goes meanwhile: test_watch holds it",
     "pods-list.http": "made of pods, as pod-get.http is",
 }
 
@@ -77,11 +79,9 @@ def missing(recorded, here, path=""):
         yield f"{path}: {here} instead of {recorded}"
 
 
-# Fields that the client does not read and the sandbox does not make up.
-UNMADE = re.compile(r"managedFields|\.generation|observedGeneration|tolerations|\.volumes|volumeMounts|\.user|\.ttl|"
-                    r"emulation|minCompatibility|annotations|labels|capacity|allocatable|machineID|systemUUID|bootID|"
-                    r"osImage|kubeProxyVersion|runtimeHandlers|features|declaredFeatures|conditions|status.resources|"
-                    r"lastHeartbeat|beta\.kubernetes|\.env|recursiveReadOnly|ephemeral")
+# Who set which field when is of no use to the client, and the sandbox does not keep it. The rest is what
+# the recorded pods and services have of their own.
+UNMADE = re.compile(r"managedFields|hostPath|(items\[\]|object)\.(metadata\.annotations|status\.resources\.limits)")
 
 
 def reason_not_held(name):
@@ -233,6 +233,38 @@ async def replay(sandbox, path, protocols, frames, name):
 
 def recorded_status(name):
     return json.loads(parse_http(name)[6])
+
+
+def test_watch(sandbox):
+    """Bookmarks, then the life of a pod, as recorded; and what happened since a version is told afterwards."""
+    recorded = [json.loads(line) for line in parse_http("pods-watch.http")[6].splitlines()]
+    path = "/api/v1/namespaces/default/pods?watch=true&allowWatchBookmarks=true&labelSelector=app%3Dnew"
+    before = sandbox.get("/api/v1/namespaces/default/pods")["metadata"]["resourceVersion"]
+    events = queue.Queue()
+
+    def read():
+        body = sandbox.request("GET", path + "&timeoutSeconds=6", None).body
+        events.put([json.loads(line) for line in body.splitlines()])
+    reader = threading.Thread(target=read)
+    reader.start()
+    wait_until(lambda: any("allowWatchBookmarks" in line for line in sandbox.get("/sandbox/requests")), "the watch")
+    with sandbox.running_pod("newcomer", metadata={"labels": {"app": "new"}},
+                             containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]):
+        pass
+    reader.join(GUARD)
+    seen = events.get(timeout=GUARD)
+    assert seen[0]["type"] == "BOOKMARK" and not list(missing(recorded[0], seen[0]))
+    theirs, mine = ([event for event in those if event["type"] != "BOOKMARK"] for those in (recorded, seen))
+    assert [mine[0]["type"], mine[-1]["type"]] == [theirs[0]["type"], theirs[-1]["type"]] == ["ADDED", "DELETED"]
+    assert {event["type"] for event in mine[1:-1]} == {"MODIFIED"}
+    for old, new in ((theirs[0], mine[0]), (theirs[-1], mine[-1])):
+        assert not [gap for gap in missing(old, new) if not UNMADE.search(gap)]
+    versions = [int(event["object"]["metadata"]["resourceVersion"]) for event in mine]
+    assert versions == sorted(set(versions))
+    # The same again, from before the pod was made.
+    body = sandbox.request("GET", f"{path}&timeoutSeconds=1&resourceVersion={before}", None).body
+    again = [json.loads(line) for line in body.splitlines()]
+    assert [event for event in again if event["type"] != "BOOKMARK"] == mine
 
 
 def test_pod_security(sandbox):

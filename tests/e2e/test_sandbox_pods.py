@@ -2,6 +2,7 @@
 """The sandbox's kubelet: what becomes of a pod, and of what is run in it."""
 import contextlib
 import fcntl
+import json
 import os
 import pty
 import re
@@ -15,7 +16,7 @@ import time
 import pytest
 
 from conftest import GUARD, wait_until
-from test_sandbox import is_running, kubectl, protocol  # noqa: F401  pylint: disable=unused-import
+from test_sandbox import is_running, kubectl, missing, parse_http, protocol  # noqa: F401  pylint: disable=unused-import
 
 
 def container(*command, **more):
@@ -105,12 +106,30 @@ def test_a_missing_image(sandbox, policy, reason):
             "name": "app", "image": "registry.local/absent:1", "imagePullPolicy": policy}]) as status:
         assert status["phase"] == "Pending" and not status["containerStatuses"][0]["ready"]
         assert "registry.local/absent:1" in state_of(status)["waiting"]["message"]
+        recorded = json.loads(parse_http("pod-get-image-missing.http")[6])["status"]
+        recorded.pop("phase")
+        assert not list(missing(recorded, status))
 
 
 def test_run_as_nobody_but_root(sandbox):
     with pod_until(sandbox, waits_with("CreateContainerConfigError"), securityContext={"runAsNonRoot": True},
                    containers=[container("true")]) as status:
         assert "image will run as root" in state_of(status)["waiting"]["message"]
+
+
+def test_a_service_account(sandbox):
+    """Its directory is there, and its token is who it should be to the server."""
+    place = "/var/run/secrets/kubernetes.io/serviceaccount/"
+    with sandbox.running_pod("subject", containers=[container("sleep", "1000")]):
+        def read(name):
+            return kubectl(sandbox, "exec", "subject", "--", "cat", place + name).stdout.decode()
+        assert read("namespace") == "default"
+        with open(sandbox.ca, encoding="ascii") as file:
+            assert read("ca.crt") == file.read()
+        code, status = sandbox.call("GET", "/api/v1/namespaces/default/pods", token=read("token"))
+        assert code == 403 and 'User "system:serviceaccount:default:default" cannot list' in status["message"]
+    with sandbox.running_pod("subject", automountServiceAccountToken=False, containers=[container("sleep", "1000")]):
+        assert kubectl(sandbox, "exec", "subject", "--", "ls", place, check=False).returncode
 
 
 def test_a_deadline(sandbox):

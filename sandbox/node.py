@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one node's object, as a kubelet keeps it: what this machine is, and which images it has."""
+import os
+import platform
+import uuid
+
+from .kubelet import now
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def read(path, default):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return default
+
+
+def os_image():
+    for line in read("/etc/os-release", "").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip('"')
+    return "Linux"
+
+
+def conditions():
+    for kind, status, reason, message in (
+            ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+            ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+            ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+            ("Ready", "True", "KubeletReady", "kubelet is posting ready status")):
+        yield {"type": kind, "status": status, "lastHeartbeatTime": now(), "lastTransitionTime": now(),
+               "reason": reason, "message": message}
+
+
+def node1(images):
+    machine = ARCHITECTURES.get(platform.machine(), platform.machine())
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 10
+    resources = {"cpu": str(os.cpu_count()), "memory": f"{memory}Ki", "pods": "110"}
+    disk = os.statvfs("/")
+    storage = disk.f_blocks * disk.f_frsize
+    # Not this machine's own identity, but one of the same form.
+    identity = uuid.uuid4().hex
+    handler = {"recursiveReadOnlyMounts": True, "userNamespaces": False}
+    return {
+        "metadata": {
+            "name": "node1",
+            "labels": {"beta.kubernetes.io/arch": machine, "beta.kubernetes.io/os": "linux",
+                       "kubernetes.io/arch": machine, "kubernetes.io/hostname": "node1", "kubernetes.io/os": "linux"},
+            "annotations": {"node.alpha.kubernetes.io/ttl": "0",
+                            "volumes.kubernetes.io/controller-managed-attach-detach": "true"}},
+        "spec": {},
+        "status": {
+            "capacity": {**resources, "ephemeral-storage": f"{storage >> 10}Ki", "hugepages-1Gi": "0",
+                         "hugepages-2Mi": "0"},
+            "allocatable": {**resources, "ephemeral-storage": str(storage), "hugepages-1Gi": "0",
+                            "hugepages-2Mi": "0"},
+            "conditions": list(conditions()),
+            "addresses": [{"type": "InternalIP", "address": "10.244.0.1"}, {"type": "Hostname", "address": "node1"}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+            "nodeInfo": {"machineID": identity, "systemUUID": identity,
+                         "bootID": read("/proc/sys/kernel/random/boot_id", identity),
+                         "kernelVersion": platform.release(), "osImage": os_image(),
+                         "containerRuntimeVersion": "containerd://2.1.9", "kubeletVersion": "v1.36.2",
+                         "kubeProxyVersion": "", "operatingSystem": "linux", "architecture": machine},
+            "images": images.status(),
+            "runtimeHandlers": [{"name": "", "features": handler}, {"name": "runc", "features": handler}],
+            "features": {"supplementalGroupsPolicy": True},
+            "declaredFeatures": ["ExtendWebSocketsToKubelet"]}}
