@@ -109,18 +109,23 @@ class Runc:
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+async def readable(fd):
+    """Waits until a descriptor can be read."""
+    loop = asyncio.get_running_loop()
+    event = loop.create_future()
+    loop.add_reader(fd, lambda: event.done() or event.set_result(None))
+    try:
+        await event
+    finally:
+        loop.remove_reader(fd)
+
+
 async def wait(pid):
     """Waits for the end of a container's main process, which is this process's child since this is the
     subreaper of what runc leaves. Returns its exit code, 128 and more for a signal."""
-    loop = asyncio.get_running_loop()
     fd = os.pidfd_open(pid)
     try:
-        event = loop.create_future()
-        loop.add_reader(fd, lambda: event.done() or event.set_result(None))
-        try:
-            await event
-        finally:
-            loop.remove_reader(fd)
+        await readable(fd)
     finally:
         os.close(fd)
     _, status = os.waitpid(pid, 0)

@@ -93,16 +93,6 @@ class ExecSession:
         except (ConnectionError, RuntimeError):
             self.gone = True
 
-    @staticmethod
-    async def readable(fd):
-        loop = asyncio.get_running_loop()
-        event = loop.create_future()
-        loop.add_reader(fd, lambda: event.done() or event.set_result(None))
-        try:
-            await event
-        finally:
-            loop.remove_reader(fd)
-
     async def pump(self, channel):
         """From the process to the client, as fast as the client takes it and no faster. When the client has
         gone the pipe stays open, and is read no more."""
@@ -112,7 +102,7 @@ class ExecSession:
             try:
                 data = os.read(fd, CHUNK)
             except BlockingIOError:
-                await self.readable(fd)
+                await containers.readable(fd)
                 continue
             except OSError:  # what a terminal says at its end
                 return
