@@ -6,6 +6,10 @@
  *
  * Command line:
  *   ksniff-agent version     prints the version, exits 0
+ *   ksniff-agent hold [-S SECONDS] [-u PATH]
+ *                            keeps a container alive for captures beside it: ends, with 0, when no
+ *                            capture of the same executable has heard its client for SECONDS
+ *                            (default AGENT_HOLD_SECONDS), or at SIGTERM; -u: unlinks PATH then
  *   ksniff-agent capture [OPTION]...
  *     -i IFACE       capture only on this interface; may be repeated; default: every interface
  *     -s SNAPLEN     bytes kept of a packet, 1..AGENT_SNAPLEN_MAX; default AGENT_SNAPLEN_MAX
@@ -18,6 +22,15 @@
  *     -S SECONDS     end after this long without a byte on standard input;
  *                    default AGENT_SILENCE_SECONDS
  *     -R             do not use PACKET_RX_RING (as on kernels that have none)
+ *     -C ID          enter the network namespace of this container (64 hex digits) first: that of
+ *                    the oldest process that /proc/PID/cgroup shows in it; may be repeated, the
+ *                    first that is found is taken
+ *     -P UID         the same of any process of this pod, where no -C is found: its containers may
+ *                    not have started, or crash; its sandbox holds the namespace
+ *
+ * hold and capture agree by a lock: a capture holds flock(LOCK_SH) on /proc/self/exe for
+ * AGENT_LOCK_MS after its start and after each byte that it reads from standard input; hold looks
+ * at it every AGENT_LOCK_MS / 2.
  *
  * Standard input (the dead man's switch; read while capturing):
  *   '\n'  heartbeat        'q'  stop: write what is buffered and the last statistics, exit 0
@@ -37,6 +50,9 @@
 #define AGENT_HEARTBEAT       '\n'
 #define AGENT_STOP            'q'
 #define AGENT_SILENCE_SECONDS 60 /* the agent ends after this long without any byte on stdin */
+#define AGENT_HOLD_SECONDS    60
+#define AGENT_LOCK_MS         2000
+#define AGENT_TARGETS_MAX     64 /* -C options */
 
 /* One instruction as it travels in -F: the layout of struct sock_filter (linux/filter.h). */
 struct agent_bpf_insn {
@@ -51,7 +67,7 @@ struct agent_bpf_insn {
 enum agent_exit {
     AGENT_EXIT_OK = 0,
     AGENT_EXIT_BAD_OPTIONS = 64,      /* the command line is not understood */
-    AGENT_EXIT_NO_PERMISSION = 65,    /* no CAP_NET_RAW, or setns refused */
+    AGENT_EXIT_NO_PERMISSION = 65,    /* no CAP_NET_RAW */
     AGENT_EXIT_NO_INTERFACE = 66,     /* an interface named with -i does not exist */
     AGENT_EXIT_NO_NAMESPACE = 67,     /* the target's network namespace was not found */
     AGENT_EXIT_NO_PACKET_SOCKET = 68, /* the kernel has no AF_PACKET */
@@ -59,6 +75,7 @@ enum agent_exit {
     AGENT_EXIT_BAD_FILTER = 70,       /* the kernel refuses the program of -F */
     AGENT_EXIT_SILENCE = 71,          /* no heartbeat for AGENT_SILENCE_SECONDS */
     AGENT_EXIT_OUTPUT_CLOSED = 72,    /* nobody reads standard output any more */
+    AGENT_EXIT_NO_ENTRY = 73,         /* the target's namespace was found, but may not be entered */
     AGENT_EXIT_INTERNAL = 79,         /* anything else; standard error says what */
 };
 
