@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -36,16 +37,16 @@ struct kube_client {
     char *base_path;          /* path of the server's URL */
     char *url;                /* the server's URL, with tls-server-name in place of its host */
     struct curl_slist *route; /* CURLOPT_CONNECT_TO back to the real host, or NULL */
+    int64_t clock_offset;     /* seconds that the server's clock is ahead of ours */
+    char peer[64];            /* where the last request went to */
+    unsigned peer_port;
 };
 
 /* What is kept beside a handle while it is in the multi handle (CURLOPT_PRIVATE). */
 struct transfer {
     CURL *easy;
-    bool connect_only;
-    bool done;
-    CURLcode code;
     char detail[CURL_ERROR_SIZE];
-    kube_connect_fn *connected;
+    kube_connect_fn *finished; /* with its result: a connection stands, or an answer is there */
     void *data;
     struct buf answer;
 };
@@ -79,10 +80,7 @@ static void take_messages(struct kube_client *client)
             continue;
         CURLcode code = message->data.result;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-        transfer->code = code;
-        transfer->done = true;
-        if (transfer->connect_only)
-            transfer->connected(transfer->data, code, transfer->detail);
+        transfer->finished(transfer->data, code, transfer->detail);
     }
 }
 
@@ -357,6 +355,17 @@ static struct curl_slist *header_list(const struct kube_client *client, const ch
 
 /* ---- requests ---- */
 
+struct kube_call {
+    struct kube_client *client;
+    struct transfer transfer;
+    struct curl_slist *headers;
+    char *method, *path, *content_type;
+    char *body;    /* JSON text; NULL: none */
+    bool repeated; /* after renewed credentials */
+    kube_call_fn *done;
+    void *data;
+};
+
 static size_t on_answer(char *data, size_t size, size_t count, void *transfer_data)
 {
     struct transfer *transfer = transfer_data;
@@ -364,109 +373,253 @@ static size_t on_answer(char *data, size_t size, size_t count, void *transfer_da
     return buf_append(&transfer->answer, data, size * count) ? size * count : 0;
 }
 
-/* Runs the loop until the transfer is done. Return: 0, or -1 when interrupted. */
-static int wait_for(struct kube_client *client, const struct transfer *transfer, struct error *err)
+/* Takes the transfer out of the multi handle and releases it. */
+static void end_transfer(struct kube_call *call)
 {
-    while (!transfer->done) {
-        if (loop_interrupted(client->loop))
-            return error_set(err, ERROR_INTERRUPTED, "interrupted");
-        loop_step(client->loop, -1);
+    struct transfer *transfer = &call->transfer;
+
+    if (transfer->easy) {
+        curl_multi_remove_handle(call->client->multi, transfer->easy);
+        curl_easy_cleanup(transfer->easy);
     }
+    curl_slist_free_all(call->headers);
+    buf_free(&transfer->answer);
+    call->headers = NULL;
+    *transfer = (struct transfer){0};
+}
+
+static void on_transfer(void *data, CURLcode code, const char *detail);
+
+/* Sends the call's request, for the first time or again. */
+static int begin_transfer(struct kube_call *call, struct error *err)
+{
+    struct kube_client *client = call->client;
+    struct transfer *transfer = &call->transfer;
+    cleanup_free char *url = text_format("%s%s%s", client->url, client->base_path, call->path);
+    CURL *easy = curl_easy_init();
+
+    *transfer = (struct transfer){.easy = easy, .finished = on_transfer, .data = call};
+    buf_init(&transfer->answer, ANSWER_MAX);
+    call->headers = header_list(client, call->body ? call->content_type : NULL);
+    if (!easy || !url || !call->headers)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    set_up(client, easy, transfer);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)client->timeout);
+    if (call->body)
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body);
+    if (call->body || strcmp(call->method, "GET") != 0)
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_multi_add_handle(client->multi, easy);
     return 0;
 }
 
-/* Sends one request and waits. Return: 0 with the HTTP code and the answer, or -1. */
-static int send_once(struct kube_client *client, const char *method, const char *path,
-                     const char *content_type, const char *body, long *ret_code, struct buf *answer,
-                     struct error *err)
+/* What every answer tells besides its body. */
+static void learn(struct kube_client *client, CURL *easy)
 {
-    struct transfer transfer = {.easy = curl_easy_init()};
-    cleanup_free char *url = text_format("%s%s%s", client->url, client->base_path, path);
-    struct curl_slist *headers = header_list(client, body ? content_type : NULL);
-    CURL *easy = transfer.easy;
-    int result = -1;
+    struct curl_header *date;
+    const char *peer = NULL;
+    long port = 0;
 
-    buf_init(&transfer.answer, ANSWER_MAX);
-    if (!easy || !url || !headers) {
-        error_set(err, ERROR_INTERNAL, "out of memory");
-        goto out;
-    }
-    set_up(client, easy, &transfer);
-    curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)client->timeout);
-    if (body)
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
-    if (body || strcmp(method, "GET") != 0)
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-    curl_multi_add_handle(client->multi, easy);
-    result = wait_for(client, &transfer, err);
-    if (result == 0 && transfer.code != CURLE_OK) {
-        long os_errno = 0;
+    if (curl_easy_header(easy, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK) {
+        time_t then = curl_getdate(date->value, NULL);
 
-        curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
-        result =
-            kube_error_from_curl(client->config, transfer.code, transfer.detail, os_errno, err);
+        if (then != (time_t)-1)
+            client->clock_offset = (int64_t)then - (int64_t)time(NULL);
     }
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, ret_code);
-    curl_multi_remove_handle(client->multi, easy);
-    if (result == 0)
-        log_trace("%s %s: HTTP %ld, %zu bytes", method, path, *ret_code, transfer.answer.length);
-    if (result == 0) {
-        *answer = transfer.answer;
-        transfer.answer = (struct buf){0};
+    if (curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &peer) == CURLE_OK && peer && *peer &&
+        curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port) == CURLE_OK) {
+        snprintf(client->peer, sizeof(client->peer), "%s", peer);
+        client->peer_port = (unsigned)port;
     }
-out:
-    buf_free(&transfer.answer);
-    curl_easy_cleanup(easy);
-    curl_slist_free_all(headers);
-    return result;
 }
 
-/* Reads the answer of a request that went well. */
-static int parse_answer(const struct kube_client *client, const char *path,
-                        const struct buf *answer, json_t **ret_json, struct error *err)
+/* Reads the answer of a request that went well. Return: the JSON, NULL with the error. */
+static json_t *parse_answer(const struct kube_call *call, struct error *err)
 {
+    const struct buf *answer = &call->transfer.answer;
     json_t *json = json_loadb((const char *)buf_bytes(answer), answer->length, 0, NULL);
 
-    if (!json_is_object(json)) {
-        json_decref(json);
-        return error_set(err, ERROR_PROTOCOL, "the answer of \"%s\" to %s is not a JSON object",
-                         client->host, path);
+    if (json_is_object(json))
+        return json;
+    json_decref(json);
+    error_set(err, ERROR_PROTOCOL, "the answer of \"%s\" to %s is not a JSON object",
+              call->client->host, call->path);
+    return NULL;
+}
+
+/* Judges what has come. Return: the answer; NULL with the error, or, when the request is on its way
+ * again with other credentials, without one. */
+static json_t *take_answer(struct kube_call *call, CURLcode code, const char *detail,
+                           struct error *err)
+{
+    struct kube_client *client = call->client;
+    struct transfer *transfer = &call->transfer;
+    long os_errno = 0, status = 0;
+    bool changed = false;
+
+    if (code != CURLE_OK) {
+        curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_errno);
+        kube_error_from_curl(client->config, code, detail, os_errno, err);
+        return NULL;
+    }
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    learn(client, transfer->easy);
+    log_trace("%s %s: HTTP %ld, %zu bytes", call->method, call->path, status,
+              transfer->answer.length);
+    if (status < 300)
+        return parse_answer(call, err);
+    if (status == 401 && !call->repeated) {
+        call->repeated = true;
+        if (kube_client_refresh(client, true, &changed, err) < 0)
+            return NULL;
+    }
+    if (changed) {
+        end_transfer(call);
+        begin_transfer(call, err);
+    } else {
+        kube_error_from_answer(client->config, call->method, call->path, status,
+                               (const char *)buf_bytes(&transfer->answer), transfer->answer.length,
+                               err);
+    }
+    return NULL;
+}
+
+static void on_transfer(void *data, CURLcode code, const char *detail)
+{
+    struct kube_call *call = data;
+    struct error err = {0};
+    json_t *answer = take_answer(call, code, detail, &err);
+
+    if (!answer && err.kind == ERROR_NONE)
+        return;
+    call->done(call->data, answer, answer ? NULL : &err);
+    json_decref(answer);
+    kube_call_cancel(call);
+}
+
+void kube_call_cancel(struct kube_call *call)
+{
+    if (!call)
+        return;
+    end_transfer(call);
+    free(call->method);
+    free(call->path);
+    free(call->content_type);
+    free(call->body);
+    free(call);
+}
+
+struct kube_call *kube_call_start(struct kube_client *client, const char *method, const char *path,
+                                  const char *content_type, const json_t *body, kube_call_fn *done,
+                                  void *data, struct error *err)
+{
+    struct kube_call *call = calloc(1, sizeof(*call));
+
+    if (!call) {
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    call->client = client;
+    call->done = done;
+    call->data = data;
+    call->method = strdup(method);
+    call->path = strdup(path);
+    call->content_type = strdup(content_type ? content_type : "application/json");
+    call->body = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    if (!call->method || !call->path || !call->content_type || (body && !call->body))
+        error_set(err, ERROR_INTERNAL, "out of memory");
+    else if (kube_client_refresh(client, false, NULL, err) == 0 && begin_transfer(call, err) == 0)
+        return call;
+    kube_call_cancel(call);
+    return NULL;
+}
+
+/* ---- requests that are waited for ---- */
+
+struct waiting {
+    bool done;
+    json_t *answer; /* owned */
+    struct error error;
+};
+
+static void on_waited(void *data, json_t *answer, const struct error *err)
+{
+    struct waiting *waiting = data;
+
+    waiting->done = true;
+    waiting->answer = json_incref(answer);
+    if (err)
+        waiting->error = *err;
+}
+
+/* Return: 0 when the answer is there, -1 with the error. */
+static int judge_waiting(struct waiting *waiting, json_t **ret_json, struct error *err)
+{
+    if (!waiting->answer) {
+        if (err)
+            *err = waiting->error;
+        return -1;
     }
     if (ret_json)
-        *ret_json = json;
+        *ret_json = waiting->answer;
     else
-        json_decref(json);
+        json_decref(waiting->answer);
     return 0;
 }
 
 int kube_request(struct kube_client *client, const char *method, const char *path,
                  const char *content_type, const json_t *body, json_t **ret_json, struct error *err)
 {
-    cleanup_free char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    struct waiting waiting = {0};
+    struct kube_call *call =
+        kube_call_start(client, method, path, content_type, body, on_waited, &waiting, err);
 
-    if (body && !text)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    for (int attempt = 0;; attempt++) {
-        CLEANUP(buf_free) struct buf answer = {0};
-        long code = 0;
-        bool changed = false;
-
-        if (kube_client_refresh(client, false, NULL, err) < 0 ||
-            send_once(client, method, path, content_type ? content_type : "application/json", text,
-                      &code, &answer, err) < 0)
-            return -1;
-        if (code < 300)
-            return parse_answer(client, path, &answer, ret_json, err);
-        if (code == 401 && attempt == 0 && kube_client_refresh(client, true, &changed, err) < 0)
-            return -1;
-        if (!changed)
-            return kube_error_from_answer(client->config, method, path, code,
-                                          (const char *)buf_bytes(&answer), answer.length, err);
+    if (!call)
+        return -1;
+    while (!waiting.done) {
+        if (loop_interrupted(client->loop)) {
+            kube_call_cancel(call);
+            return error_set(err, ERROR_INTERRUPTED, "interrupted");
+        }
+        loop_step(client->loop, -1);
     }
+    return judge_waiting(&waiting, ret_json, err);
+}
+
+int kube_request_last(struct kube_client *client, const char *method, const char *path,
+                      const json_t *body, unsigned milliseconds, struct error *err)
+{
+    struct waiting waiting = {0};
+    uint64_t now = loop_now(), end = now + milliseconds;
+    struct kube_call *call =
+        kube_call_start(client, method, path, NULL, body, on_waited, &waiting, err);
+
+    if (!call)
+        return -1;
+    while (!waiting.done) {
+        if (now >= end) {
+            kube_call_cancel(call);
+            return error_set(err, ERROR_TIMEOUT, "the server \"%s\" does not answer", client->host);
+        }
+        loop_step(client->loop, (int)(end - now));
+        now = loop_now();
+    }
+    return judge_waiting(&waiting, NULL, err);
+}
+
+int64_t kube_client_time(const struct kube_client *client)
+{
+    return (int64_t)time(NULL) + client->clock_offset;
+}
+
+const char *kube_client_peer(const struct kube_client *client, unsigned *ret_port)
+{
+    *ret_port = client->peer_port;
+    return client->peer;
 }
 
 /* ---- connections for streams ---- */
@@ -483,8 +636,7 @@ CURL *kube_client_connect(struct kube_client *client, kube_connect_fn *done, voi
         error_set(err, ERROR_INTERNAL, "out of memory");
         return NULL;
     }
-    *transfer =
-        (struct transfer){.easy = easy, .connect_only = true, .connected = done, .data = data};
+    *transfer = (struct transfer){.easy = easy, .finished = done, .data = data};
     set_up(client, easy, transfer);
     curl_easy_setopt(easy, CURLOPT_URL, client->url);
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);

@@ -40,11 +40,44 @@ const struct kube_config *kube_client_config(const struct kube_client *client);
  * @ret_json: the answer, owned by the caller (json_decref()); may be NULL
  *
  * An answer of 401 renews the credentials once. Errors: those of kube_error_from_curl() and
- * kube_error_from_status(), ERROR_INTERRUPTED, ERROR_TIMEOUT.
+ * kube_error_from_answer(), ERROR_INTERRUPTED, ERROR_TIMEOUT.
  */
 int kube_request(struct kube_client *client, const char *method, const char *path,
                  const char *content_type, const json_t *body, json_t **ret_json,
                  struct error *err);
+
+/*
+ * The same request without waiting: its end is an event of the loop.
+ *
+ * kube_call_fn - the last that is heard of a call, which is released behind it
+ * @answer: borrowed; NULL when the request failed
+ * @err: why it failed; NULL with an answer
+ */
+struct kube_call;
+typedef void kube_call_fn(void *data, json_t *answer, const struct error *err);
+
+/* kube_call_start - Return: the call, until @done is called; NULL with the error. */
+struct kube_call *kube_call_start(struct kube_client *client, const char *method, const char *path,
+                                  const char *content_type, const json_t *body, kube_call_fn *done,
+                                  void *data, struct error *err);
+/* kube_call_cancel - forget it; @done is not called. NULL is allowed. */
+void kube_call_cancel(struct kube_call *call);
+
+/*
+ * kube_request_last - a request that cleans up: interrupts do not end it, @milliseconds do
+ *
+ * Return: 0, or -1 with the error (ERROR_TIMEOUT when its time ran out).
+ */
+int kube_request_last(struct kube_client *client, const char *method, const char *path,
+                      const json_t *body, unsigned milliseconds, struct error *err);
+
+/* kube_client_time - seconds since 1970 by the server's clock, as its last answer had it; by our
+ * own before the first. */
+int64_t kube_client_time(const struct kube_client *client);
+
+/* kube_client_peer - the address that the last request went to ("192.0.2.7"), "" before the first;
+ * a proxy's where there is one. @ret_port: its TCP port. */
+const char *kube_client_peer(const struct kube_client *client, unsigned *ret_port);
 
 /*
  * For kube/stream.h: connections that are handed over after TLS.
