@@ -329,3 +329,87 @@ char *text_format(const char *format, ...)
     va_end(args);
     return text;
 }
+
+/* ---- times ---- */
+
+/* Reads exactly @digits digits. Return: the number, -1 when there are fewer. */
+static int read_number(const char **at, int digits)
+{
+    int number = 0;
+
+    for (int i = 0; i < digits; i++, (*at)++) {
+        if (!isdigit((unsigned char)**at))
+            return -1;
+        number = number * 10 + (**at - '0');
+    }
+    return number;
+}
+
+static bool skip_one_of(const char **at, const char *accepted)
+{
+    if (!**at || !strchr(accepted, **at))
+        return false;
+    (*at)++;
+    return true;
+}
+
+/* Days from 1970-01-01 in the Gregorian calendar; the year is taken to begin in March, so that the
+ * leap day is its last. */
+static int64_t days_since_epoch(int year, int month, int day)
+{
+    int64_t y = month > 2 ? year : year - 1;
+    int64_t shifted = month > 2 ? month - 3 : month + 9;
+
+    return 365 * y + y / 4 - y / 100 + y / 400 + (153 * shifted + 2) / 5 + day - 1 - 719468;
+}
+
+/* "Z", "+02:00". Return: 0 with the offset in seconds, or -1. */
+static int read_zone(const char **at, int *ret_offset)
+{
+    if (skip_one_of(at, "Zz")) {
+        *ret_offset = 0;
+        return 0;
+    }
+    int sign = **at == '-' ? -1 : 1;
+    if (!skip_one_of(at, "+-"))
+        return -1;
+    int hours = read_number(at, 2);
+    if (hours < 0 || hours > 23 || !skip_one_of(at, ":"))
+        return -1;
+    int minutes = read_number(at, 2);
+    if (minutes < 0 || minutes > 59)
+        return -1;
+    *ret_offset = sign * (hours * 3600 + minutes * 60);
+    return 0;
+}
+
+int text_parse_time(const char *text, int64_t *ret_seconds)
+{
+    static const struct {
+        int digits, least, most;
+        const char *separator;
+    } parts[] = {{4, 1, 9999, "-"}, {2, 1, 12, "-"}, {2, 1, 31, "Tt "},
+                 {2, 0, 23, ":"},   {2, 0, 59, ":"}, {2, 0, 60, NULL}};
+    const char *at = text;
+    int part[6], offset;
+
+    for (size_t i = 0; i < 6; i++) {
+        part[i] = read_number(&at, parts[i].digits);
+        if (part[i] < parts[i].least || part[i] > parts[i].most)
+            return -1;
+        if (parts[i].separator && !skip_one_of(&at, parts[i].separator))
+            return -1;
+    }
+    if (*at == '.') {
+        at++;
+        if (!isdigit((unsigned char)*at))
+            return -1;
+        while (isdigit((unsigned char)*at))
+            at++;
+    }
+    if (read_zone(&at, &offset) < 0 || *at)
+        return -1;
+    *ret_seconds = days_since_epoch(part[0], part[1], part[2]) * 86400 +
+                   (part[3] * 3600 + part[4] * 60 + part[5] - offset);
+    return 0;
+}

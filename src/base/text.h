@@ -57,6 +57,14 @@ int text_parse_size(const char *text, uint64_t *ret_bytes);
  */
 int text_parse_duration(const char *text, uint64_t *ret_milliseconds);
 
+/*
+ * text_parse_time - an RFC 3339 time, "2026-11-01T12:00:00Z", with any zone; fractions are cut
+ * @ret_seconds: since 1970
+ *
+ * Return: 0, or -1 when it is none.
+ */
+int text_parse_time(const char *text, int64_t *ret_seconds);
+
 /* text_format_bytes - "1.2 MB" (powers of 1000). Return: @out. */
 char *text_format_bytes(char *out, size_t size, uint64_t bytes);
 

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
-static const struct backend *const backends[] = {&backend_upload};
+static const struct backend *const backends[] = {&backend_upload, &backend_node,
+                                                 &backend_ephemeral};
 
 const struct backend *backend_find(const char *name)
 {

@@ -11,19 +11,23 @@ struct session;
 
 struct backend {
     const char *name; /* as --method and the section's comment say it */
-    /* Begin; goes on in the loop with the session_* functions for back-ends. */
+    /* Begin, or begin again after a cut; goes on in the loop with the session_* functions for
+     * back-ends. */
     int (*start)(struct session *session, struct error *err);
     /* Tell the agent to end in order. */
     void (*stop)(struct session *session);
     /* The agent must hear from us, or it ends itself. */
     void (*heartbeat)(struct session *session);
+    /* The agent never began, and this was how it ended: does the back-end try something else?
+     * Return: true when it does; the session goes on. NULL: never. */
+    bool (*again)(struct session *session, const struct kube_exit *exit);
     /* What an exit code of this back-end's own means. Return: false when it is none. */
-    bool (*explain)(const struct session *session, const struct kube_exit *exit, struct error *err);
-    /* Release backend_data; everything of it in the cluster is gone or ends by itself. */
+    bool (*explain)(struct session *session, const struct kube_exit *exit, struct error *err);
+    /* Release backend_data, and take away what is left of it in the cluster. */
     void (*release)(struct session *session);
 };
 
-extern const struct backend backend_upload;
+extern const struct backend backend_upload, backend_node, backend_ephemeral;
 
 /* backend_find - by name. Return: NULL when there is none. */
 const struct backend *backend_find(const char *name);

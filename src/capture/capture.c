@@ -13,325 +13,459 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "capture/backend.h"
+#include "capture/cleanup.h"
+#include "capture/own_traffic.h"
+#include "capture/preflight.h"
+#include "capture/recorder.h"
+#include "capture/report.h"
 #include "capture/session.h"
 #include "capture/settings.h"
 #include "capture/target.h"
 #include "kube/client.h"
-#include "pcapng/writer.h"
 #include "sink/sink.h"
 
-#define OUT_HIGH                                                                                   \
-    (512u << 10) /* bytes: more is not taken from the agent until the sink took some               \
-                  */
-#define OUT_MAX    (OUT_HIGH + CAPTURE_ITEM_ROOM + (64u << 10))
-#define STATUS_MS  250
-#define INTERFACES 1024
+#define STATUS_MS        250
+#define BACKOFF_FIRST_MS 500
+#define BACKOFF_MOST_MS  30000
+#define STEADY_MS        10000 /* a capture that ran for so long begins with the first wait again */
+#define REQUEST_MS       10000 /* a request after a cut may take: the way may be dead */
 
 struct capture {
     struct loop *loop;
     struct kube_client *client;
-    const struct settings *settings;
+    struct settings settings;
     struct target target;
     struct session *session;
+    struct recorder recorder;
+    struct sweep *sweep; /* of what earlier clients left */
 
-    struct sink *sink;
-    bool begun;      /* the sink is open */
-    bool sink_ended; /* nobody reads it any more */
-    struct buf out;
-    struct capture_writer writer;
-    struct error failure; /* of writing */
+    char *filter_text;    /* owned: the user's filter, and what keeps our own stream out */
+    struct filter filter; /* owned: the same */
 
-    uint64_t packets, bytes;      /* written, of packets */
-    uint64_t dropped[INTERFACES]; /* as each interface's last statistics say */
-    uint64_t started;             /* loop_now() */
+    bool stopping;    /* the user or a limit has ended it */
+    bool interrupted; /* the user has */
 
-    bool status;
+    bool cut;  /* the agent is lost, and another is not there yet */
+    bool due;  /* the time to try has come */
+    bool gone; /* there is no use in trying */
+    unsigned cuts;
+    unsigned backoff; /* milliseconds, of the next wait */
+    uint64_t resumed; /* loop_now() */
+    uint64_t lost;    /* loop_now() of the last bytes before the cut */
+    char why[300];
+    struct loop_timer *retry;
+
+    bool show_status;
     struct loop_timer *status_timer;
     uint64_t status_bytes; /* bytes at the last drawing */
     struct loop_timer *duration;
 };
 
-/* ---- what is written ---- */
+/* ---- the end, as asked ---- */
 
-/* The section's comment: everything that somebody needs who finds the file years later. */
-static char *describe(const struct capture *capture)
-{
-    const struct kube_config *config = kube_client_config(capture->client);
-    const struct kube_pod *pod = capture->target.pod;
-    const struct settings *settings = capture->settings;
-
-    return text_format(
-        "context: %s\nnamespace: %s\npod: %s\ncontainer: %s\nnode: %s\n"
-        "method: %s\nfilter: %s\nversions: kubectl-sniff %s, %s",
-        config->context ? config->context : config->server, pod->namespace, pod->name,
-        capture->target.container->name, pod->node, capture->session->backend->name,
-        settings->filter_text ? settings->filter_text : "none", KSNIFF_VERSION,
-        settings->tcpdump_path ? settings->tcpdump_path : "ksniff-agent " KSNIFF_VERSION);
-}
-
-static void fail(struct capture *capture, const struct error *err)
-{
-    if (capture->failure.kind == ERROR_NONE)
-        capture->failure = *err;
-    session_cut(capture->session);
-}
-
-static void flush(struct capture *capture)
-{
-    struct error err;
-
-    if (!capture->begun || capture->out.length == 0)
-        return;
-    if (sink_write(capture->sink, &capture->out, &err) < 0) {
-        buf_take(&capture->out, capture->out.length);
-        fail(capture, &err);
-    }
-    if (capture->sink->ended && !capture->sink_ended) {
-        capture->sink_ended = true;
-        session_stop(capture->session);
-    }
-}
-
-static void on_sink_ready(void *data)
+static void stop(void *data)
 {
     struct capture *capture = data;
 
-    flush(capture);
-    if (capture->sink->ended && !capture->sink_ended) {
-        capture->sink_ended = true;
-        session_stop(capture->session);
-    }
-}
-
-static void on_duration(void *data)
-{
-    struct capture *capture = data;
-
+    capture->stopping = true;
     session_stop(capture->session);
 }
 
-/* The first interface is known: capturing has really begun. */
-static int begin(struct capture *capture, struct error *err)
+static void cut_short(void *data)
 {
-    const struct kube_pod *pod = capture->target.pod;
-    cleanup_free char *comment = describe(capture);
-    cleanup_free char *title =
-        text_format("%s/%s/%s", pod->namespace, pod->name, capture->target.container->name);
-    const struct capture_section section = {.comment = comment,
-                                            .application = "kubectl-sniff " KSNIFF_VERSION};
+    struct capture *capture = data;
 
-    if (!comment || !title)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (capture->writer.format->begin(&capture->writer, &section, err) < 0)
-        return -1;
-    capture->sink->title = title;
-    int result = sink_begin(capture->sink, err);
-    capture->sink->title = NULL;
-    if (result < 0)
-        return -1;
-    capture->begun = true;
-    capture->started = loop_now();
-    if (capture->settings->duration)
+    capture->stopping = true;
+    session_cut(capture->session);
+}
+
+/* ---- what is written ---- */
+
+/* The section's comment: everything that somebody needs who finds the file years later. */
+static char *describe(const struct capture *capture, const struct backend *backend)
+{
+    const struct kube_config *config = kube_client_config(capture->client);
+    const struct target *target = &capture->target;
+    const struct settings *settings = &capture->settings;
+    cleanup_free char *of_pod =
+        target->pod ? text_format("namespace: %s\npod: %s\ncontainer: %s\n", target->namespace,
+                                  target->name, target->container->name)
+                    : strdup("");
+
+    return text_format(
+        "context: %s\n%snode: %s\nmethod: %s\nfilter: %s\n"
+        "versions: kubectl-sniff %s, %s",
+        config->context ? config->context : config->server, of_pod ? of_pod : "", target->node_name,
+        backend->name, settings->filter_text ? settings->filter_text : "none", KSNIFF_VERSION,
+        settings->tcpdump_path ? settings->tcpdump_path : "ksniff-agent " KSNIFF_VERSION);
+}
+
+static void on_started(void *data)
+{
+    struct capture *capture = data;
+
+    if (capture->settings.duration)
         capture->duration =
-            loop_add_timer(capture->loop, capture->settings->duration, on_duration, capture);
+            loop_add_timer(capture->loop, capture->settings.duration, stop, capture);
     log_info("capturing; Ctrl-C ends it");
-    return 0;
+    capture->sweep = sweep_start(capture->client, &capture->settings);
 }
 
-static int add_interface(struct capture *capture, const struct capture_interface *interface,
-                         struct error *err)
+/* The new agent's first item after a cut. */
+static void on_resumed(struct capture *capture)
 {
-    struct capture_interface named = *interface;
-    const struct kube_pod *pod = capture->target.pod;
+    uint64_t gap = loop_now() - capture->lost;
 
-    if (!capture->begun && begin(capture, err) < 0)
-        return -1;
-    cleanup_free char *name = text_format("%s/%s:%s", pod->namespace, pod->name, interface->name);
-
-    /* The agent may call it anything: Wireshark shows the name. */
-    text_escape(named.name, sizeof(named.name), name ? name : "", name ? strlen(name) : 0);
-    return capture->writer.format->interface(&capture->writer, &named, err);
-}
-
-/* Return: true when a limit is reached: the packet is not wanted any more. */
-static bool limited(const struct capture *capture, const struct capture_packet *packet)
-{
-    const struct settings *settings = capture->settings;
-
-    if (settings->count && capture->packets >= settings->count)
-        return true;
-    return settings->max_size &&
-           capture->sink->written + capture->out.length + packet->captured_length + 64 >
-               settings->max_size;
-}
-
-static int add_packet(struct capture *capture, const struct capture_packet *packet,
-                      struct error *err)
-{
-    if (limited(capture, packet)) {
-        session_stop(capture->session);
-        return 0;
-    }
-    if (capture->writer.format->packet(&capture->writer, packet, err) < 0)
-        return -1;
-    capture->packets++;
-    capture->bytes += packet->original_length;
-    if (capture->settings->count && capture->packets == capture->settings->count)
-        session_stop(capture->session);
-    return 0;
-}
-
-static int add_statistics(struct capture *capture, const struct capture_statistics *statistics,
-                          struct error *err)
-{
-    if (statistics->interface < INTERFACES)
-        capture->dropped[statistics->interface] = statistics->dropped;
-    return capture->writer.format->statistics(&capture->writer, statistics, err);
+    capture->cut = false;
+    capture->resumed = loop_now();
+    log_info("capturing again, after %" PRIu64 ".%" PRIu64 " s", gap / 1000, gap % 1000 / 100);
+    recorder_gap(&capture->recorder, gap, capture->why);
 }
 
 static bool on_item(void *data, enum capture_item_kind kind, const struct capture_item *item)
 {
     struct capture *capture = data;
-    struct error err;
-    int result = 0;
 
-    if (capture->failure.kind != ERROR_NONE || capture->sink_ended)
-        return true;
-    if (capture->out.length >= OUT_HIGH) {
-        flush(capture);
-        if (capture->out.length >= OUT_HIGH && kind == CAPTURE_PACKET)
-            return false;
-    }
-    if (kind == CAPTURE_INTERFACE)
-        result = add_interface(capture, &item->interface, &err);
-    else if (kind == CAPTURE_PACKET)
-        result = add_packet(capture, &item->packet, &err);
-    else if (kind == CAPTURE_STATISTICS)
-        result = add_statistics(capture, &item->statistics, &err);
-    if (result < 0)
-        fail(capture, &err);
-    return true;
+    if (capture->cut)
+        on_resumed(capture);
+    return recorder_item(&capture->recorder, kind, item);
 }
 
 /* ---- what the user sees ---- */
 
-static uint64_t dropped(const struct capture *capture)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < INTERFACES; i++)
-        sum += capture->dropped[i];
-    return sum;
-}
-
 static void on_status(void *data)
 {
     struct capture *capture = data;
+    const struct recorder *recorder = &capture->recorder;
     char bytes[32], rate[32], line[200];
 
-    text_format_bytes(bytes, sizeof(bytes), capture->bytes);
+    text_format_bytes(bytes, sizeof(bytes), recorder->bytes);
     text_format_bytes(rate, sizeof(rate),
-                      (capture->bytes - capture->status_bytes) * 1000 / STATUS_MS);
-    capture->status_bytes = capture->bytes;
-    snprintf(line, sizeof(line), "%" PRIu64 " packets, %s, %s/s, %" PRIu64 " dropped",
-             capture->packets, bytes, rate, dropped(capture));
-    if (capture->begun)
+                      (recorder->bytes - capture->status_bytes) * 1000 / STATUS_MS);
+    capture->status_bytes = recorder->bytes;
+    snprintf(line, sizeof(line), "%" PRIu64 " packets, %s, %s/s, %" PRIu64 " dropped%s",
+             recorder->packets, bytes, rate, recorder_dropped(recorder),
+             capture->cut ? "; cut off: taking it up again" : "");
+    if (recorder->begun)
         log_status(line);
     loop_set_timer(capture->status_timer, STATUS_MS);
 }
 
 static void sum_up(const struct capture *capture)
 {
+    const struct recorder *recorder = &capture->recorder;
+    const char *output = recorder->sink->output;
     char bytes[32];
-    uint64_t lost = dropped(capture);
+    uint64_t lost = recorder_dropped(recorder);
 
-    if (!capture->begun)
+    if (!recorder->begun)
         return;
-    log_info("%" PRIu64 " packets captured, %s, %" PRIu64 " dropped%s%s%s", capture->packets,
-             text_format_bytes(bytes, sizeof(bytes), capture->bytes), lost,
-             capture->sink->output ? ", written to '" : "",
-             capture->sink->output ? capture->sink->output : "", capture->sink->output ? "'" : "");
+    log_info("%" PRIu64 " packets captured, %s, %" PRIu64 " dropped%s%s%s", recorder->packets,
+             text_format_bytes(bytes, sizeof(bytes), recorder->bytes), lost,
+             output ? ", written to '" : "", output ? output : "", output ? "'" : "");
     if (lost)
         log_warning("%" PRIu64 " packets were dropped before the agent could take them: raise "
                     "--buffer-size, or narrow the capture with -f or --snaplen",
                     lost);
+    if (capture->cuts)
+        log_warning("the capture was cut %u time%s: what passed meanwhile is missing",
+                    capture->cuts, capture->cuts > 1 ? "s" : "");
+}
+
+/* ---- taking up a cut capture ---- */
+
+static bool may_resume(const struct capture *capture)
+{
+    return capture->recorder.begun && capture->settings.reconnect && capture->session->cut &&
+           capture->session->error.kind != ERROR_NONE && !capture->stopping && !capture->gone;
+}
+
+static void on_retry(void *data)
+{
+    struct capture *capture = data;
+
+    capture->due = true;
+}
+
+static void plan_retry(struct capture *capture)
+{
+    const struct error *error = &capture->session->error;
+
+    if (!capture->cut) {
+        capture->cut = true;
+        capture->cuts++;
+        capture->lost = capture->session->heard;
+        if (!capture->resumed || loop_now() - capture->resumed > STEADY_MS)
+            capture->backoff = BACKOFF_FIRST_MS;
+        snprintf(capture->why, sizeof(capture->why), "%.299s", error->text);
+        log_warning("%s: taking it up again", error->text);
+        kube_client_limit(capture->client, REQUEST_MS);
+    } else {
+        log_debug("not yet: %s", error->text);
+    }
+    capture->due = false;
+    loop_set_timer(capture->retry, capture->backoff);
+    capture->backoff =
+        2 * capture->backoff < BACKOFF_MOST_MS ? 2 * capture->backoff : BACKOFF_MOST_MS;
+}
+
+/* Is it of use to try again later, when asking for the target ended like this? */
+static bool is_passing(const struct error *err)
+{
+    return err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT || err->kind == ERROR_TLS ||
+           err->kind == ERROR_SERVER || err->kind == ERROR_PROTOCOL ||
+           err->kind == ERROR_INTERRUPTED;
+}
+
+static void try_again(struct capture *capture)
+{
+    struct session *session = capture->session;
+    struct error err = {0};
+    bool running;
+
+    capture->due = false;
+    if (target_still_there(capture->client, &capture->target, &running, &err) < 0) {
+        capture->gone = !is_passing(&err);
+        if (err.kind == ERROR_NOT_FOUND)
+            error_set(&err, ERROR_TARGET, "%s was deleted", capture->target.label);
+        session->error = err;
+    } else if (!running && session->backend == &backend_upload) {
+        error_set(&session->error, ERROR_TARGET, "container \"%s\" of pod \"%s\" does not run",
+                  capture->target.container->name, capture->target.name);
+    } else if (session_resume(session, &err) == 0) {
+        return;
+    } else {
+        session->cut = is_passing(&err);
+    }
+    if (may_resume(capture))
+        plan_retry(capture);
 }
 
 /* ---- the run ---- */
 
 /* The first interrupt ends the capture in order, the second at once. */
-static void on_interrupt(struct capture *capture, bool *interrupted)
+static void on_interrupt(struct capture *capture)
 {
     loop_acknowledge(capture->loop);
-    capture->sink->interrupted = true;
-    if (*interrupted)
+    capture->recorder.sink->interrupted = true;
+    if (capture->interrupted)
         session_cut(capture->session);
     else
-        session_stop(capture->session);
-    *interrupted = true;
+        stop(capture);
+    capture->interrupted = true;
 }
 
-/* Runs the loop until the agent has ended and the sink has everything. */
-static void run(struct capture *capture, bool *interrupted)
+/* Runs the loop until the agent has ended for good and the sink has everything. */
+static void run(struct capture *capture)
 {
+    struct recorder *recorder = &capture->recorder;
+
     for (;;) {
         struct session *session = capture->session;
         bool ended = session->state == SESSION_ENDED;
 
-        flush(capture);
-        if (session->paused && capture->out.length < OUT_HIGH) {
-            session_pump(session);
-            continue;
-        }
-        if (ended && !session->paused && (capture->out.length == 0 || !capture->begun))
-            return;
-        loop_step(capture->loop, -1);
         if (loop_interrupted(capture->loop)) {
             /* A reader that takes nothing cannot hold up the second Ctrl-C. */
-            if (*interrupted && session->state == SESSION_ENDED) {
+            if (capture->interrupted && ended) {
                 loop_acknowledge(capture->loop);
                 return;
             }
-            on_interrupt(capture, interrupted);
+            on_interrupt(capture);
+            continue;
         }
+        recorder_flush(recorder);
+        if (session->paused && recorder_has_room(recorder)) {
+            session_pump(session);
+            continue;
+        }
+        if (ended && !session->paused && (recorder->out.length == 0 || !recorder->begun)) {
+            if (!may_resume(capture))
+                return;
+            if (!capture->cut)
+                plan_retry(capture);
+            else if (capture->due)
+                try_again(capture);
+            if (loop_interrupted(capture->loop) || session->state != SESSION_ENDED)
+                continue;
+        }
+        loop_step(capture->loop, -1);
     }
 }
 
-static int judge(const struct capture *capture, bool interrupted, struct error *err)
+static int judge(const struct capture *capture, struct error *err)
 {
-    if (capture->failure.kind != ERROR_NONE) {
-        *err = capture->failure;
+    const struct error *error = &capture->session->error;
+
+    if (capture->recorder.failure.kind != ERROR_NONE) {
+        *err = capture->recorder.failure;
         return -1;
     }
-    if (capture->session->error.kind != ERROR_NONE && !capture->sink_ended) {
-        *err = capture->session->error;
+    /* A cut that was being mended when it was ended as asked is none. */
+    if (error->kind != ERROR_NONE && !capture->recorder.sink_ended &&
+        !(capture->cut && capture->stopping)) {
+        *err = *error;
         return -1;
     }
-    if (interrupted && !capture->begun)
+    if (capture->interrupted && !capture->recorder.begun)
         return error_set(err, ERROR_INTERRUPTED, "interrupted before the capture had begun");
     return 0;
 }
 
-static int run_session(struct capture *capture, struct error *err)
-{
-    const struct target *target = &capture->target;
-    bool interrupted = false;
+/* ---- methods ---- */
 
-    capture->session = session_start(capture->client, &backend_upload, target, capture->settings,
+/*
+ * Captures with one method.
+ * @ret_elsewhere: it never began, and another method may do better
+ */
+static int run_session(struct capture *capture, const struct backend *backend, bool *ret_elsewhere,
+                       struct error *err)
+{
+    struct recorder *recorder = &capture->recorder;
+    cleanup_free char *comment = describe(capture, backend);
+
+    recorder->comment = comment;
+    capture->session = session_start(capture->client, backend, &capture->target, &capture->settings,
                                      on_item, capture, err);
     if (!capture->session)
         return -1;
-    if (capture->status)
-        capture->status_timer = loop_add_timer(capture->loop, STATUS_MS, on_status, capture);
-    run(capture, &interrupted);
-    loop_remove_timer(capture->status_timer);
-    loop_remove_timer(capture->duration);
+    run(capture);
     log_status(NULL);
     sum_up(capture);
-    int result = judge(capture, interrupted, err);
-    if (capture->begun && sink_finish(capture->sink, result == 0 ? err : NULL) < 0)
+    int result = judge(capture, err);
+    if (recorder->begun && sink_finish(recorder->sink, result == 0 ? err : NULL) < 0)
         result = -1;
+    *ret_elsewhere = capture->session->elsewhere && !recorder->begun && !capture->interrupted;
+    capture->target.has_shell |= capture->session->has_shell;
     session_free(capture->session);
+    capture->session = NULL;
+    return result;
+}
+
+/* Why the methods that were passed over do not do, for one line. */
+static void add_reason(char *reasons, size_t size, const char *method, const char *why)
+{
+    size_t used = strlen(reasons);
+
+    snprintf(reasons + used, size - used, "%s%s: %.319s", used ? "; " : "", method, why);
+}
+
+static int nothing_left(struct capture *capture, const struct method_report *reports, size_t count,
+                        struct error *err)
+{
+    const struct method_report *only = &reports[0];
+
+    if (!capture->settings.method) {
+        report_print(stderr, reports, count);
+        error_set(err, ERROR_TARGET, "no method can capture %s", capture->target.label);
+        return error_remedy(err, "the table says what stands in the way, and who could change it");
+    }
+    error_set(err, ERROR_TARGET, "the %s method cannot capture %s: %s", only->name,
+              capture->target.label, only->count ? only->obstacles[0].what : "");
+    return error_remedy(err, "%s", only->count ? only->obstacles[0].who : "");
+}
+
+static int run_methods(struct capture *capture, struct preflight *preflight, struct error *err)
+{
+    struct method_report reports[METHOD_COUNT] = {0};
+    size_t count = 0;
+    char reasons[1100] = "";
+
+    for (int method = 0; method < METHOD_COUNT; method++) {
+        const struct backend *backend = backend_find(preflight_method_name(method));
+        struct method_report *report = &reports[count];
+        bool elsewhere = false;
+
+        if (capture->settings.method && capture->settings.method != backend)
+            continue;
+        if (preflight_gather(preflight, method, err) < 0)
+            return -1;
+        count++;
+        report->name = backend->name;
+        report->verdict = preflight_judge(preflight, method, report->obstacles,
+                                          REPORT_OBSTACLES_MAX, &report->count);
+        if (report->verdict == PREFLIGHT_IMPOSSIBLE) {
+            add_reason(reasons, sizeof(reasons), backend->name, report->obstacles[0].what);
+            continue;
+        }
+        if (*reasons)
+            log_info("using the %s method (%s)", backend->name, reasons);
+        capture->target.may_ask_for_capabilities = preflight_may_add_capabilities(preflight);
+        int result = run_session(capture, backend, &elsewhere, err);
+        if (result == 0 || !elsewhere || capture->settings.method)
+            return result;
+        report_add_failure(report, err);
+        add_reason(reasons, sizeof(reasons), backend->name, err->text);
+    }
+    return nothing_left(capture, reports, count, err);
+}
+
+/* ---- start ---- */
+
+static int resolve(struct kube_client *client, const struct settings *settings,
+                   struct target *ret_target, struct error *err)
+{
+    if (!settings->pod)
+        return target_of_node(client, settings->node, ret_target, err);
+    if (settings->wait)
+        return target_wait(client, settings->namespace, settings->pod, settings->container,
+                           settings->wait_timeout, ret_target, err);
+    return target_resolve(client, settings->namespace, settings->pod, settings->container,
+                          ret_target, err);
+}
+
+/* On the node's own interfaces the stream would be captured, and that again. */
+static int keep_own_traffic_out(struct capture *capture, struct error *err)
+{
+    struct settings *settings = &capture->settings;
+
+    if (!capture->target.host_network || settings->own_traffic)
+        return 0;
+    target_learn_node(capture->client, &capture->target);
+    capture->filter_text =
+        own_traffic_filter(capture->client, &capture->target, settings->filter_text);
+    if (!capture->filter_text)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    if (filter_compile(capture->filter_text, settings->snaplen, &capture->filter, err) < 0)
+        return -1;
+    settings->filter_text = capture->filter_text;
+    settings->filter = capture->filter;
+    log_info("the interfaces are the node's own: this capture's stream is left out by the filter "
+             "'%s' (--include-own-traffic keeps it)",
+             capture->filter_text);
+    return 0;
+}
+
+static int run_target(struct capture *capture, struct error *err)
+{
+    const struct target *target = &capture->target;
+    struct recorder *recorder = &capture->recorder;
+    cleanup_free char *prefix =
+        text_format("%s/%s", target->pod ? target->namespace : "node", target->name);
+    cleanup_free char *title =
+        target->pod ? text_format("%s/%s", prefix, target->container->name) : strdup(prefix);
+    struct preflight preflight = {
+        .client = capture->client, .settings = &capture->settings, .target = &capture->target};
+    int result;
+
+    if (!prefix || !title)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    recorder->prefix = prefix;
+    recorder->title = title;
+    if (target->container)
+        log_info("selected container: '%s'", target->container->name);
+    if (keep_own_traffic_out(capture, err) < 0)
+        return -1;
+    capture->retry = loop_add_timer(capture->loop, 0, on_retry, capture);
+    if (!capture->retry)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    loop_stop_timer(capture->retry);
+    if (capture->show_status)
+        capture->status_timer = loop_add_timer(capture->loop, STATUS_MS, on_status, capture);
+    result = run_methods(capture, &preflight, err);
+    sweep_end(capture->sweep);
+    loop_remove_timer(capture->status_timer);
+    loop_remove_timer(capture->duration);
+    loop_remove_timer(capture->retry);
     return result;
 }
 
@@ -341,26 +475,64 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
     struct capture capture = {
         .loop = kube_client_loop(client),
         .client = client,
-        .settings = settings,
-        .sink = sink,
-        .status = status,
-        .writer = {.format = settings->format},
+        .settings = *settings,
+        .show_status = status,
+        .backoff = BACKOFF_FIRST_MS,
+        .recorder = {.sink = sink, .started = on_started, .enough = stop, .failed = cut_short},
     };
 
-    capture.writer.out = &capture.out;
-    buf_init(&capture.out, OUT_MAX);
+    capture.recorder.settings = &capture.settings;
+    capture.recorder.data = &capture;
     sink->loop = capture.loop;
-    sink->format = settings->format;
-    sink->ready = on_sink_ready;
-    /* The sink's events come from the loop, which is not stepped again after this function. */
-    // cppcheck-suppress autoVariables
-    sink->data = &capture;
-    if (target_resolve(client, settings->namespace, settings->pod, settings->container,
-                       &capture.target, err) < 0)
-        return -1;
-    log_info("selected container: '%s'", capture.target.container->name);
-    int result = run_session(&capture, err);
+    recorder_init(&capture.recorder);
+    int result = resolve(client, settings, &capture.target, err);
+    if (result == 0)
+        result = run_target(&capture, err);
     target_free(&capture.target);
-    buf_free(&capture.out);
+    recorder_free(&capture.recorder);
+    filter_free(&capture.filter);
+    free(capture.filter_text);
     return result;
+}
+
+/* Judges each method that is not ruled out by the settings. Return: how many, or -1. */
+static int judge_methods(struct preflight *preflight, struct method_report *reports,
+                         struct error *err)
+{
+    const struct backend *only = preflight->settings->method;
+    int count = 0;
+
+    for (int method = 0; method < METHOD_COUNT; method++) {
+        struct method_report *report = &reports[count];
+
+        report->name = preflight_method_name(method);
+        if (only && only != backend_find(report->name))
+            continue;
+        if (preflight_gather(preflight, method, err) < 0)
+            return -1;
+        report->verdict = preflight_judge(preflight, method, report->obstacles,
+                                          REPORT_OBSTACLES_MAX, &report->count);
+        count++;
+    }
+    return count;
+}
+
+int capture_check(struct kube_client *client, const struct settings *settings, bool json,
+                  struct error *err)
+{
+    struct method_report reports[METHOD_COUNT] = {0};
+    struct target target;
+    struct preflight preflight = {.client = client, .settings = settings, .target = &target};
+
+    if (resolve(client, settings, &target, err) < 0)
+        return -1;
+    /* All at once here: nobody waits for the first packet. */
+    target_learn_node(client, &target);
+    int count = judge_methods(&preflight, reports, err);
+    if (count >= 0 && json)
+        report_print_json(stdout, &target, reports, (size_t)count);
+    else if (count >= 0)
+        report_print(stdout, reports, (size_t)count);
+    target_free(&target);
+    return count < 0 ? -1 : report_works(reports, (size_t)count) ? 0 : 1;
 }

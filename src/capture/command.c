@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "capture/filter.h"
 #include "capture/settings.h"
-#include "kube/pod.h"
 
 static void add(struct command *command, const char *word)
 {
@@ -17,14 +16,14 @@ static void add(struct command *command, const char *word)
 }
 
 /* The ring may take a quarter of the container's memory: the application needs the rest. */
-static uint64_t ring_size(const struct settings *settings, const struct kube_container *container)
+static uint64_t ring_size(const struct settings *settings, uint64_t memory_limit)
 {
     uint64_t size = AGENT_RING_DEFAULT;
 
     if (settings->buffer_size)
         return settings->buffer_size;
-    if (container->memory_limit && container->memory_limit / 4 < size)
-        size = container->memory_limit / 4;
+    if (memory_limit && memory_limit / 4 < size)
+        size = memory_limit / 4;
     return size < AGENT_RING_MIN ? AGENT_RING_MIN : size;
 }
 
@@ -68,13 +67,13 @@ static int build_agent(struct command *command, const struct settings *settings,
 }
 
 int command_build(struct command *ret_command, const struct settings *settings,
-                  const struct kube_container *container, struct error *err)
+                  uint64_t memory_limit, struct error *err)
 {
     struct command *command = ret_command;
 
     *command = (struct command){.count = 0};
     snprintf(command->snaplen, sizeof(command->snaplen), "%" PRIu32, settings->snaplen);
-    snprintf(command->ring, sizeof(command->ring), "%" PRIu64, ring_size(settings, container));
+    snprintf(command->ring, sizeof(command->ring), "%" PRIu64, ring_size(settings, memory_limit));
     return settings->tcpdump_path ? build_tcpdump(command, settings)
                                   : build_agent(command, settings, err);
 }

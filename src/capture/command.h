@@ -4,11 +4,11 @@
 #define KSNIFF_CAPTURE_COMMAND_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/agent.h"
 
 struct error;
-struct kube_container;
 struct settings;
 
 #define COMMAND_MAX (2 * AGENT_INTERFACES_MAX + 16)
@@ -23,11 +23,11 @@ struct command {
 
 /*
  * command_build - what the agent, or with settings->tcpdump_path tcpdump, is to be run with
- * @container: the one it runs in, for its memory limit
+ * @memory_limit: bytes that the container it runs in may have, 0: no limit; the ring takes a part
  * @ret_command: must stay where it is; release with command_free()
  */
 int command_build(struct command *ret_command, const struct settings *settings,
-                  const struct kube_container *container, struct error *err);
+                  uint64_t memory_limit, struct error *err);
 void command_free(struct command *command);
 
 #endif

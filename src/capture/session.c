@@ -31,8 +31,7 @@ static void on_stage_timeout(void *data)
         session_end(session, NULL);
         return;
     }
-    error_set(&err, ERROR_TIMEOUT, "container \"%s\" of pod \"%s\": %s took too long",
-              session->target->container->name, session->target->pod->name, session->stage);
+    error_set(&err, ERROR_TIMEOUT, "%s: %s took too long", session->where, session->stage);
     if (session->last_complaint[0])
         error_remedy(&err, "it says: %s", session->last_complaint);
     else
@@ -68,6 +67,8 @@ struct session *session_start(struct kube_client *client, const struct backend *
     session->settings = settings;
     session->item = item;
     session->data = data;
+    session->heard = loop_now();
+    snprintf(session->where, sizeof(session->where), "%s", target->label);
     buf_init(&session->complaint, COMPLAINT_MAX);
     session->stage_timer = loop_add_timer(session->loop, 0, on_stage_timeout, session);
     session->heartbeat = loop_add_timer(session->loop, HEARTBEAT_MS, on_heartbeat, session);
@@ -87,12 +88,44 @@ void session_free(struct session *session)
         return;
     session->state = SESSION_ENDED;
     kube_stream_free(session->stream);
+    kube_stream_free(session->retired);
     session->backend->release(session);
     capture_reader_free(session->reader);
     buf_free(&session->complaint);
     loop_remove_timer(session->stage_timer);
     loop_remove_timer(session->heartbeat);
     free(session);
+}
+
+int session_resume(struct session *session, struct error *err)
+{
+    session->state = SESSION_STARTING;
+    session->error = (struct error){0};
+    session->cut = session->elsewhere = false;
+    session->last_complaint[0] = '\0';
+    session->complaints = 0;
+    session_retire_stream(session);
+    capture_reader_free(session->reader);
+    session->reader = NULL;
+    loop_set_timer(session->heartbeat, HEARTBEAT_MS);
+    if (session->backend->start(session, err) == 0)
+        return 0;
+    session_end(session, err);
+    return -1;
+}
+
+void session_set_place(struct session *session, const struct session_place *place)
+{
+    session->place = *place;
+    snprintf(session->where, sizeof(session->where), "container \"%s\" of pod \"%s\"",
+             place->container, place->pod);
+}
+
+void session_retire_stream(struct session *session)
+{
+    kube_stream_free(session->retired);
+    session->retired = session->stream;
+    session->stream = NULL;
 }
 
 void session_stage(struct session *session, const char *stage, unsigned milliseconds)
@@ -115,9 +148,20 @@ void session_end(struct session *session, const struct error *err)
         session->error = *err;
 }
 
-void session_running(struct session *session, struct capture_reader *reader)
+void session_running(struct session *session)
 {
-    session->reader = reader;
+    const struct settings *settings = session->settings;
+    struct error err;
+
+    session->reader =
+        settings->tcpdump_path
+            ? capture_reader_pcap(settings->interface_count ? settings->interfaces[0] : "any")
+            : capture_reader_pcapng();
+    if (!session->reader) {
+        error_set(&err, ERROR_INTERNAL, "out of memory");
+        session_end(session, &err);
+        return;
+    }
     if (session->state == SESSION_STARTING)
         session->state = SESSION_RUNNING;
     session_stage(session, NULL, 0);
@@ -173,6 +217,7 @@ void session_packets(struct session *session, const unsigned char *bytes, size_t
 
     if (session->state == SESSION_ENDED || !session->reader)
         return;
+    session->heard = loop_now();
     if (capture_reader_feed(session->reader, bytes, length) < 0) {
         error_set(&err, ERROR_INTERNAL, "out of memory");
         session_end(session, &err);
@@ -208,98 +253,111 @@ void session_complaint(struct session *session, const unsigned char *bytes, size
 
 /* ---- its end ---- */
 
-/* Turns an exit code of common/agent.h into a sentence. Return: false when it is none of them. */
-static bool explain_agent(const struct session *session, int code, struct error *err)
-{
-    const char *container = session->target->container->name, *pod = session->target->pod->name;
-    const char *says = session->last_complaint;
+/* What the agent's exit codes mean, and what may help. */
+static const struct {
+    int code;
+    enum error_kind kind;
+    bool elsewhere;   /* another method may do better */
+    bool cut;         /* beginning again may help */
+    const char *text; /* with one %s: where */
+    bool says;        /* the agent's own words follow */
+    const char *remedy;
+} agent_exits[] = {
+    {AGENT_EXIT_NO_PERMISSION, ERROR_TARGET, true, false,
+     "%s may not capture: it lacks the capability NET_RAW", false,
+     "capture from the node instead with -p, or choose another container of the pod with -c: they "
+     "share one network"},
+    {AGENT_EXIT_NO_ENTRY, ERROR_TARGET, true, false,
+     "%s may not enter the target's network namespace", true,
+     "something on the node forbids it, such as AppArmor or SELinux"},
+    {AGENT_EXIT_NO_INTERFACE, ERROR_TARGET, false, false, "%s has no such interface", true,
+     "leave out -i to capture on every interface"},
+    {AGENT_EXIT_NO_NAMESPACE, ERROR_TARGET, true, false,
+     "%s does not find the target's network namespace", true, NULL},
+    {AGENT_EXIT_NO_PACKET_SOCKET, ERROR_TARGET, true, false,
+     "%s has a kernel without packet sockets", true, NULL},
+    {AGENT_EXIT_NO_MEMORY, ERROR_TARGET, false, false, "%s has no memory for the packet ring", true,
+     "try a smaller --buffer-size"},
+    {AGENT_EXIT_BAD_FILTER, ERROR_TARGET, false, false, "%s has a kernel that refuses the filter",
+     true, "make the filter shorter"},
+    {AGENT_EXIT_SILENCE, ERROR_NETWORK, false, true,
+     "the agent in %s had not heard from us in time", false, NULL},
+    {AGENT_EXIT_OUTPUT_CLOSED, ERROR_NETWORK, false, true, "the agent in %s had nobody to write to",
+     false, NULL},
+    {AGENT_EXIT_BAD_OPTIONS, ERROR_INTERNAL, false, false, "the agent in %s failed", true, NULL},
+    {AGENT_EXIT_INTERNAL, ERROR_INTERNAL, false, false, "the agent in %s failed", true, NULL},
+};
 
-    switch (code) {
-    case AGENT_EXIT_NO_PERMISSION:
-        error_set(err, ERROR_TARGET,
-                  "container \"%s\" of pod \"%s\" may not capture: it lacks the capability NET_RAW",
-                  container, pod);
-        error_remedy(err, "capture from the node instead with -p, or choose another container of "
-                          "the pod with -c: they share one network");
+/* Turns an exit code of common/agent.h into a sentence. Return: false when it is none of them. */
+static bool explain_agent(struct session *session, int code, struct error *err)
+{
+    for (size_t i = 0; i < sizeof(agent_exits) / sizeof(agent_exits[0]); i++) {
+        char text[400];
+
+        if (agent_exits[i].code != code)
+            continue;
+        snprintf(text, sizeof(text), agent_exits[i].text, session->where);
+        error_set(err, agent_exits[i].kind, "%s%s%s", text, agent_exits[i].says ? ": " : "",
+                  agent_exits[i].says ? session->last_complaint : "");
+        if (agent_exits[i].remedy)
+            error_remedy(err, "%s", agent_exits[i].remedy);
+        session->elsewhere = agent_exits[i].elsewhere;
+        session->cut = agent_exits[i].cut;
         return true;
-    case AGENT_EXIT_NO_INTERFACE:
-        error_set(err, ERROR_TARGET, "pod \"%s\" has no such interface: %s", pod, says);
-        error_remedy(err, "leave out -i to capture on every interface");
-        return true;
-    case AGENT_EXIT_NO_NAMESPACE:
-        error_set(err, ERROR_TARGET, "the network namespace of pod \"%s\" was not found: %s", pod,
-                  says);
-        return true;
-    case AGENT_EXIT_NO_PACKET_SOCKET:
-        error_set(err, ERROR_TARGET, "the kernel under pod \"%s\" has no packet sockets: %s", pod,
-                  says);
-        return true;
-    case AGENT_EXIT_NO_MEMORY:
-        error_set(err, ERROR_TARGET, "there is no memory for the packet ring in pod \"%s\": %s",
-                  pod, says);
-        error_remedy(err, "try a smaller --buffer-size");
-        return true;
-    case AGENT_EXIT_BAD_FILTER:
-        error_set(err, ERROR_TARGET, "the kernel under pod \"%s\" refuses the filter: %s", pod,
-                  says);
-        error_remedy(err, "make the filter shorter");
-        return true;
-    case AGENT_EXIT_SILENCE:
-        error_set(err, ERROR_NETWORK, "the agent in pod \"%s\" had not heard from us for %d s", pod,
-                  AGENT_SILENCE_SECONDS);
-        return true;
-    case AGENT_EXIT_BAD_OPTIONS:
-    case AGENT_EXIT_OUTPUT_CLOSED:
-    case AGENT_EXIT_INTERNAL:
-        error_set(err, ERROR_INTERNAL, "the agent in pod \"%s\" failed: %s", pod, says);
-        return true;
-    default:
-        return false;
     }
+    return false;
 }
 
-static void explain_exit(const struct session *session, const struct kube_exit *exit,
-                         struct error *err)
+static void explain_exit(struct session *session, const struct kube_exit *exit, struct error *err)
 {
-    const char *container = session->target->container->name, *pod = session->target->pod->name;
-
     if (session->backend->explain(session, exit, err))
         return;
     if (exit->kind == KUBE_EXIT_CODE && !session->settings->tcpdump_path &&
         explain_agent(session, exit->code, err))
         return;
-    if (exit->kind == KUBE_EXIT_CODE && exit->code == 137) {
-        error_set(err, ERROR_TARGET,
-                  "container \"%s\" of pod \"%s\" was ended: it died, or the pod was deleted",
-                  container, pod);
-        error_remedy(err, "see: kubectl get pod %s -n %s", pod, session->target->pod->namespace);
+    if (exit->kind == KUBE_EXIT_CODE && exit->code > 128 && exit->code < 160) {
+        /* 137: so it looks when the container dies, and when its pod is deleted. */
+        error_set(err, ERROR_TARGET, "%s was ended by signal %d: it died, or was deleted",
+                  session->where, exit->code - 128);
+        error_remedy(err, "see: kubectl get pod %s -n %s", session->place.pod,
+                     session->place.namespace);
+        session->cut = true;
     } else if (exit->kind == KUBE_EXIT_CODE) {
-        error_set(err, ERROR_TARGET,
-                  "the capture in container \"%s\" of pod \"%s\" ended with exit "
-                  "code %d%s%s",
-                  container, pod, exit->code, session->last_complaint[0] ? ": " : "",
+        error_set(err, ERROR_TARGET, "the capture in %s ended with exit code %d%s%s",
+                  session->where, exit->code, session->last_complaint[0] ? ": " : "",
                   session->last_complaint);
     } else {
-        error_set(err, ERROR_TARGET,
-                  "the agent could not be started in container \"%s\" of pod "
-                  "\"%s\": %s",
-                  container, pod, exit->message);
+        error_set(err, ERROR_TARGET, "the agent could not be started in %s: %s", session->where,
+                  exit->message);
+        session->elsewhere = session->cut = true;
     }
 }
 
 void session_closed(struct session *session, const struct kube_exit *exit, const struct error *err)
 {
     struct error explained = {0};
+    bool lost = !exit || exit->kind == KUBE_EXIT_LOST;
 
     if (session->state == SESSION_ENDED)
         return;
     if (session->complaint.length > 0)
         session_complaint(session, (const unsigned char *)"\n", 1);
-    if (exit && exit->kind == KUBE_EXIT_CODE && exit->code == 0 &&
+    if (!lost && exit->kind == KUBE_EXIT_CODE && exit->code == 0 &&
         session->state != SESSION_STARTING) {
         session_end(session, NULL);
-    } else if (!exit || exit->kind == KUBE_EXIT_LOST) {
-        session_end(session, session->state == SESSION_STOPPING ? NULL : err);
+        return;
+    }
+    if (lost && session->state == SESSION_STOPPING) {
+        session_end(session, NULL);
+        return;
+    }
+    if (!lost && session->state == SESSION_STARTING && session->backend->again &&
+        session->backend->again(session, exit))
+        return;
+    if (lost) {
+        session->cut = !err || err->kind != ERROR_FORBIDDEN;
+        session->elsewhere = err && err->kind == ERROR_FORBIDDEN;
+        session_end(session, err);
     } else {
         explain_exit(session, exit, &explained);
         session_end(session, &explained);

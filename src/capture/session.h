@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -24,6 +25,7 @@ struct loop;
 struct loop_timer;
 struct settings;
 struct target;
+struct upload;
 
 enum session_state {
     SESSION_STARTING,
@@ -32,9 +34,17 @@ enum session_state {
     SESSION_ENDED,    /* error.kind says whether it failed */
 };
 
+/* Where the agent runs: the target's own container, an ephemeral one, or a helper pod. */
+struct session_place {
+    const char *namespace, *pod, *container;
+};
+
 struct session {
     enum session_state state;
     struct error error; /* why it ended; ERROR_NONE: as asked */
+    bool elsewhere;     /* it never ran, and another method may do better */
+    bool has_shell;     /* its container was seen to have one */
+    bool cut;           /* it ran, and its target is there still: session_resume() may help */
 
     struct loop *loop;
     struct kube_client *client;
@@ -42,8 +52,13 @@ struct session {
     const struct settings *settings;
     const struct backend *backend;
     void *backend_data;
+    struct upload *upload; /* upload.c's: not only its own method puts an agent into a container */
 
-    struct kube_stream *stream; /* the agent's, once the back-end has it */
+    struct session_place place; /* of the agent; set before its stream is opened */
+    char where[400];            /* what messages call the place: container "app" of pod "web" */
+
+    struct kube_stream *stream;  /* the agent's, once the back-end has it */
+    struct kube_stream *retired; /* one that has ended: it cannot be freed in its own event */
     struct capture_reader *reader;
     struct buf complaint;           /* the unfinished last line of standard error */
     char last_complaint[512];       /* the last whole one */
@@ -51,7 +66,8 @@ struct session {
     struct loop_timer *stage_timer; /* how long the present stage may take */
     const char *stage;              /* what is waited for, for the message of the time-out */
     struct loop_timer *heartbeat;
-    bool paused; /* the owner could not take a packet: it stays in the reader */
+    bool paused;    /* the owner could not take a packet: it stays in the reader */
+    uint64_t heard; /* loop_now() when the agent's last bytes came */
 
     /* Takes an item. Return: false when a packet cannot be taken now: it is given again later. */
     bool (*item)(void *data, enum capture_item_kind kind, const struct capture_item *item);
@@ -68,6 +84,14 @@ struct session *session_start(struct kube_client *client, const struct backend *
                               bool (*item)(void *data, enum capture_item_kind kind,
                                            const struct capture_item *item),
                               void *data, struct error *err);
+
+/*
+ * session_resume - begin again after a cut: same target, same method, another agent
+ *
+ * Not from within an event, and only when every item has been given out. Return: 0; -1 with the
+ * error, which is the session's own then.
+ */
+int session_resume(struct session *session, struct error *err);
 
 /* session_stop - ask the agent to write what it still has and to end; at once if it does not
  * capture yet. */
@@ -86,8 +110,12 @@ void session_free(struct session *session);
 
 /* The stage that begins now, and how many milliseconds it may take; NULL: no limit any more. */
 void session_stage(struct session *session, const char *stage, unsigned milliseconds);
+/* Where the agent will run, and what messages call it. */
+void session_set_place(struct session *session, const struct session_place *place);
+/* The stream has ended, but not the session: there will be another. */
+void session_retire_stream(struct session *session);
 /* The first bytes of a capture have come. */
-void session_running(struct session *session, struct capture_reader *reader);
+void session_running(struct session *session);
 void session_packets(struct session *session, const unsigned char *bytes, size_t length);
 void session_complaint(struct session *session, const unsigned char *bytes, size_t length);
 /* It is over: session->error tells how, unless it is given here. Later calls change nothing. */

@@ -3,16 +3,19 @@
 #ifndef KSNIFF_CAPTURE_SETTINGS_H
 #define KSNIFF_CAPTURE_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "capture/filter.h"
 
+struct backend;
 struct capture_format;
 
 struct settings {
     const char *namespace;
-    const char *pod;
+    const char *pod;               /* NULL: the node is the target */
+    const char *node;              /* with pod NULL */
     const char *container;         /* NULL: to be chosen */
     const char *const *interfaces; /* NULL-terminated; none: every interface */
     size_t interface_count;
@@ -26,6 +29,20 @@ struct settings {
     const struct capture_format *format;
     const char *tcpdump_path; /* -l: upload this instead of our agent; NULL: no */
     const char *remote_path;  /* -r; NULL: chosen in the container */
+
+    const struct backend *method; /* NULL: the best that works */
+    bool wait;                    /* for a pod that is Pending */
+    uint64_t wait_timeout;        /* milliseconds, 0: no limit */
+    bool reconnect;               /* take a cut capture up again */
+    bool own_traffic;             /* do not keep the capture's own stream out */
+
+    /* Of the helper pod and the ephemeral container. */
+    const char *image;           /* NULL: to be chosen */
+    const char *node_namespace;  /* of the helper pod; NULL: the target's */
+    const char *service_account; /* NULL: none is mounted */
+    uint64_t creation_timeout;   /* milliseconds, 0: no limit */
+    const char *requests;        /* "cpu=10m,memory=32Mi"; NULL: the default */
+    const char *limits;          /* NULL: the default */
 };
 
 #endif

@@ -8,8 +8,12 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/text.h"
 #include "kube/client.h"
+#include "kube/node.h"
+
+#define WAIT_POLL_MS 500
 
 static int no_container(const struct kube_pod *pod, const char *name, struct error *err)
 {
@@ -23,35 +27,27 @@ static int no_container(const struct kube_pod *pod, const char *name, struct err
     return error_remedy(err, "it has: %s", buf_string(&names));
 }
 
-/* Refuses a pod that has no running process to stand beside. */
+static bool has_ended(const struct kube_pod *pod)
+{
+    return strcmp(pod->phase, "Succeeded") == 0 || strcmp(pod->phase, "Failed") == 0;
+}
+
+/* Refuses a pod that nobody could capture. */
 static int check_pod(const struct kube_pod *pod, struct error *err)
 {
     if (strcmp(pod->os, "windows") == 0)
         return error_set(err, ERROR_TARGET, "pod \"%s\" runs on Windows, which has no AF_PACKET",
                          pod->name);
-    if (strcmp(pod->phase, "Succeeded") == 0 || strcmp(pod->phase, "Failed") == 0) {
+    if (has_ended(pod)) {
         error_set(err, ERROR_TARGET, "pod \"%s\" has ended (%s)", pod->name, pod->phase);
         return error_remedy(err, "there is nothing left to capture");
     }
     if (!*pod->node) {
         error_set(err, ERROR_TARGET, "pod \"%s\" has not been scheduled to a node yet", pod->name);
-        return error_remedy(err, "see: kubectl describe pod %s -n %s", pod->name, pod->namespace);
+        return error_remedy(err, "--wait waits for it; see: kubectl describe pod %s -n %s",
+                            pod->name, pod->namespace);
     }
     return 0;
-}
-
-static int check_container(const struct kube_pod *pod, const struct kube_container *container,
-                           struct error *err)
-{
-    const char *why = container->waiting_reason      ? container->waiting_reason
-                      : container->terminated_reason ? container->terminated_reason
-                                                     : pod->phase;
-
-    if (container->running)
-        return 0;
-    error_set(err, ERROR_TARGET, "container \"%s\" of pod \"%s\" is not running (%s)",
-              container->name, pod->name, why);
-    return error_remedy(err, "see: kubectl describe pod %s -n %s", pod->name, pod->namespace);
 }
 
 static const struct kube_container *default_container(const struct kube_pod *pod)
@@ -65,49 +61,155 @@ static const struct kube_container *default_container(const struct kube_pod *pod
     return annotated ? annotated : pod->container_count > 0 ? &pod->containers[0] : NULL;
 }
 
-int target_resolve(struct kube_client *client, const char *namespace, const char *pod_name,
-                   const char *container, struct target *ret_target, struct error *err)
+/* Takes the pod. Return: 0, or -1 with the error and the pod freed. */
+static int take_pod(struct kube_pod *pod, const char *container, struct target *ret_target,
+                    struct error *err)
 {
-    struct target target = {0};
+    struct target target = {.pod = pod,
+                            .namespace = pod->namespace,
+                            .name = pod->name,
+                            .node_name = pod->node,
+                            .host_network = pod->host_network};
 
-    if (kube_pod_get(client, namespace, pod_name, &target.pod, err) < 0)
-        return -1;
-    if (check_pod(target.pod, err) < 0)
-        goto failed;
-    target.container =
-        container ? kube_pod_container(target.pod, container) : default_container(target.pod);
-    if (!target.container) {
-        no_container(target.pod, container ? container : "", err);
-        goto failed;
+    snprintf(target.label, sizeof(target.label), "pod \"%s\"", pod->name);
+    target.container = container ? kube_pod_container(pod, container) : default_container(pod);
+    if (check_pod(pod, err) == 0 &&
+        (target.container || no_container(pod, container ? container : "", err) == 0)) {
+        *ret_target = target;
+        return 0;
     }
-    if (check_container(target.pod, target.container, err) < 0)
-        goto failed;
-    *ret_target = target;
-    return 0;
-
-failed:
     target_free(&target);
     return -1;
+}
+
+int target_resolve(struct kube_client *client, const char *namespace, const char *name,
+                   const char *container, struct target *ret_target, struct error *err)
+{
+    struct kube_pod *pod;
+
+    if (kube_pod_get(client, namespace, name, &pod, err) < 0)
+        return -1;
+    return take_pod(pod, container, ret_target, err);
+}
+
+/* Lets the loop run for a while. Return: 0, or -1 when interrupted. */
+static int pass_time(struct loop *loop, uint64_t milliseconds, struct error *err)
+{
+    uint64_t end = loop_now() + milliseconds;
+
+    for (uint64_t now = loop_now(); now < end; now = loop_now()) {
+        if (loop_interrupted(loop))
+            return error_set(err, ERROR_INTERRUPTED, "interrupted before the capture had begun");
+        loop_step(loop, (int)(end - now));
+    }
+    return 0;
+}
+
+/* What keeps a pod Pending, in the words of its conditions. */
+static const char *why_pending(const struct kube_pod *pod)
+{
+    size_t i;
+    json_t *condition;
+
+    json_array_foreach(json_object_get(json_object_get(pod->json, "status"), "conditions"), i,
+                       condition)
+    {
+        const char *status = json_string_value(json_object_get(condition, "status"));
+        const char *message = json_string_value(json_object_get(condition, "message"));
+
+        if (status && strcmp(status, "False") == 0 && message)
+            return message;
+    }
+    return pod->phase;
+}
+
+int target_wait(struct kube_client *client, const char *namespace, const char *name,
+                const char *container, uint64_t milliseconds, struct target *ret_target,
+                struct error *err)
+{
+    uint64_t end = milliseconds ? loop_now() + milliseconds : UINT64_MAX;
+    bool said = false;
+
+    for (;;) {
+        struct kube_pod *pod;
+
+        if (kube_pod_get(client, namespace, name, &pod, err) < 0)
+            return -1;
+        if (strcmp(pod->phase, "Pending") != 0)
+            return take_pod(pod, container, ret_target, err);
+        if (!said)
+            log_info("waiting for pod '%s': %s", name, why_pending(pod));
+        said = true;
+        int result = 0;
+        if (loop_now() >= end) {
+            error_set(err, ERROR_TIMEOUT, "pod \"%s\" is still Pending: %s", name,
+                      why_pending(pod));
+            result = error_remedy(err, "see: kubectl describe pod %s -n %s", name, namespace);
+        }
+        kube_pod_free(pod);
+        if (result < 0 || pass_time(kube_client_loop(client), WAIT_POLL_MS, err) < 0)
+            return -1;
+    }
+}
+
+int target_of_node(struct kube_client *client, const char *name, struct target *ret_target,
+                   struct error *err)
+{
+    struct kube_node *node;
+
+    if (kube_node_get(client, name, &node, err) < 0)
+        return -1;
+    if (strcmp(node->os, "windows") == 0 || node->virtual) {
+        error_set(err, ERROR_TARGET, "node \"%s\" %s", name,
+                  node->virtual ? "is a virtual kubelet: it has no network of its own"
+                                : "runs Windows, which has no AF_PACKET");
+        kube_node_free(node);
+        return -1;
+    }
+    *ret_target = (struct target){.namespace = "",
+                                  .name = node->name,
+                                  .node_name = node->name,
+                                  .node = node,
+                                  .host_network = true};
+    snprintf(ret_target->label, sizeof(ret_target->label), "node \"%s\"", name);
+    return 0;
 }
 
 void target_free(struct target *target)
 {
     kube_pod_free(target->pod);
+    kube_node_free(target->node);
     *target = (struct target){0};
 }
 
-char *target_node_machine(struct kube_client *client, const struct target *target)
+void target_learn_node(struct kube_client *client, struct target *target)
 {
-    cleanup_free char *path = text_format("/api/v1/nodes/%s", target->pod->node);
-    json_t *node = NULL;
-    char *machine = NULL;
+    struct error err;
 
-    if (!path || kube_request(client, "GET", path, NULL, NULL, &node, NULL) < 0)
-        return NULL;
-    const char *said = json_string_value(json_object_get(
-        json_object_get(json_object_get(node, "status"), "nodeInfo"), "architecture"));
-    if (said)
-        machine = strdup(said);
-    json_decref(node);
-    return machine;
+    if (!target->node && kube_node_get(client, target->node_name, &target->node, &err) < 0)
+        log_debug("the node's object is not to be had: %s", err.text);
+}
+
+int target_still_there(struct kube_client *client, const struct target *target, bool *ret_running,
+                       struct error *err)
+{
+    struct kube_pod *pod;
+    int result = 0;
+
+    *ret_running = true;
+    if (!target->pod)
+        return 0;
+    if (kube_pod_get(client, target->namespace, target->name, &pod, err) < 0)
+        return -1;
+    const struct kube_container *container = kube_pod_container(pod, target->container->name);
+    *ret_running = container && container->running;
+    if (strcmp(pod->uid, target->pod->uid) != 0)
+        result =
+            error_set(err, ERROR_TARGET,
+                      "pod \"%s\" was deleted; there is another one of that name", target->name);
+    else if (has_ended(pod))
+        result =
+            error_set(err, ERROR_TARGET, "pod \"%s\" has ended (%s)", target->name, pod->phase);
+    kube_pod_free(pod);
+    return result;
 }

@@ -3,11 +3,14 @@
  * The upload method: one exec in the target container. A shell script (upload.sh) finds a place,
  * says how it takes the agent, takes it from standard input, and runs it; from then on the exec's
  * streams are the agent's. Where there is no shell but a tar, tar puts the file in place in an exec
- * of its own, and a second exec runs it.
+ * of its own, and a second exec runs it. The ephemeral method brings its agent in the same way, and
+ * keeps the file.
  *
  * Each stage has its own time-out: an exec whose process ends without having read its stdin may
  * never tell its end.
  */
+#include "capture/upload.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +20,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "capture/agent_binary.h"
+#include "capture/agent_exec.h"
 #include "capture/backend.h"
 #include "capture/command.h"
 #include "capture/session.h"
@@ -25,6 +29,7 @@
 #include "capture/target.h"
 #include "common/agent.h"
 #include "kube/client.h"
+#include "kube/node.h"
 #include "kube/pod.h"
 #include "kube/stream.h"
 
@@ -43,12 +48,13 @@ enum stage {
     STAGE_SENDING,   /* the executable is on its way */
     STAGE_CAPTURING, /* what comes is the capture */
     STAGE_TAR,       /* tar is unpacking it */
-    STAGE_TAR_DONE,  /* tar has ended: run what it unpacked */
 };
 
 struct upload {
     enum stage stage;
-    char name[32]; /* of the file, where only its directory is given */
+    bool keep;             /* the file stays, for captures to come */
+    uint64_t memory_limit; /* bytes, of the container */
+    char name[32];         /* of the file, where only its directory is given */
     const char *places[PLACES_MAX];
     size_t place_count;
     struct buf hello;
@@ -59,8 +65,7 @@ struct upload {
     bool octal;           /* as lines for printf */
     bool sized;           /* the size has been sent */
 
-    size_t tar_place;             /* the place that is being tried */
-    struct kube_stream *finished; /* tar's exec, to be freed outside of its events */
+    size_t tar_place; /* the place that is being tried */
 };
 
 extern const char upload_script[]; /* generated from upload.sh */
@@ -114,60 +119,73 @@ static void choose_places(struct upload *upload, const struct session *session)
     add_place(upload, ".");
 }
 
-static int open_stream(struct session *session, const char *const *command,
-                       const struct kube_stream_events *events, struct error *err)
-{
-    const struct kube_exec exec = {
-        .namespace = session->target->pod->namespace,
-        .pod = session->target->pod->name,
-        .container = session->target->container->name,
-        .command = command,
-    };
-
-    session->stream = kube_stream_open(session->client, &exec, events, session, err);
-    return session->stream ? 0 : -1;
-}
-
 static int open_shell(struct session *session, struct error *err)
 {
-    struct upload *upload = session->backend_data;
+    struct upload *upload = session->upload;
     const char *command[COMMAND_MAX + PLACES_MAX + 8] = {"sh", "-c", upload_script, "ksniff"};
     struct command agent;
     size_t used = 4;
 
-    command[used++] = session->settings->tcpdump_path ? "tcpdump" : "agent";
+    command[used++] = upload->keep ? "keep" : session->settings->tcpdump_path ? "tcpdump" : "agent";
     command[used++] = upload->name;
     for (size_t i = 0; i < upload->place_count; i++)
         command[used++] = upload->places[i];
     command[used++] = "--";
-    if (command_build(&agent, session->settings, session->target->container, err) < 0)
+    if (command_build(&agent, session->settings, upload->memory_limit, err) < 0)
         return -1;
     for (size_t i = 0; i < agent.count; i++)
         command[used++] = agent.words[i];
     command[used] = NULL;
     upload->stage = STAGE_HELLO;
-    int result = open_stream(session, command, &upload_events, err);
+    int result = agent_exec_open(session, command, &upload_events, err);
     command_free(&agent);
     return result;
 }
 
-static int start(struct session *session, struct error *err)
+/* A new upload; one from before a cut is forgotten. */
+static struct upload *new_upload(struct session *session, struct error *err)
 {
     struct upload *upload = calloc(1, sizeof(*upload));
     unsigned char random[4];
 
+    upload_release(session);
     if (!upload || getentropy(random, sizeof(random)) < 0) {
         free(upload);
-        return error_set(err, ERROR_INTERNAL, "out of memory");
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return NULL;
     }
-    session->backend_data = upload;
+    session->upload = upload;
     buf_init(&upload->hello, HELLO_MAX);
     snprintf(upload->name, sizeof(upload->name), ".ksniff-%02x%02x%02x%02x", random[0], random[1],
              random[2], random[3]);
+    return upload;
+}
+
+static int start(struct session *session, struct error *err)
+{
+    const struct target *target = session->target;
+    const struct session_place place = {target->namespace, target->name, target->container->name};
+    struct upload *upload = new_upload(session, err);
+
+    if (!upload)
+        return -1;
+    session_set_place(session, &place);
+    upload->memory_limit = target->container->memory_limit;
     if (session->settings->tcpdump_path &&
         read_tcpdump(upload, session->settings->tcpdump_path, err) < 0)
         return -1;
     choose_places(upload, session);
+    return open_shell(session, err);
+}
+
+int upload_start_keeping(struct session *session, const char *path, struct error *err)
+{
+    struct upload *upload = new_upload(session, err);
+
+    if (!upload)
+        return -1;
+    upload->keep = true;
+    add_place(upload, path);
     return open_shell(session, err);
 }
 
@@ -206,7 +224,7 @@ static int send_piece(struct session *session, struct upload *upload)
 /* Gives the stream as much as it may queue. Called again when that is on its way. */
 static void send_more(struct session *session)
 {
-    struct upload *upload = session->backend_data;
+    struct upload *upload = session->upload;
     struct error err;
     int result = 0;
 
@@ -233,7 +251,7 @@ static void send_more(struct session *session)
 static void on_drained(void *data)
 {
     struct session *session = data;
-    struct upload *upload = session->backend_data;
+    struct upload *upload = session->upload;
 
     if (upload->stage == STAGE_SENDING && upload->sent < upload->length)
         send_more(session);
@@ -241,7 +259,7 @@ static void on_drained(void *data)
 
 static int choose_agent(struct session *session, const char *machine, struct error *err)
 {
-    struct upload *upload = session->backend_data;
+    struct upload *upload = session->upload;
     const struct agent_binary *agent = agent_binary_find(*machine ? machine : "amd64");
 
     if (upload->bytes)
@@ -258,19 +276,23 @@ static int choose_agent(struct session *session, const char *machine, struct err
 /* The shell is ready: "ksniff HOW MACHINE". */
 static void on_hello(struct session *session, const char *line)
 {
-    struct upload *upload = session->backend_data;
+    struct upload *upload = session->upload;
     char how[16] = "", machine[32] = "";
     struct error err;
 
     if (sscanf(line, "ksniff %15s %31s", how, machine) < 1) {
-        error_set(&err, ERROR_PROTOCOL, "container \"%s\": its shell says \"%s\"",
-                  session->target->container->name, line);
+        error_set(&err, ERROR_PROTOCOL, "%s: its shell says \"%s\"", session->where, line);
         session_end(session, &err);
         return;
     }
+    session->has_shell = true;
     log_debug("the container takes the agent with %s; its machine is '%s'", how, machine);
     upload->octal = strcmp(how, "printf") == 0;
     upload->stage = STAGE_SENDING;
+    if (strcmp(how, "ready") == 0) {
+        session_stage(session, "the start of the agent", START_MS);
+        return;
+    }
     if (choose_agent(session, machine, &err) < 0)
         session_end(session, &err);
     else
@@ -279,29 +301,10 @@ static void on_hello(struct session *session, const char *line)
 
 /* ---- what comes back ---- */
 
-static void begin_capturing(struct session *session)
-{
-    struct upload *upload = session->backend_data;
-    struct capture_reader *reader = session->settings->tcpdump_path
-                                        ? capture_reader_pcap(session->settings->interface_count
-                                                                  ? session->settings->interfaces[0]
-                                                                  : "any")
-                                        : capture_reader_pcapng();
-    struct error err;
-
-    if (!reader) {
-        error_set(&err, ERROR_INTERNAL, "out of memory");
-        session_end(session, &err);
-        return;
-    }
-    upload->stage = STAGE_CAPTURING;
-    session_running(session, reader);
-}
-
 /* Takes the line of the hello, byte by byte: what stands behind it belongs to the capture. */
 static size_t take_hello(struct session *session, const unsigned char *bytes, size_t length)
 {
-    struct upload *upload = session->backend_data;
+    struct upload *upload = session->upload;
 
     for (size_t i = 0; i < length; i++) {
         if (bytes[i] == '\n') {
@@ -320,7 +323,7 @@ static void on_output(void *data, enum kube_channel channel, const unsigned char
                       size_t length)
 {
     struct session *session = data;
-    struct upload *upload = session->backend_data;
+    struct upload *upload = session->upload;
 
     if (session->state == SESSION_ENDED)
         return;
@@ -336,22 +339,16 @@ static void on_output(void *data, enum kube_channel channel, const unsigned char
     }
     if (length == 0 || session->state == SESSION_ENDED)
         return;
-    if (upload->stage == STAGE_SENDING)
-        begin_capturing(session);
+    if (upload->stage == STAGE_SENDING) {
+        upload->stage = STAGE_CAPTURING;
+        session_running(session);
+    }
     session_packets(session, bytes, length);
 }
 
 static void on_opened(void *data)
 {
-    struct session *session = data;
-    struct upload *upload = session->backend_data;
-
-    if (upload->stage == STAGE_TAR_DONE) {
-        upload->stage = STAGE_SENDING; /* it is there already: the next bytes are the capture */
-        session_stage(session, "the start of the agent", START_MS);
-    } else {
-        session_stage(session, "the shell's answer", HELLO_MS);
-    }
+    session_stage(data, "the shell's answer", HELLO_MS);
 }
 
 /* Did the runtime find no such program in the container? containerd, CRI-O and Docker word it so.
@@ -364,23 +361,9 @@ static bool no_such_program(const struct kube_exit *exit)
             strstr(exit->message, "not found in $PATH"));
 }
 
-static int open_tar(struct session *session, struct error *err);
-
 static void on_closed(void *data, const struct kube_exit *exit, const struct error *err)
 {
-    struct session *session = data;
-    struct upload *upload = session->backend_data;
-    struct error tar_error;
-
-    if (upload->stage == STAGE_HELLO && no_such_program(exit) && session->state != SESSION_ENDED) {
-        log_debug("container '%s' has no shell: trying tar", session->target->container->name);
-        upload->finished = session->stream;
-        session->stream = NULL;
-        if (open_tar(session, &tar_error) < 0)
-            session_end(session, &tar_error);
-        return;
-    }
-    session_closed(session, exit, err);
+    session_closed(data, exit, err);
 }
 
 static const struct kube_stream_events upload_events = {
@@ -392,7 +375,7 @@ static const struct kube_stream_events upload_events = {
  */
 static void send_archive(struct session *session, struct kube_stream *stream)
 {
-    struct upload *upload = session->backend_data;
+    struct upload *upload = session->upload;
     size_t length;
     cleanup_free unsigned char *archive =
         tar_of_executable(upload->name, upload->bytes, upload->length, &length);
@@ -424,50 +407,39 @@ static void on_tar_output(void *data, enum kube_channel channel, const unsigned 
 /* Runs what tar has unpacked, directly. */
 static int run_unpacked(struct session *session, struct error *err)
 {
-    struct upload *upload = session->backend_data;
-    const char *command[COMMAND_MAX + 4];
+    struct upload *upload = session->upload;
     cleanup_free char *path = text_format("%s/%s", upload->places[upload->tar_place], upload->name);
-    struct command agent;
-    size_t used = 0;
+    const char *const more[] = {"-u", path, NULL};
 
     if (!path)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (command_build(&agent, session->settings, session->target->container, err) < 0)
-        return -1;
-    command[used++] = path;
-    for (size_t i = 0; i < agent.count; i++)
-        command[used++] = agent.words[i];
-    command[used++] = "-u";
-    command[used++] = path;
-    command[used] = NULL;
-    upload->stage = STAGE_TAR_DONE;
-    int result = open_stream(session, command, &upload_events, err);
-    command_free(&agent);
-    return result;
+    upload->stage = STAGE_CAPTURING;
+    return agent_exec_start(session, path, more, upload->memory_limit, err);
 }
 
-static int no_tool(const struct session *session, struct error *err)
+static int no_tool(struct session *session, struct error *err)
 {
-    error_set(err, ERROR_TARGET, "container \"%s\" of pod \"%s\" has neither a shell nor tar",
-              session->target->container->name, session->target->pod->name);
+    session->elsewhere = true;
+    error_set(err, ERROR_TARGET, "%s has neither a shell nor tar", session->where);
     return error_remedy(err,
                         "capture from the node instead with -p, or choose another container of "
                         "the pod with -c: they share one network");
 }
 
-static int no_place(const struct session *session, struct error *err)
+static int no_place(struct session *session, struct error *err)
 {
-    error_set(err, ERROR_TARGET,
-              "container \"%s\" of pod \"%s\" has no directory that can be written to",
-              session->target->container->name, session->target->pod->name);
+    session->elsewhere = true;
+    error_set(err, ERROR_TARGET, "%s has no directory that can be written to", session->where);
     return error_remedy(err, "capture from the node instead with -p, choose another container with "
                              "-c, or name a writable path with -r");
 }
 
+static int open_tar(struct session *session, struct error *err);
+
 static void on_tar_closed(void *data, const struct kube_exit *exit, const struct error *err)
 {
     struct session *session = data;
-    struct upload *upload = session->backend_data;
+    struct upload *upload = session->upload;
     struct error failure;
 
     if (session->state == SESSION_ENDED)
@@ -481,10 +453,7 @@ static void on_tar_closed(void *data, const struct kube_exit *exit, const struct
         session_closed(session, exit, err);
         return;
     }
-    upload->stage = STAGE_TAR_DONE;
-    kube_stream_free(upload->finished);
-    upload->finished = session->stream;
-    session->stream = NULL;
+    session_retire_stream(session);
     if (exit->code != 0)
         upload->tar_place++;
     if ((exit->code == 0 ? run_unpacked(session, &failure) : open_tar(session, &failure)) < 0)
@@ -497,103 +466,102 @@ static const struct kube_stream_events tar_events = {
 /* Unpacks the executable into the next place. */
 static int open_tar(struct session *session, struct error *err)
 {
-    struct upload *upload = session->backend_data;
-    cleanup_free char *machine = NULL;
+    struct upload *upload = session->upload;
 
     if (session->settings->tcpdump_path) {
-        error_set(err, ERROR_TARGET, "container \"%s\" has no shell to run a tcpdump in",
-                  session->target->container->name);
+        error_set(err, ERROR_TARGET, "%s has no shell to run a tcpdump in", session->where);
         return error_remedy(err, "leave out -l");
     }
     if (upload->tar_place == upload->place_count)
         return no_place(session, err);
     if (!upload->bytes) {
         /* Without a shell nobody inside can say what machine it is. */
-        machine = target_node_machine(session->client, session->target);
-        if (choose_agent(session, machine ? machine : "", err) < 0)
+        struct kube_node *node = NULL;
+        bool asked = kube_node_get(session->client, session->target->node_name, &node, NULL) == 0;
+        int chosen = choose_agent(session, asked ? node->architecture : "", err);
+
+        kube_node_free(node);
+        if (chosen < 0)
             return -1;
     }
     const char *const command[] = {"tar", "-xf", "-", "-C", upload->places[upload->tar_place],
                                    NULL};
     upload->stage = STAGE_TAR;
     session_stage(session, "the start of tar", HELLO_MS);
-    return open_stream(session, command, &tar_events, err);
+    return agent_exec_open(session, command, &tar_events, err);
 }
 
 /* ---- the back-end's table ---- */
 
-static void stop(struct session *session)
+/* Without a shell: perhaps there is a tar. */
+static bool again(struct session *session, const struct kube_exit *exit)
 {
-    static const char end[] = {AGENT_STOP, AGENT_HEARTBEAT};
+    struct error err;
 
-    kube_stream_send(session->stream, end, sizeof(end));
-    kube_stream_close_stdin(session->stream);
+    if (session->upload->stage != STAGE_HELLO || session->upload->keep || !no_such_program(exit))
+        return false;
+    log_debug("%s has no shell: trying tar", session->where);
+    session_retire_stream(session);
+    if (open_tar(session, &err) < 0)
+        session_end(session, &err);
+    return true;
 }
 
-static void heartbeat(struct session *session)
+bool upload_explain(struct session *session, const struct kube_exit *exit, struct error *err)
 {
-    static const char beat[] = {AGENT_HEARTBEAT};
-
-    kube_stream_send(session->stream, beat, sizeof(beat));
-}
-
-static bool explain(const struct session *session, const struct kube_exit *exit, struct error *err)
-{
-    const char *container = session->target->container->name, *pod = session->target->pod->name;
-
     if (exit->kind != KUBE_EXIT_CODE)
         return false;
+    session->elsewhere = true;
+    session->has_shell =
+        session->has_shell || (exit->code >= EXIT_NO_PLACE && exit->code <= EXIT_NO_CHMOD);
     switch (exit->code) {
     case EXIT_NO_PLACE:
         no_place(session, err);
         return true;
     case EXIT_CUT_SHORT:
-        error_set(err, ERROR_NETWORK, "the agent did not come whole into container \"%s\"",
-                  container);
+        error_set(err, ERROR_NETWORK, "the agent did not come whole into %s", session->where);
         error_remedy(err, "is there room where it was put? another path can be named with -r");
         return true;
     case EXIT_NOEXEC:
-        error_set(
-            err, ERROR_TARGET,
-            "container \"%s\" of pod \"%s\" lets nothing be executed from where it lets files "
-            "be written (noexec)",
-            container, pod);
+        error_set(err, ERROR_TARGET,
+                  "%s lets nothing be executed from where it lets files be written (noexec)",
+                  session->where);
         error_remedy(err, "capture from the node instead with -p, or name a path with -r");
         return true;
     case EXIT_NO_CHMOD:
-        error_set(err, ERROR_TARGET, "container \"%s\" of pod \"%s\" has no chmod", container, pod);
+        error_set(err, ERROR_TARGET, "%s has no chmod", session->where);
         error_remedy(err, "capture from the node instead with -p");
         return true;
     case 126:
     case 127:
-        error_set(err, ERROR_TARGET,
-                  "the agent cannot be executed in container \"%s\" of pod \"%s\": %s", container,
-                  pod, session->last_complaint);
+        error_set(err, ERROR_TARGET, "the agent cannot be executed in %s: %s", session->where,
+                  session->last_complaint);
         error_remedy(err, "capture from the node instead with -p");
         return true;
     default:
+        session->elsewhere = false;
         return false;
     }
 }
 
-static void release(struct session *session)
+void upload_release(struct session *session)
 {
-    struct upload *upload = session->backend_data;
+    struct upload *upload = session->upload;
 
     if (!upload)
         return;
-    kube_stream_free(upload->finished);
     buf_free(&upload->hello);
     free(upload->owned);
     free(upload);
-    session->backend_data = NULL;
+    session->upload = NULL;
 }
 
 const struct backend backend_upload = {
     .name = "upload",
     .start = start,
-    .stop = stop,
-    .heartbeat = heartbeat,
-    .explain = explain,
-    .release = release,
+    .stop = agent_exec_stop,
+    .heartbeat = agent_exec_heartbeat,
+    .again = again,
+    .explain = upload_explain,
+    .release = upload_release,
 };

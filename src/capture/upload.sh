@@ -2,6 +2,8 @@
 # Takes an executable from standard input, runs it with the ARGUMENTs, and leaves nothing behind.
 #
 # MODE agent: the executable watches standard input itself. MODE tcpdump: it does not; this does.
+# MODE keep: as agent, but PATH is the file itself, which stays and is run at once if it is there
+# already ("ksniff ready"); it appears there whole.
 # NAME: the file's name where a PATH is a directory. PATHs are tried in turn.
 # Says "ksniff HOW MACHINE" when it is ready; then standard input brings the size in bytes as a line
 # and the executable, as bytes (HOW is head or dd) or as lines for printf, with a dot as the last.
@@ -12,6 +14,15 @@
 umask 077
 mode=$1 name=$2 code=80 f=
 shift 2
+if [ "$mode" = keep ]; then
+    keep=$1
+    shift 2
+    if [ -x "$keep" ]; then
+        echo "ksniff ready"
+        exec "$keep" "$@"
+    fi
+    set -- "$keep.$$" -- "$@"
+fi
 command -v chmod >/dev/null 2>&1 || exit 83
 while [ "$1" != -- ]; do
     t=$1
@@ -47,6 +58,9 @@ if read -r size; then
     if [ "$(wc -c 2>/dev/null <"$f" || echo "$size")" -eq "$size" ]; then
         if [ "$mode" = agent ]; then
             "$f" "$@" -u "$f"
+            code=$?
+        elif [ "$mode" = keep ]; then
+            mv "$f" "$keep" && exec "$keep" "$@"
             code=$?
         else
             exec 3<&0

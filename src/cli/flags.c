@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "capture/helper.h"
 #include "cli/options.h"
 #include "common/agent.h"
 
@@ -125,6 +126,16 @@ SETTER(duration, take_duration, duration)
 SETTER(max_size, take_size, max_size)
 SETTER(buffer_size, take_size, buffer_size)
 SETTER(quiet, take_bool, quiet)
+SETTER(privileged, take_bool, privileged)
+SETTER(image, take_text, image)
+SETTER(node_namespace, take_label, node_namespace)
+SETTER(service_account, take_text, service_account)
+SETTER(tcpdump_image, take_text, tcpdump_image)
+SETTER(socket, take_text, socket)
+SETTER(pod_creation_timeout, take_duration, pod_creation_timeout)
+SETTER(no_reconnect, take_bool, no_reconnect)
+SETTER(include_own_traffic, take_bool, include_own_traffic)
+SETTER(all_namespaces, take_bool, all_namespaces)
 SETTER(context, take_text, kube.context)
 SETTER(kubeconfig, take_text, kube.kubeconfig)
 SETTER(cluster, take_text, kube.cluster)
@@ -256,28 +267,72 @@ static int set_completion(struct options *options, const char *value, const char
     return expected(err, as, value, "bash, zsh, fish or words");
 }
 
-/* The node method's flags: known, so that nobody takes them for a mistake of typing. */
-static int refuse_node_method(struct options *options, const char *value, const char *as,
-                              struct error *err)
+static int set_method(struct options *options, const char *value, const char *as, struct error *err)
 {
-    (void)options;
-    (void)value;
-    error_set(err, ERROR_USAGE, "%s belongs to the node method, which this version does not have",
-              as);
-    return error_remedy(err, "without it the agent is uploaded into the container");
+    static const char *const methods[] = {"upload", "node", "ephemeral"};
+
+    options->method = NULL;
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (strcmp(value, methods[i]) == 0)
+            options->method = methods[i];
+    if (!options->method && strcmp(value, "auto") != 0)
+        return expected(err, as, value, "auto, upload, node or ephemeral");
+    return 0;
 }
 
-static int refuse_privileged(struct options *options, const char *value, const char *as,
-                             struct error *err)
+/* A ResourceList as `kubectl run` once took it. */
+static int take_resources(const char **field, const char *value, const char *as, struct error *err)
+{
+    json_t *list = helper_resources(value);
+
+    if (!list)
+        return expected(err, as, value, "quantities such as cpu=100m,memory=64Mi");
+    json_decref(list);
+    *field = value;
+    return 0;
+}
+
+static int set_requests(struct options *options, const char *value, const char *as,
+                        struct error *err)
+{
+    return take_resources(&options->requests, value, as, err);
+}
+
+static int set_limits(struct options *options, const char *value, const char *as, struct error *err)
+{
+    return take_resources(&options->limits, value, as, err);
+}
+
+static int set_wait(struct options *options, const char *value, const char *as, struct error *err)
+{
+    if (parse_bool(value, &options->wait) == 0)
+        return 0;
+    options->wait = true;
+    return take_duration(&options->wait_timeout, value, as, err);
+}
+
+static int set_check(struct options *options, const char *value, const char *as, struct error *err)
+{
+    bool on = true;
+
+    options->check_json = strcmp(value, "json") == 0;
+    if (!options->check_json && parse_bool(value, &on) < 0)
+        return expected(err, as, value, "json, or nothing");
+    options->action = on ? OPTIONS_CHECK : OPTIONS_SNIFF;
+    return 0;
+}
+
+static int set_cleanup(struct options *options, const char *value, const char *as,
+                       struct error *err)
 {
     bool on = false;
 
     if (take_bool(&on, value, as, err) < 0)
         return -1;
-    return on ? refuse_node_method(options, value, as, err) : 0;
+    if (on)
+        options->action = OPTIONS_CLEANUP;
+    return 0;
 }
-
-#define REFUSED_HELP "of the node method, which this version does not have"
 
 /* ---- the table ---- */
 
@@ -322,16 +377,50 @@ const struct flag flags[] = {
      "where in the container the agent is put; default: the first place that can be written to and "
      "executed from",
      set_remote_tcpdump_path},
-    {"privileged", 'p', FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, P "PRIVILEGED", REFUSED_HELP,
-     refuse_privileged},
-    {"image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", NULL, REFUSED_HELP, refuse_node_method},
-    {"tcpdump-image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", NULL, REFUSED_HELP,
-     refuse_node_method},
-    {"socket", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", NULL, REFUSED_HELP, refuse_node_method},
-    {"serviceaccount", 's', FLAG_VALUE, FLAG_GROUP_METHOD, "NAME", NULL, REFUSED_HELP,
-     refuse_node_method},
-    {"pod-creation-timeout", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "TIME", NULL, REFUSED_HELP,
-     refuse_node_method},
+    {"method", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "METHOD", NULL,
+     "auto, upload (the agent into the container), node (a helper pod on its node) or ephemeral "
+     "(an "
+     "ephemeral container in the pod); default: auto, the first of them that works",
+     set_method},
+    {"privileged", 'p', FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, P "PRIVILEGED",
+     "the same as --method node", set_privileged},
+    {"image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", P "IMAGE",
+     "of the helper pod, or of the ephemeral container (which needs a shell); default: one that "
+     "the "
+     "node has already",
+     set_image},
+    {"node-namespace", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "NAMESPACE", NULL,
+     "where the helper pod is made, if not in the pod's namespace (Pod Security may forbid it "
+     "there)",
+     set_node_namespace},
+    {"serviceaccount", 's', FLAG_VALUE, FLAG_GROUP_METHOD, "NAME", NULL,
+     "the helper pod's service account; default: none is mounted", set_service_account},
+    {"requests", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "LIST", NULL,
+     "the helper pod's resource requests; default: cpu=10m,memory=32Mi", set_requests},
+    {"limits", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "LIST", NULL,
+     "the helper pod's resource limits; default: cpu=1, and memory for the ring", set_limits},
+    {"pod-creation-timeout", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "TIME", NULL,
+     "how long the helper pod, or the ephemeral container, may take to start; default: 1m; 0: no "
+     "limit",
+     set_pod_creation_timeout},
+    {"tcpdump-image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", P "TCPDUMP_IMAGE",
+     "not needed any more: taken for compatibility", set_tcpdump_image},
+    {"socket", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", NULL,
+     "not needed any more: taken for compatibility", set_socket},
+    {"wait", 0, FLAG_OPTION, FLAG_GROUP_METHOD, "TIME", NULL,
+     "wait for a pod that is Pending, at most so long", set_wait},
+    {"no-reconnect", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
+     "end when the stream is cut, instead of taking the capture up again", set_no_reconnect},
+    {"include-own-traffic", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
+     "of a node's interfaces: capture this capture's own stream too", set_include_own_traffic},
+    {"check", 0, FLAG_OPTION, FLAG_GROUP_METHOD, "json", NULL,
+     "do not capture, but tell which methods would work and what stands in the way of the others",
+     set_check},
+    {"cleanup", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
+     "do not capture, but remove helper pods that killed clients have left and that serve nobody",
+     set_cleanup},
+    {"all-namespaces", 'A', FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
+     "with --cleanup: in all namespaces", set_all_namespaces},
     {"namespace", 'n', FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAMESPACE",
      "KUBECTL_PLUGINS_CURRENT_NAMESPACE",
      "the pod's namespace; default: the context's, else \"default\"", set_namespace},

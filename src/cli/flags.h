@@ -25,6 +25,7 @@ enum flag_group {
 enum flag_kind {
     FLAG_VALUE,  /* takes a value */
     FLAG_SWITCH, /* true, false, or none, which is true */
+    FLAG_OPTION, /* a switch that takes another value too, behind "=" */
 };
 
 struct flag {
@@ -36,7 +37,7 @@ struct flag {
     const char *environment; /* the variable that is read where the flag is not given; NULL: none */
     const char *help;        /* one sentence */
     /*
-     * Takes a value into the options. @value of a switch is "true" or "false".
+     * Takes a value into the options. @value of a switch without one is "true".
      * Return: 0; -1 with the error, whose text speaks of @as ("--count", or the variable's name).
      */
     int (*set)(struct options *options, const char *value, const char *as, struct error *err);

@@ -63,7 +63,7 @@ static void print_flag(const struct flag *flag)
     column += (size_t)(flag->letter ? printf("  -%c, ", flag->letter) : printf("      "));
     column += (size_t)printf("--%s", flag->name);
     if (flag->metavar)
-        column += (size_t)printf(" %s", flag->metavar);
+        column += (size_t)printf(flag->kind == FLAG_OPTION ? "[=%s]" : " %s", flag->metavar);
     column += (size_t)printf(" ");
     print_wrapped(flag->help, column);
     if (flag->environment)
@@ -73,7 +73,7 @@ static void print_flag(const struct flag *flag)
 static void print_help(void)
 {
     printf("Show the network traffic of a Kubernetes pod, live, in Wireshark or in a file.\n\n"
-           "Usage:\n  kubectl sniff POD [flags]\n");
+           "Usage:\n  kubectl sniff POD [flags]\n  kubectl sniff node/NODE [flags]\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         printf("\n%s:\n", groups[group]);
         for (size_t i = 0; i < flag_count; i++)
@@ -111,7 +111,7 @@ static void print_man_flag(const struct flag *flag)
     print_man_text(flag->name);
     printf("\\fR");
     if (flag->metavar)
-        printf(" \\fI%s\\fR", flag->metavar);
+        printf(flag->kind == FLAG_OPTION ? "[=\\fI%s\\fR]" : " \\fI%s\\fR", flag->metavar);
     putchar('\n');
     print_man_text(flag->help);
     putchar('\n');
@@ -182,7 +182,7 @@ struct line {
 
 static void line_add_value(struct line *line, const struct flag *flag, const char *value)
 {
-    bool is_switch = flag->kind == FLAG_SWITCH;
+    bool is_switch = flag->kind != FLAG_VALUE;
 
     if (flag->group != FLAG_GROUP_CLUSTER)
         return;
@@ -201,7 +201,7 @@ static void line_add_flag(struct line *line, const struct flag *flag, const char
         return;
     if (attached)
         line_add_value(line, flag, attached);
-    else if (flag->kind == FLAG_SWITCH)
+    else if (flag->kind != FLAG_VALUE)
         line_add_value(line, flag, "true");
     else
         line->pending = flag;
@@ -294,6 +294,10 @@ static void complete_value(const struct line *line, const struct flag *flag, con
     } else {
         if (is_metavar(flag, "FORMAT"))
             puts("pcapng\npcap");
+        else if (is_metavar(flag, "METHOD"))
+            puts("auto\nupload\nnode\nephemeral");
+        else if (is_metavar(flag, "json"))
+            puts("json");
         else if (flag->kind == FLAG_SWITCH)
             puts("true\nfalse");
         puts(COMPLETE_NO_MORE);

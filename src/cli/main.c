@@ -9,7 +9,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "capture/backend.h"
 #include "capture/capture.h"
+#include "capture/cleanup.h"
 #include "capture/settings.h"
 #include "cli/help.h"
 #include "cli/options.h"
@@ -19,8 +21,8 @@
 #define EXIT_USAGE       2
 #define EXIT_INTERRUPTED 130
 
-/* Kubernetes names of the target, without "pod/" before it. */
-static const char *pod_name(const char *target)
+/* The target's name, without "pod/" or "node/" before it. */
+static const char *bare_name(const char *target)
 {
     const char *slash = strchr(target, '/');
 
@@ -40,12 +42,41 @@ static const struct capture_format *choose_format(const struct options *options)
 
 static void log_settings(const struct settings *settings)
 {
-    log_info("sniffing on pod: '%s' [namespace: '%s', container: '%s', filter: '%s', interface: "
-             "'%s%s']",
-             settings->pod, settings->namespace, settings->container ? settings->container : "",
-             settings->filter_text ? settings->filter_text : "",
-             settings->interface_count ? settings->interfaces[0] : "any",
-             settings->interface_count > 1 ? ", ..." : "");
+    if (settings->pod)
+        log_info(
+            "sniffing on pod: '%s' [namespace: '%s', container: '%s', filter: '%s', interface: "
+            "'%s%s']",
+            settings->pod, settings->namespace, settings->container ? settings->container : "",
+            settings->filter_text ? settings->filter_text : "",
+            settings->interface_count ? settings->interfaces[0] : "any",
+            settings->interface_count > 1 ? ", ..." : "");
+    else
+        log_info("sniffing on node: '%s' [filter: '%s', interface: '%s%s']", settings->node,
+                 settings->filter_text ? settings->filter_text : "",
+                 settings->interface_count ? settings->interfaces[0] : "any",
+                 settings->interface_count > 1 ? ", ..." : "");
+}
+
+static void log_unneeded(const char *flag, const char *value)
+{
+    if (value)
+        log_info("%s is not needed any more: it has no effect", flag);
+}
+
+/* Does what the options ask for, once the API server can be spoken to. Return: the exit code, or
+ * -1 with the error. */
+static int act(struct kube_client *client, const struct options *options, struct settings *settings,
+               struct sink *sink, struct error *err)
+{
+    switch (options->action) {
+    case OPTIONS_CHECK:
+        return capture_check(client, settings, options->check_json, err);
+    case OPTIONS_CLEANUP:
+        return cleanup_run(client, options->all_namespaces ? NULL : settings->namespace, err);
+    default:
+        log_settings(settings);
+        return capture_run(client, settings, sink, log_is_terminal() && !options->quiet, err);
+    }
 }
 
 /* Everything from the kubeconfig on: needs the event loop. */
@@ -62,10 +93,8 @@ static int run_in_loop(struct loop *loop, const struct options *options, struct 
     if (kube_config_load(&overrides, &config, err) < 0)
         return -1;
     settings->namespace = config->namespace;
-    if (kube_client_new(loop, config, options->request_timeout, &client, err) == 0) {
-        log_settings(settings);
-        result = capture_run(client, settings, sink, log_is_terminal() && !options->quiet, err);
-    }
+    if (kube_client_new(loop, config, options->request_timeout, &client, err) == 0)
+        result = act(client, options, settings, sink, err);
     sink_free(sink);
     kube_client_free(client);
     kube_config_free(config);
@@ -76,7 +105,9 @@ static int sniff(const struct options *options, struct error *err)
 {
     struct sink sink = {.output = options->output_file};
     struct settings settings = {
-        .pod = pod_name(options->target),
+        .pod = !options->target || options_is_node(options->target) ? NULL
+                                                                    : bare_name(options->target),
+        .node = options->target ? bare_name(options->target) : NULL,
         .container = options->container,
         .interfaces = options->interfaces,
         .interface_count = options->interface_count,
@@ -89,6 +120,17 @@ static int sniff(const struct options *options, struct error *err)
         .format = choose_format(options),
         .tcpdump_path = options->local_tcpdump_path,
         .remote_path = options->remote_tcpdump_path,
+        .method = options->method ? backend_find(options->method) : NULL,
+        .wait = options->wait,
+        .wait_timeout = options->wait_timeout,
+        .reconnect = !options->no_reconnect,
+        .own_traffic = options->include_own_traffic,
+        .image = options->image,
+        .node_namespace = options->node_namespace,
+        .service_account = options->service_account,
+        .creation_timeout = options->pod_creation_timeout,
+        .requests = options->requests,
+        .limits = options->limits,
     };
     int result = -1;
 
@@ -96,8 +138,11 @@ static int sniff(const struct options *options, struct error *err)
      * so that Ctrl-C still ends it. */
     if (filter_compile(options->filter, options->snaplen, &settings.filter, err) < 0)
         return -1;
+    log_unneeded("--socket", options->socket);
+    log_unneeded("--tcpdump-image", options->tcpdump_image);
     struct loop *loop = NULL;
-    if (sink_prepare(&sink, err) == 0 && (loop = loop_new(err)) != NULL)
+    if ((options->action != OPTIONS_SNIFF || sink_prepare(&sink, err) == 0) &&
+        (loop = loop_new(err)) != NULL)
         result = run_in_loop(loop, options, &settings, &sink, err);
     sink_free(&sink);
     loop_free(loop);
@@ -132,10 +177,11 @@ int main(int argc, char *argv[])
         return EXIT_USAGE;
     }
     log_start(level_of(&options));
-    if (options.action != OPTIONS_SNIFF)
+    if (options.action > OPTIONS_CLEANUP)
         return help_print(&options);
-    if (sniff(&options, &err) == 0)
-        return 0;
+    int result = sniff(&options, &err);
+    if (result >= 0)
+        return result;
     log_failure(&err);
     return exit_code(&err);
 }

@@ -33,7 +33,7 @@ static int set_with_value(struct parser *parser, const struct flag *flag, const 
 {
     if (attached)
         return set(parser, flag, attached, as, err);
-    if (flag->kind == FLAG_SWITCH)
+    if (flag->kind != FLAG_VALUE)
         return set(parser, flag, "true", as, err);
     if (parser->at + 1 >= parser->argc) {
         error_set(err, ERROR_USAGE, "%s needs a value", as);
@@ -160,9 +160,14 @@ static int read_environment(struct parser *parser, struct error *err)
     return 0;
 }
 
+bool options_is_node(const char *target)
+{
+    return strncasecmp(target, "no", 2) == 0 && strchr(target, '/') != NULL;
+}
+
 static int check_target(const char *target, struct error *err)
 {
-    static const char *const kinds[] = {"pod/", "pods/", "po/"};
+    static const char *const kinds[] = {"pod/", "pods/", "po/", "node/", "nodes/", "no/"};
     const char *name = target;
 
     if (!target || !*target) {
@@ -173,11 +178,12 @@ static int check_target(const char *target, struct error *err)
         if (strncasecmp(target, kinds[i], strlen(kinds[i])) == 0)
             name = target + strlen(kinds[i]);
     if (name == target && strchr(target, '/')) {
-        error_set(err, ERROR_USAGE, "\"%s\" is no pod", target);
+        error_set(err, ERROR_USAGE, "\"%s\" is neither a pod nor a node", target);
         return error_remedy(err, "name one of its pods: POD or pod/POD");
     }
     if (!flags_is_pod_name(name)) {
-        error_set(err, ERROR_USAGE, "\"%s\" cannot be the name of a pod", name);
+        error_set(err, ERROR_USAGE, "\"%s\" cannot be the name of a %s", name,
+                  options_is_node(target) ? "node" : "pod");
         return error_remedy(err, "lower-case letters, digits, dashes and dots");
     }
     return 0;
@@ -218,6 +224,36 @@ static int check_interfaces(const struct parser *parser, struct error *err)
     return 0;
 }
 
+/* -p is an older word for a method. */
+static int check_method(const struct parser *parser, struct error *err)
+{
+    struct options *options = parser->options;
+    bool node = options->target && options_is_node(options->target);
+
+    if (options->privileged && options->method && strcmp(options->method, "node") != 0)
+        return error_set(err, ERROR_USAGE, "-p contradicts --method %s", options->method);
+    if (options->privileged)
+        options->method = "node";
+    if (node && options->method && strcmp(options->method, "node") != 0)
+        return error_set(err, ERROR_USAGE, "a node can be captured with the node method only");
+    if (node && options->container)
+        return error_set(err, ERROR_USAGE, "a node has no containers: leave out -c");
+    if (node)
+        options->method = "node";
+    if (options->all_namespaces && options->action != OPTIONS_CLEANUP)
+        return error_set(err, ERROR_USAGE, "--all-namespaces belongs to --cleanup");
+    if (options->local_tcpdump_path && options->method && strcmp(options->method, "upload") != 0) {
+        if (was_given(parser, 'l')) {
+            error_set(err, ERROR_USAGE, "-l is for the upload method alone");
+            return error_remedy(err, "leave out -l: the agent needs no tcpdump");
+        }
+        options->local_tcpdump_path = NULL; /* the variable may always be set */
+    }
+    if (options->local_tcpdump_path)
+        options->method = "upload";
+    return 0;
+}
+
 static int check_contradictions(const struct parser *parser, struct error *err)
 {
     const struct options *options = parser->options;
@@ -240,16 +276,27 @@ static int check_contradictions(const struct parser *parser, struct error *err)
     return 0;
 }
 
+/* What needs a target, and what does not. */
+static int check_action(const struct options *options, struct error *err)
+{
+    if (options->action == OPTIONS_CLEANUP && options->target) {
+        error_set(err, ERROR_USAGE, "--cleanup takes no pod");
+        return error_remedy(err, "choose a namespace with -n, or all with -A");
+    }
+    return options->action == OPTIONS_CLEANUP ? 0 : check_target(options->target, err);
+}
+
 int options_parse(int argc, char *const argv[], struct options *ret_options, struct error *err)
 {
-    struct options options = {.snaplen = AGENT_SNAPLEN_MAX};
+    struct options options = {.snaplen = AGENT_SNAPLEN_MAX, .pod_creation_timeout = 60000};
     struct parser parser = {.argc = argc, .argv = argv, .options = &options};
 
     if (parse_words(&parser, err) < 0)
         return -1;
-    if (options.action == OPTIONS_SNIFF &&
-        (read_environment(&parser, err) < 0 || check_target(options.target, err) < 0 ||
-         check_interfaces(&parser, err) < 0 || check_contradictions(&parser, err) < 0))
+    if (options.action <= OPTIONS_CLEANUP &&
+        (read_environment(&parser, err) < 0 || check_action(&options, err) < 0 ||
+         check_method(&parser, err) < 0 || check_interfaces(&parser, err) < 0 ||
+         check_contradictions(&parser, err) < 0))
         return -1;
     *ret_options = options;
     return 0;

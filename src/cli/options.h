@@ -18,6 +18,8 @@ enum options_format { OPTIONS_FORMAT_DEFAULT, OPTIONS_FORMAT_PCAPNG, OPTIONS_FOR
 
 enum options_action {
     OPTIONS_SNIFF,
+    OPTIONS_CHECK,   /* which methods work? */
+    OPTIONS_CLEANUP, /* remove what killed clients have left */
     OPTIONS_HELP,
     OPTIONS_MAN,
     OPTIONS_VERSION,
@@ -37,7 +39,9 @@ struct options {
     enum options_completion completion; /* with OPTIONS_COMPLETION */
     char *const *words;                 /* what stands behind --completion=words -- */
     size_t word_count;
-    const char *target; /* POD or pod/POD, as given */
+    const char *target;  /* POD, pod/POD or node/NODE, as given */
+    bool check_json;     /* with OPTIONS_CHECK */
+    bool all_namespaces; /* with OPTIONS_CLEANUP */
 
     const char *namespace;                              /* NULL: the context's */
     const char *container;                              /* NULL: to be chosen */
@@ -47,6 +51,17 @@ struct options {
     const char *output_file; /* NULL: Wireshark; "-": standard output */
     const char *local_tcpdump_path;
     const char *remote_tcpdump_path;
+
+    bool privileged;    /* -p: the same as method "node" */
+    const char *method; /* "upload", "node", "ephemeral"; NULL: the best that works */
+    const char *image;  /* NULL: to be chosen */
+    const char *node_namespace, *service_account, *requests, *limits;
+    const char *tcpdump_image, *socket; /* not needed; the Go plugin has them */
+    uint64_t pod_creation_timeout;      /* milliseconds; 0: no limit */
+    bool wait;
+    uint64_t wait_timeout; /* milliseconds; 0: no limit */
+    bool no_reconnect;
+    bool include_own_traffic;
 
     uint32_t snaplen;     /* bytes */
     uint64_t count;       /* packets; 0: no limit */
@@ -69,5 +84,8 @@ struct options {
  * Errors are ERROR_USAGE, with the nearest match as the remedy where there is one.
  */
 int options_parse(int argc, char *const argv[], struct options *ret_options, struct error *err);
+
+/* options_is_node - is the target "node/NAME"? */
+bool options_is_node(const char *target);
 
 #endif

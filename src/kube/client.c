@@ -611,6 +611,12 @@ int kube_request_last(struct kube_client *client, const char *method, const char
     return judge_waiting(&waiting, NULL, err);
 }
 
+void kube_client_limit(struct kube_client *client, uint64_t milliseconds)
+{
+    if (client->timeout == 0 || client->timeout > milliseconds)
+        client->timeout = milliseconds;
+}
+
 int64_t kube_client_time(const struct kube_client *client)
 {
     return (int64_t)time(NULL) + client->clock_offset;

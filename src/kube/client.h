@@ -71,6 +71,9 @@ void kube_call_cancel(struct kube_call *call);
 int kube_request_last(struct kube_client *client, const char *method, const char *path,
                       const json_t *body, unsigned milliseconds, struct error *err);
 
+/* kube_client_limit - no request from now on may take longer than this: milliseconds. */
+void kube_client_limit(struct kube_client *client, uint64_t milliseconds);
+
 /* kube_client_time - seconds since 1970 by the server's clock, as its last answer had it; by our
  * own before the first. */
 int64_t kube_client_time(const struct kube_client *client);

@@ -50,7 +50,4 @@ void exec_credential_free(struct exec_credential *credential);
  */
 bool exec_credential_is_header_value(const char *token);
 
-/* exec_credential_parse_time - RFC 3339. Return: 0, or -1 when malformed. */
-int exec_credential_parse_time(const char *text, int64_t *ret_seconds);
-
 #endif

@@ -62,6 +62,15 @@ static const json_t *status_of(const json_t *statuses, const char *name)
     return NULL;
 }
 
+/* "containerd://ID" without what stands before the ID; "" when that is none. */
+static const char *container_id(const json_t *status)
+{
+    const char *id = string_at(status, "containerID"), *scheme = strstr(id, "://");
+
+    id = scheme ? scheme + 3 : id;
+    return strlen(id) == 64 && strspn(id, "0123456789abcdef") == 64 ? id : "";
+}
+
 static void read_container(struct kube_container *container, enum kube_container_kind kind,
                            const json_t *spec, const json_t *statuses)
 {
@@ -69,10 +78,18 @@ static void read_container(struct kube_container *container, enum kube_container
 
     *container =
         (struct kube_container){.name = string_at(spec, "name"), .kind = kind, .spec = spec};
-    state = json_object_get(status_of(statuses, container->name), "state");
+    const json_t *status = status_of(statuses, container->name);
+    const json_t *user =
+        json_object_get(json_object_get(json_object_get(status, "user"), "linux"), "uid");
+
+    container->id = container_id(status);
+    container->user = json_is_integer(user) ? json_integer_value(user) : -1;
+    state = json_object_get(status, "state");
     container->running = json_object_get(state, "running") != NULL;
     container->waiting_reason = optional_string(json_object_get(state, "waiting"), "reason");
     container->terminated_reason = optional_string(json_object_get(state, "terminated"), "reason");
+    container->waiting_message = string_at(json_object_get(state, "waiting"), "message");
+    container->terminated_message = string_at(json_object_get(state, "terminated"), "message");
     limits = json_object_get(json_object_get(spec, "resources"), "limits");
     if (kube_quantity(string_at(limits, "memory"), &container->memory_limit) < 0)
         container->memory_limit = 0;
@@ -112,6 +129,7 @@ static int read_containers(struct kube_pod *pod, const json_t *spec, const json_
 int kube_pod_read(json_t *json, struct kube_pod **ret_pod, struct error *err)
 {
     const json_t *metadata = json_object_get(json, "metadata");
+    const json_t *annotations = json_object_get(metadata, "annotations");
     const json_t *spec = json_object_get(json, "spec"), *status = json_object_get(json, "status");
     struct kube_pod *pod = calloc(1, sizeof(*pod));
 
@@ -122,8 +140,10 @@ int kube_pod_read(json_t *json, struct kube_pod **ret_pod, struct error *err)
     pod->name = string_at(metadata, "name");
     pod->uid = string_at(metadata, "uid");
     pod->terminating = json_object_get(metadata, "deletionTimestamp") != NULL;
-    pod->default_container = optional_string(json_object_get(metadata, "annotations"),
-                                             "kubectl.kubernetes.io/default-container");
+    pod->default_container =
+        optional_string(annotations, "kubectl.kubernetes.io/default-container");
+    pod->config_hash = optional_string(annotations, "kubernetes.io/config.hash");
+    pod->mirror = optional_string(annotations, "kubernetes.io/config.mirror") != NULL;
     pod->node = string_at(spec, "nodeName");
     pod->host_network = json_is_true(json_object_get(spec, "hostNetwork"));
     pod->os = string_at(json_object_get(spec, "os"), "name");

@@ -19,10 +19,14 @@ struct kube_container {
     const char *name;
     enum kube_container_kind kind;
     bool running;
+    const char *id;                /* 64 hex digits, without the runtime; "" before it has one */
     const char *waiting_reason;    /* "CrashLoopBackOff"; NULL when it does not wait */
+    const char *waiting_message;   /* "" where there is none */
     const char *terminated_reason; /* "Completed"; NULL when it has not ended */
-    uint64_t memory_limit;         /* bytes, 0: none */
-    const json_t *spec;            /* the container's own part of the spec */
+    const char *terminated_message;
+    json_int_t user;       /* as the kubelet tells; -1: it does not */
+    uint64_t memory_limit; /* bytes, 0: none */
+    const json_t *spec;    /* the container's own part of the spec */
 };
 
 struct kube_pod {
@@ -34,6 +38,8 @@ struct kube_pod {
     const char *phase;             /* Pending, Running, Succeeded, Failed, Unknown */
     const char *os;                /* spec.os.name or its node selector; "" when it says none */
     const char *default_container; /* kubectl.kubernetes.io/default-container, or NULL */
+    const char *config_hash;       /* of a static pod: what its cgroup has as uid; or NULL */
+    bool mirror;                   /* a static pod's image in the API server */
     bool host_network;
     bool terminating;
     struct kube_container *containers; /* owned: regular, init, ephemeral ones */

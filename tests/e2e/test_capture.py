@@ -189,7 +189,7 @@ def test_interrupted_at_any_moment(sandbox, ksniff, tmp_path, delay):
 
 def test_stream_cut(sandbox, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("web", "-f", "udp port 4007", "-o", path) as process:
+    with ksniff.capturing("web", "-f", "udp port 4007", "-o", path, "--no-reconnect") as process:
         sent = exchange_in(sandbox, 4007, rounds=10)
         wait_until(lambda: os.path.getsize(path) > 2000, "packets")
         time.sleep(0.3)
@@ -208,7 +208,8 @@ def test_pod_deleted(sandbox, ksniff, tmp_path):
             sandbox.delete_pod("victim")
             err = process.stderr.read().decode()
             assert process.wait(timeout=GUARD) == 1
-    assert 'error: container "app" of pod "victim" was ended: it died, or the pod was deleted' in err
+    assert 'WARN[000' in err and 'container "app" of pod "victim" was ended by signal 9: it died, or was deleted' in err
+    assert err.endswith('error: pod "victim" was deleted\n')
 
 
 @pytest.fixture(scope="module")

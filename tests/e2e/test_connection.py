@@ -164,7 +164,7 @@ def test_silent_server_is_given_up(tmp_path):
     try:
         out = str(tmp_path / "x.pcapng")
         ksniff = Ksniff(box)
-        with ksniff.capturing("web", "-o", out) as process:
+        with ksniff.capturing("web", "-o", out, "--no-reconnect") as process:
             wait_until(lambda: os.path.getsize(out) > 2000, "packets")
             box.process.send_signal(signal.SIGSTOP)
             try:

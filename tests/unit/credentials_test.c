@@ -732,11 +732,11 @@ static void test_times(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        assert_int_equal(exec_credential_parse_time(good[i].text, &seconds), 0);
+        assert_int_equal(text_parse_time(good[i].text, &seconds), 0);
         assert_int_equal(seconds, good[i].seconds);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(exec_credential_parse_time(bad[i], &seconds), -1);
+        assert_int_equal(text_parse_time(bad[i], &seconds), -1);
 }
 
 static unsigned next_random(unsigned *seed)

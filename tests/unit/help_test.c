@@ -107,14 +107,21 @@ static void check_flag(const struct flag *flag, const char *help, const char *ma
                        const char *completion)
 {
     char row[128], name[80], part[160];
+    bool option = flag->kind == FLAG_OPTION;
 
-    snprintf(row, sizeof(row), flag->letter ? "\n  -%c, --%s%s%s " : "\n  %c   --%s%s%s ",
-             flag->letter ? flag->letter : ' ', flag->name, flag->metavar ? " " : "",
-             flag->metavar ? flag->metavar : "");
+    snprintf(row, sizeof(row), flag->letter ? "\n  -%c, --%s%s%s%s " : "\n  %c   --%s%s%s%s ",
+             flag->letter ? flag->letter : ' ', flag->name,
+             option          ? "[="
+             : flag->metavar ? " "
+                             : "",
+             flag->metavar ? flag->metavar : "", option ? "]" : "");
     assert_once(help, row, "the help");
     escape_dashes(flag->name, name, sizeof(name));
-    snprintf(part, sizeof(part), "\\fB\\-\\-%s\\fR%s%s%s\n", name, flag->metavar ? " \\fI" : "",
-             flag->metavar ? flag->metavar : "", flag->metavar ? "\\fR" : "");
+    snprintf(part, sizeof(part), "\\fB\\-\\-%s\\fR%s%s%s%s\n", name,
+             option          ? "[=\\fI"
+             : flag->metavar ? " \\fI"
+                             : "",
+             flag->metavar ? flag->metavar : "", flag->metavar ? "\\fR" : "", option ? "]" : "");
     assert_once(man, part, "the man page");
     snprintf(part, sizeof(part), "--%s\t", flag->name);
     assert_once(completion, part, "the completion");

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ephemeral method: a container that is added to the pod and shares its network. Its main
+ * process waits for the agent, which an exec brings, and then becomes `ksniff-agent hold`: an
+ * ephemeral container can never be removed, so that it has to end by itself. The next capture uses
+ * one that still runs.
+ *
+ * Source: https://kubernetes.io/docs/concepts/workloads/pods/ephemeral-containers/
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__APPLE__) || (defined(__GLIBC__) && __GLIBC__ >= 2)
+#include <sys/random.h>
+#endif
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "capture/agent_exec.h"
+#include "capture/backend.h"
+#include "capture/helper.h"
+#include "capture/session.h"
+#include "capture/settings.h"
+#include "capture/target.h"
+#include "capture/upload.h"
+#include "kube/client.h"
+#include "kube/node.h"
+#include "kube/pod.h"
+
+#define NAME_PREFIX   "ksniff-"
+#define DEFAULT_IMAGE "busybox"
+#define IMAGES_MAX    3
+#define POLL_MS       200
+#define STRATEGIC     "application/strategic-merge-patch+json"
+
+/* The version stands in the path: a container that has another agent is not used again. */
+#define AGENT_PATH "/.ksniff-agent-" KSNIFF_VERSION
+
+/*
+ * Waits at most a minute for the agent, then becomes it. As process 1 a shell is not ended by
+ * SIGTERM unless it says so. "hold" ends a little before the minute that is promised.
+ */
+#define WAIT_FOR_AGENT                                                                             \
+    "trap 'exit 0' TERM; i=0; until [ -x " AGENT_PATH                                              \
+    " ]; do i=$((i + 1)); [ $i -le 55 ] || exit 0; "                                               \
+    "sleep 1; done; exec " AGENT_PATH " hold -S 55 -u " AGENT_PATH
+
+struct ephemeral {
+    char name[32]; /* of the container */
+    const char *images[IMAGES_MAX];
+    size_t image_count, image;
+    bool reused;  /* it was there already, and may end any moment */
+    bool net_raw; /* ask for it; else the runtime's default is kept */
+    uint64_t end; /* loop_now() until which it may start; 0: no limit */
+    struct kube_call *call;
+    struct loop_timer *poll;
+};
+
+static void give_up(struct session *session, const struct error *err)
+{
+    session->elsewhere = err->kind != ERROR_NETWORK && err->kind != ERROR_INTERNAL;
+    session_end(session, err);
+}
+
+/* ---- running the agent ---- */
+
+static int run_agent(struct session *session, struct error *err)
+{
+    const struct ephemeral *ephemeral = session->backend_data;
+    const struct session_place place = {session->target->namespace, session->target->name,
+                                        ephemeral->name};
+
+    session_set_place(session, &place);
+    return upload_start_keeping(session, AGENT_PATH, err);
+}
+
+/* ---- waiting for the container ---- */
+
+static int add_container(struct session *session, struct error *err);
+
+static void next_image(struct session *session, const char *why)
+{
+    struct ephemeral *ephemeral = session->backend_data;
+    struct error err;
+
+    if (ephemeral->image + 1 == ephemeral->image_count) {
+        error_set(&err, ERROR_TARGET,
+                  "the ephemeral container \"%s\" cannot be started from \"%s\": %s",
+                  ephemeral->name, ephemeral->images[ephemeral->image], why);
+        error_remedy(&err,
+                     "name an image with a shell that the node has, or can pull, with --image");
+        give_up(session, &err);
+        return;
+    }
+    log_info("image '%s' cannot be started (%s): trying '%s'", ephemeral->images[ephemeral->image],
+             why, ephemeral->images[ephemeral->image + 1]);
+    ephemeral->image++;
+    if (add_container(session, &err) < 0)
+        give_up(session, &err);
+}
+
+static void on_state(struct session *session, const struct kube_pod *pod)
+{
+    struct ephemeral *ephemeral = session->backend_data;
+    char why[300];
+    struct error err;
+
+    switch (helper_state(pod, kube_pod_container(pod, ephemeral->name), why, sizeof(why))) {
+    case HELPER_RUNNING:
+        if (run_agent(session, &err) < 0)
+            session_end(session, &err);
+        break;
+    case HELPER_UNFIT:
+        next_image(session, why);
+        break;
+    case HELPER_ENDED:
+        error_set(&err, ERROR_TARGET, "the ephemeral container \"%s\" has ended: %s",
+                  ephemeral->name, why);
+        give_up(session, &err);
+        break;
+    case HELPER_STARTING:
+        text_escape(session->last_complaint, sizeof(session->last_complaint), why, strlen(why));
+        loop_set_timer(ephemeral->poll, POLL_MS);
+        break;
+    }
+}
+
+static void on_pod(void *data, json_t *answer, const struct error *err)
+{
+    struct session *session = data;
+    struct ephemeral *ephemeral = session->backend_data;
+    struct kube_pod *pod;
+    struct error failure;
+
+    ephemeral->call = NULL;
+    if (session->state != SESSION_STARTING)
+        return;
+    if (err && (err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT)) {
+        log_debug("%s", err->text);
+        loop_set_timer(ephemeral->poll, POLL_MS);
+    } else if (err) {
+        give_up(session, err);
+    } else if (kube_pod_read(answer, &pod, &failure) < 0) {
+        give_up(session, &failure);
+    } else {
+        on_state(session, pod);
+        kube_pod_free(pod);
+    }
+}
+
+static void on_poll(void *data)
+{
+    struct session *session = data;
+    struct ephemeral *ephemeral = session->backend_data;
+    cleanup_free char *path = text_format("/api/v1/namespaces/%s/pods/%s",
+                                          session->target->namespace, session->target->name);
+    struct error err;
+
+    if (ephemeral->call || session->state != SESSION_STARTING)
+        return;
+    ephemeral->call =
+        path ? kube_call_start(session->client, "GET", path, NULL, NULL, on_pod, session, &err)
+             : NULL;
+    if (!ephemeral->call)
+        session_end(session, &err);
+}
+
+/* ---- adding it ---- */
+
+static json_t *build_patch(const struct ephemeral *ephemeral)
+{
+    json_t *context = json_pack("{s:i, s:b}", "runAsUser", 0, "runAsNonRoot", false);
+
+    if (ephemeral->net_raw)
+        json_object_set_new(context, "capabilities", json_pack("{s:[s]}", "add", "NET_RAW"));
+    return json_pack("{s:{s:[{s:s, s:s, s:s, s:[s, s, s], s:o}]}}", "spec", "ephemeralContainers",
+                     "name", ephemeral->name, "image", ephemeral->images[ephemeral->image],
+                     "imagePullPolicy", "IfNotPresent", "command", "sh", "-c", WAIT_FOR_AGENT,
+                     "securityContext", context);
+}
+
+static void on_added(void *data, json_t *answer, const struct error *err)
+{
+    struct session *session = data;
+    struct ephemeral *ephemeral = session->backend_data;
+    struct error failure;
+
+    (void)answer;
+    ephemeral->call = NULL;
+    if (session->state != SESSION_STARTING)
+        return;
+    if (err && ephemeral->net_raw && err->kind == ERROR_FORBIDDEN &&
+        strstr(err->text, "PodSecurity")) {
+        log_debug("NET_RAW may not be asked for: %s", err->text);
+        ephemeral->net_raw = false;
+        if (add_container(session, &failure) < 0)
+            give_up(session, &failure);
+    } else if (err) {
+        give_up(session, err);
+    } else {
+        loop_set_timer(ephemeral->poll, POLL_MS / 2);
+    }
+}
+
+static int add_container(struct session *session, struct error *err)
+{
+    struct ephemeral *ephemeral = session->backend_data;
+    cleanup_free char *path = text_format("/api/v1/namespaces/%s/pods/%s/ephemeralcontainers",
+                                          session->target->namespace, session->target->name);
+    unsigned char random[4];
+    json_t *patch;
+
+    if (getentropy(random, sizeof(random)) < 0)
+        return error_set(err, ERROR_INTERNAL, "there is no randomness");
+    snprintf(ephemeral->name, sizeof(ephemeral->name), NAME_PREFIX "%02x%02x%02x%02x", random[0],
+             random[1], random[2], random[3]);
+    patch = build_patch(ephemeral);
+    if (!path || !patch) {
+        json_decref(patch);
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    log_debug("ephemeral container '%s' from '%s'", ephemeral->name,
+              ephemeral->images[ephemeral->image]);
+    ephemeral->call =
+        kube_call_start(session->client, "PATCH", path, STRATEGIC, patch, on_added, session, err);
+    json_decref(patch);
+    return ephemeral->call ? 0 : -1;
+}
+
+/* ---- starting ---- */
+
+/* Does the container's command wait for the very agent that we have? */
+static bool is_ours(const struct kube_container *container)
+{
+    const char *script =
+        json_string_value(json_array_get(json_object_get(container->spec, "command"), 2));
+
+    return container->kind == KUBE_CONTAINER_EPHEMERAL &&
+           strncmp(container->name, NAME_PREFIX, strlen(NAME_PREFIX)) == 0 && script &&
+           strcmp(script, WAIT_FOR_AGENT) == 0;
+}
+
+/* Return: one of ours that still runs, NULL when there is none. */
+static const struct kube_container *find_running(const struct kube_pod *pod)
+{
+    for (size_t i = 0; i < pod->container_count; i++)
+        if (is_ours(&pod->containers[i]) && pod->containers[i].running)
+            return &pod->containers[i];
+    return NULL;
+}
+
+/* Return: an image of the node that is a busybox, so that none has to be pulled; or NULL. */
+static const char *busybox_of(const struct kube_node *node)
+{
+    const char *images[64];
+    size_t count = node ? kube_node_images(node, images, 64) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *slash = strrchr(images[i], '/'), *last = slash ? slash + 1 : images[i];
+
+        if (strncmp(last, "busybox", 7) == 0 && strchr(":@", last[7]))
+            return images[i];
+    }
+    return NULL;
+}
+
+static void choose_images(struct session *session, struct ephemeral *ephemeral)
+{
+    const struct target *target = session->target;
+    const char *own = json_string_value(json_object_get(target->container->spec, "image"));
+    const char *busybox = busybox_of(target->node);
+
+    if (session->settings->image) {
+        ephemeral->images[ephemeral->image_count++] = session->settings->image;
+        return;
+    }
+    /* The target's own is on the node in any case. */
+    if (target->has_shell && own)
+        ephemeral->images[ephemeral->image_count++] = own;
+    ephemeral->images[ephemeral->image_count++] = busybox ? busybox : DEFAULT_IMAGE;
+    if (!target->has_shell && own)
+        ephemeral->images[ephemeral->image_count++] = own;
+}
+
+/* Looks whether one of ours runs in the pod as it is now; adds one if not. */
+static int find_or_add(struct session *session, struct error *err)
+{
+    struct ephemeral *ephemeral = session->backend_data;
+    struct kube_pod *pod;
+
+    if (kube_pod_get(session->client, session->target->namespace, session->target->name, &pod,
+                     err) < 0)
+        return -1;
+    const struct kube_container *running = find_running(pod);
+    if (running) {
+        log_debug("ephemeral container '%s' still runs: used again", running->name);
+        snprintf(ephemeral->name, sizeof(ephemeral->name), "%s", running->name);
+    }
+    ephemeral->reused = running != NULL;
+    kube_pod_free(pod);
+    if (running)
+        return run_agent(session, err);
+    return add_container(session, err);
+}
+
+static int start(struct session *session, struct error *err)
+{
+    struct ephemeral *ephemeral = session->backend_data;
+    uint64_t limit = session->settings->creation_timeout;
+
+    if (!ephemeral) {
+        ephemeral = calloc(1, sizeof(*ephemeral));
+        if (!ephemeral)
+            return error_set(err, ERROR_INTERNAL, "out of memory");
+        session->backend_data = ephemeral;
+        ephemeral->net_raw = session->target->may_ask_for_capabilities;
+        ephemeral->poll = loop_add_timer(session->loop, 0, on_poll, session);
+        if (!ephemeral->poll)
+            return error_set(err, ERROR_INTERNAL, "out of memory");
+        loop_stop_timer(ephemeral->poll);
+        choose_images(session, ephemeral);
+    }
+    session_stage(session, "the start of the ephemeral container", (unsigned)limit);
+    if (!limit)
+        session_stage(session, NULL, 0);
+    return find_or_add(session, err);
+}
+
+/* The one that was used again has ended meanwhile. */
+static bool again(struct session *session, const struct kube_exit *exit)
+{
+    struct ephemeral *ephemeral = session->backend_data;
+    struct error err;
+
+    if (!ephemeral->reused || (exit->kind == KUBE_EXIT_CODE && exit->code != 137))
+        return false;
+    ephemeral->reused = false;
+    session_retire_stream(session);
+    if (add_container(session, &err) < 0)
+        give_up(session, &err);
+    return true;
+}
+
+static void release(struct session *session)
+{
+    struct ephemeral *ephemeral = session->backend_data;
+
+    upload_release(session);
+    if (!ephemeral)
+        return;
+    kube_call_cancel(ephemeral->call);
+    loop_remove_timer(ephemeral->poll);
+    free(ephemeral);
+    session->backend_data = NULL;
+}
+
+const struct backend backend_ephemeral = {
+    .name = "ephemeral",
+    .start = start,
+    .stop = agent_exec_stop,
+    .heartbeat = agent_exec_heartbeat,
+    .again = again,
+    .explain = upload_explain,
+    .release = release,
+};

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The node method: a helper pod on the target's node, made of an image that is there already, with
+ * the agent from a ConfigMap. Its main process only holds it; the capture is an exec into it, which
+ * finds the target among the node's processes and enters its network namespace.
+ *
+ * The order of things: ConfigMap, pod, the pod made the ConfigMap's owner (the garbage collector
+ * takes both then) while the pod starts, exec. Where the image cannot be started, or the agent may
+ * not enter, all of it is made anew with the next image, or with more privilege.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__APPLE__) || (defined(__GLIBC__) && __GLIBC__ >= 2)
+#include <sys/random.h>
+#endif
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "capture/agent_binary.h"
+#include "capture/agent_exec.h"
+#include "capture/backend.h"
+#include "capture/helper.h"
+#include "capture/session.h"
+#include "capture/settings.h"
+#include "capture/target.h"
+#include "common/agent.h"
+#include "kube/client.h"
+#include "kube/node.h"
+#include "kube/pod.h"
+
+#define IMAGES_MAX     5
+#define POLL_FIRST_MS  50
+#define POLL_MOST_MS   500
+#define TARGET_POLL_MS 5000 /* is the target still there? */
+#define REMOVE_MS      5000 /* for each request that cleans up */
+#define DAY_SECONDS    86400
+#define SPARE_SECONDS  180 /* that the helper may live longer than --duration */
+#define MERGE_PATCH    "application/merge-patch+json"
+
+struct node_method {
+    char name[32]; /* of the pod and of the ConfigMap */
+    const char *namespace;
+    bool config_map_made, pod_made, owned;
+    bool making;   /* call is a request that makes something */
+    bool resuming; /* after a cut: the helper may be there still, or not */
+
+    const char *images[IMAGES_MAX]; /* the last may be the target's own */
+    size_t image_count, image;
+    enum helper_privilege privilege;
+
+    uint64_t end;            /* loop_now() until which it may start; 0: no limit */
+    struct kube_call *call;  /* the step that is waited for */
+    struct kube_call *owner; /* the patch of the ConfigMap */
+    struct loop_timer *poll;
+    unsigned poll_ms;
+    struct loop_timer *watch; /* of the target */
+    struct kube_call *watch_call;
+};
+
+static int begin_helper(struct session *session, struct error *err);
+
+/* ---- the clean-up ---- */
+
+/* Removes one of our objects. Return: 0, also when it is gone already; -1 with the error. */
+static int remove_object(struct session *session, const char *resource, struct error *err)
+{
+    const struct node_method *node = session->backend_data;
+    cleanup_free char *path =
+        text_format("/api/v1/namespaces/%s/%s/%s", node->namespace, resource, node->name);
+
+    if (!path)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    if (kube_request_last(session->client, "DELETE", path, NULL, REMOVE_MS, err) == 0 ||
+        err->kind == ERROR_NOT_FOUND)
+        return 0;
+    return -1;
+}
+
+/* Lets a request that makes something come to its end: only then is it known what there is. */
+static void await_calls(struct session *session)
+{
+    struct node_method *node = session->backend_data;
+    uint64_t end = loop_now() + REMOVE_MS;
+
+    for (uint64_t now = loop_now(); ((node->call && node->making) || node->owner) && now < end;
+         now = loop_now())
+        loop_step(session->loop, (int)(end - now));
+    kube_call_cancel(node->call);
+    kube_call_cancel(node->owner);
+    node->call = node->owner = NULL;
+}
+
+/* Takes the helper away, with all that belongs to it. */
+static void remove_helper(struct session *session)
+{
+    struct node_method *node = session->backend_data;
+    struct error err;
+
+    loop_stop_timer(node->poll);
+    loop_stop_timer(node->watch);
+    kube_call_cancel(node->watch_call);
+    node->watch_call = NULL;
+    await_calls(session);
+    if (node->pod_made && remove_object(session, "pods", &err) < 0) {
+        log_warning("helper pod '%s' in namespace '%s' could not be removed: %s; it ends by itself "
+                    "within %d s, and 'kubectl sniff --cleanup' removes it",
+                    node->name, node->namespace, err.text, AGENT_HOLD_SECONDS);
+    } else if (node->config_map_made && !node->owned &&
+               remove_object(session, "configmaps", &err) < 0) {
+        log_warning("ConfigMap '%s' in namespace '%s' could not be removed: %s; 'kubectl sniff "
+                    "--cleanup' does it",
+                    node->name, node->namespace, err.text);
+    }
+    node->pod_made = node->config_map_made = node->owned = false;
+}
+
+static void release(struct session *session)
+{
+    struct node_method *node = session->backend_data;
+
+    if (!node)
+        return;
+    remove_helper(session);
+    loop_remove_timer(node->poll);
+    loop_remove_timer(node->watch);
+    free(node);
+    session->backend_data = NULL;
+}
+
+/* ---- when a step fails ---- */
+
+static void give_up(struct session *session, const struct error *err)
+{
+    /* Another method needs other rights, and passes other admission. */
+    session->elsewhere = err->kind != ERROR_NETWORK && err->kind != ERROR_INTERNAL;
+    session_end(session, err);
+}
+
+static void next_attempt(struct session *session)
+{
+    struct error err;
+
+    remove_helper(session);
+    if (session->state == SESSION_STARTING && begin_helper(session, &err) < 0)
+        give_up(session, &err);
+}
+
+/* The image cannot be started. */
+static void next_image(struct session *session, const char *why)
+{
+    struct node_method *node = session->backend_data;
+    struct error err;
+
+    if (node->image + 1 < node->image_count) {
+        log_info("image '%s' cannot be started on node '%s' (%s): trying '%s'",
+                 node->images[node->image], session->target->node_name, why,
+                 node->images[node->image + 1]);
+        node->image++;
+        next_attempt(session);
+        return;
+    }
+    error_set(&err, ERROR_TARGET, "the helper pod cannot be started on node \"%s\" from \"%s\": %s",
+              session->target->node_name, node->images[node->image], why);
+    error_remedy(&err, "name an image that the node has, or can pull, with --image");
+    give_up(session, &err);
+}
+
+/* ---- the target, while the capture runs ---- */
+
+static void on_target(void *data, json_t *answer, const struct error *err)
+{
+    struct session *session = data;
+    struct node_method *node = session->backend_data;
+    const char *uid =
+        json_string_value(json_object_get(json_object_get(answer, "metadata"), "uid"));
+    const char *phase =
+        json_string_value(json_object_get(json_object_get(answer, "status"), "phase"));
+    struct error gone;
+
+    node->watch_call = NULL;
+    loop_set_timer(node->watch, TARGET_POLL_MS);
+    if (session->state != SESSION_RUNNING)
+        return;
+    if (err ? err->kind != ERROR_NOT_FOUND
+            : uid && strcmp(uid, session->target->pod->uid) == 0 && phase &&
+                  strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0)
+        return;
+    error_set(&gone, ERROR_TARGET, "%s is gone: it %s", session->target->label,
+              err ? "was deleted" : "has ended, or another one has taken its name");
+    session_end(session, &gone);
+}
+
+static void on_watch(void *data)
+{
+    struct session *session = data;
+    struct node_method *node = session->backend_data;
+    cleanup_free char *path = text_format("/api/v1/namespaces/%s/pods/%s",
+                                          session->target->namespace, session->target->name);
+
+    if (path && !node->watch_call && session->state == SESSION_RUNNING)
+        node->watch_call =
+            kube_call_start(session->client, "GET", path, NULL, NULL, on_target, session, NULL);
+    loop_set_timer(node->watch, TARGET_POLL_MS);
+}
+
+/* ---- running the agent ---- */
+
+static int run_agent(struct session *session, struct error *err)
+{
+    struct node_method *node = session->backend_data;
+    const struct target *target = session->target;
+    const struct session_place place = {node->namespace, node->name, HELPER_CONTAINER};
+    const char *more[2 * AGENT_TARGETS_MAX + 3];
+    size_t used = 0;
+
+    session_set_place(session, &place);
+    if (!target->host_network) {
+        /* The chosen container first; they all share the network. */
+        if (*target->container->id) {
+            more[used++] = "-C";
+            more[used++] = target->container->id;
+        }
+        for (size_t i = 0; i < target->pod->container_count && used < 16; i++) {
+            const struct kube_container *container = &target->pod->containers[i];
+
+            if (container != target->container && container->running && *container->id) {
+                more[used++] = "-C";
+                more[used++] = container->id;
+            }
+        }
+        more[used++] = "-P";
+        more[used++] = target->pod->config_hash ? target->pod->config_hash : target->pod->uid;
+        loop_set_timer(node->watch, TARGET_POLL_MS);
+    }
+    more[used] = NULL;
+    return agent_exec_start(session, HELPER_AGENT, more, 0, err);
+}
+
+/* ---- waiting for the pod ---- */
+
+static void poll_again(struct session *session)
+{
+    struct node_method *node = session->backend_data;
+
+    loop_set_timer(node->poll, node->poll_ms);
+    node->poll_ms = node->poll_ms * 3 / 2 < POLL_MOST_MS ? node->poll_ms * 3 / 2 : POLL_MOST_MS;
+}
+
+static void on_state(struct session *session, const struct kube_pod *pod)
+{
+    const struct node_method *node = session->backend_data;
+    char why[300];
+    struct error err;
+    enum helper_state state =
+        helper_state(pod, kube_pod_container(pod, HELPER_CONTAINER), why, sizeof(why));
+
+    if (node->resuming && (state == HELPER_UNFIT || state == HELPER_ENDED)) {
+        next_attempt(session);
+        return;
+    }
+    switch (state) {
+    case HELPER_RUNNING:
+        if (run_agent(session, &err) < 0)
+            session_end(session, &err);
+        break;
+    case HELPER_UNFIT:
+        next_image(session, why);
+        break;
+    case HELPER_ENDED:
+        error_set(&err, ERROR_TARGET, "the helper pod \"%s\" was not started on node \"%s\": %s",
+                  pod->name, session->target->node_name, *why ? why : "it ended");
+        give_up(session, &err);
+        break;
+    case HELPER_STARTING:
+        text_escape(session->last_complaint, sizeof(session->last_complaint), why, strlen(why));
+        poll_again(session);
+        break;
+    }
+}
+
+static void on_pod(void *data, json_t *answer, const struct error *err)
+{
+    struct session *session = data;
+    struct node_method *node = session->backend_data;
+    struct kube_pod *pod;
+    struct error failure;
+
+    node->call = NULL;
+    if (session->state != SESSION_STARTING)
+        return;
+    if (err && err->kind == ERROR_NOT_FOUND && node->resuming) {
+        node->pod_made = false;
+        next_attempt(session);
+    } else if (err && err->kind == ERROR_NOT_FOUND) {
+        error_set(&failure, ERROR_TARGET, "the helper pod \"%s\" was deleted by somebody",
+                  node->name);
+        give_up(session, &failure);
+    } else if (err && (err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT)) {
+        log_debug("%s", err->text);
+        poll_again(session);
+    } else if (err) {
+        give_up(session, err);
+    } else if (kube_pod_read(answer, &pod, &failure) < 0) {
+        give_up(session, &failure);
+    } else {
+        on_state(session, pod);
+        kube_pod_free(pod);
+    }
+}
+
+static void ask_for_pod(struct session *session)
+{
+    struct node_method *node = session->backend_data;
+    cleanup_free char *path =
+        text_format("/api/v1/namespaces/%s/pods/%s", node->namespace, node->name);
+    struct error err;
+
+    if (node->call || session->state != SESSION_STARTING)
+        return;
+    node->call =
+        path ? kube_call_start(session->client, "GET", path, NULL, NULL, on_pod, session, &err)
+             : NULL;
+    if (!node->call)
+        session_end(session, &err);
+}
+
+static void on_poll(void *data)
+{
+    ask_for_pod(data);
+}
+
+/* ---- making it ---- */
+
+static void on_owned(void *data, json_t *answer, const struct error *err)
+{
+    struct session *session = data;
+    struct node_method *node = session->backend_data;
+
+    (void)answer;
+    node->owner = NULL;
+    node->owned = !err;
+    if (err)
+        log_debug("the ConfigMap could not be given to the pod: %s", err->text);
+}
+
+static void on_pod_made(void *data, json_t *answer, const struct error *err)
+{
+    struct session *session = data;
+    struct node_method *node = session->backend_data;
+    cleanup_free char *path =
+        text_format("/api/v1/namespaces/%s/configmaps/%s", node->namespace, node->name);
+    json_t *patch;
+
+    node->call = NULL;
+    node->making = false;
+    if (err) {
+        /* Without an answer nobody knows whether it was made. */
+        node->pod_made = err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT;
+        give_up(session, err);
+        return;
+    }
+    node->pod_made = true;
+    log_debug("helper pod '%s' in namespace '%s', image '%s'", node->name, node->namespace,
+              node->images[node->image]);
+    if (path && (patch = helper_owner(answer))) {
+        node->owner = kube_call_start(session->client, "PATCH", path, MERGE_PATCH, patch, on_owned,
+                                      session, NULL);
+        json_decref(patch);
+    }
+    if (session->state != SESSION_STARTING)
+        return;
+    node->poll_ms = POLL_FIRST_MS;
+    poll_again(session);
+}
+
+/* Everything of the helper that is the same for each attempt. Strings are borrowed. */
+static void describe(const struct session *session, const char *target, struct helper *helper)
+{
+    const struct node_method *node = session->backend_data;
+    const struct settings *settings = session->settings;
+    const struct kube_pod *pod = session->target->pod;
+    bool own = pod && session->target->container &&
+               node->images[node->image] ==
+                   json_string_value(json_object_get(session->target->container->spec, "image"));
+
+    *helper = (struct helper){
+        .name = node->name,
+        .namespace = node->namespace,
+        .target = target,
+        .node_name = session->target->node_name,
+        .image = node->images[node->image],
+        .pull_secrets =
+            own && strcmp(node->namespace, pod->namespace) == 0
+                ? json_object_get(json_object_get(pod->json, "spec"), "imagePullSecrets")
+                : NULL,
+        .service_account = settings->service_account,
+        .host_network = session->target->host_network,
+        .privilege = node->privilege,
+        .deadline = settings->duration ? settings->duration / 1000 + SPARE_SECONDS +
+                                             settings->creation_timeout / 1000
+                                       : DAY_SECONDS,
+        .creation_timeout = settings->creation_timeout / 1000,
+        .ring = settings->buffer_size ? settings->buffer_size : AGENT_RING_DEFAULT,
+        .requests = settings->requests,
+        .limits = settings->limits,
+    };
+}
+
+/* Posts one of the two objects. */
+static struct kube_call *post(struct session *session, const char *resource, bool pod,
+                              kube_call_fn *done, struct error *err)
+{
+    struct node_method *node = session->backend_data;
+    const struct target *target = session->target;
+    const char *machine =
+        target->node && *target->node->architecture ? target->node->architecture : "amd64";
+    const struct agent_binary *agent = agent_binary_find(machine);
+    cleanup_free char *path = text_format("/api/v1/namespaces/%s/%s", node->namespace, resource);
+    cleanup_free char *name =
+        text_format("%s/%s", target->pod ? target->namespace : "node", target->name);
+    struct helper helper;
+    struct kube_call *call;
+    json_t *object;
+
+    if (!agent) {
+        error_set(err, ERROR_TARGET, "there is no agent for \"%s\" machines", machine);
+        return NULL;
+    }
+    if (!path || !name) {
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    describe(session, name, &helper);
+    object = pod ? helper_pod(&helper) : helper_config_map(&helper, agent);
+    if (!object) {
+        error_set(err, ERROR_INTERNAL, "the helper pod cannot be described");
+        return NULL;
+    }
+    call = kube_call_start(session->client, "POST", path, NULL, object, done, session, err);
+    json_decref(object);
+    return call;
+}
+
+static void on_config_map_made(void *data, json_t *answer, const struct error *err)
+{
+    struct session *session = data;
+    struct node_method *node = session->backend_data;
+    struct error failure;
+
+    (void)answer;
+    node->call = NULL;
+    node->config_map_made = !err || err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT;
+    if (err) {
+        give_up(session, err);
+        return;
+    }
+    if (session->state != SESSION_STARTING)
+        return;
+    node->call = post(session, "pods", true, on_pod_made, &failure);
+    if (!node->call)
+        give_up(session, &failure);
+}
+
+static void set_stage(struct session *session)
+{
+    const struct node_method *node = session->backend_data;
+    uint64_t now = loop_now();
+
+    if (node->end)
+        session_stage(session, "the start of the helper pod",
+                      node->end > now ? (unsigned)(node->end - now) : 1);
+    else
+        session_stage(session, NULL, 0);
+}
+
+static int begin_helper(struct session *session, struct error *err)
+{
+    struct node_method *node = session->backend_data;
+    unsigned char random[5];
+
+    if (getentropy(random, sizeof(random)) < 0)
+        return error_set(err, ERROR_INTERNAL, "there is no randomness");
+    snprintf(node->name, sizeof(node->name), "ksniff-%02x%02x%02x%02x%02x", random[0], random[1],
+             random[2], random[3], random[4]);
+    node->resuming = false;
+    set_stage(session);
+    node->making = true;
+    node->call = post(session, "configmaps", false, on_config_map_made, err);
+    return node->call ? 0 : -1;
+}
+
+/* ---- starting ---- */
+
+static void choose_images(struct session *session, struct node_method *node)
+{
+    const struct target *target = session->target;
+
+    if (session->settings->image) {
+        node->images[node->image_count++] = session->settings->image;
+        return;
+    }
+    if (target->node)
+        node->image_count = kube_node_images(target->node, node->images, IMAGES_MAX - 1);
+    const char *own = target->container
+                          ? json_string_value(json_object_get(target->container->spec, "image"))
+                          : NULL;
+    if (own)
+        node->images[node->image_count++] = own;
+}
+
+static int start(struct session *session, struct error *err)
+{
+    struct node_method *node = session->backend_data;
+    uint64_t limit = session->settings->creation_timeout;
+
+    if (node) { /* after a cut: the helper may still be there */
+        node->end = limit ? loop_now() + limit : 0;
+        set_stage(session);
+        node->resuming = true;
+        node->poll_ms = POLL_FIRST_MS;
+        if (!node->pod_made)
+            return begin_helper(session, err);
+        ask_for_pod(session);
+        return 0;
+    }
+    node = calloc(1, sizeof(*node));
+    if (!node)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    session->backend_data = node;
+    node->namespace = session->settings->node_namespace ? session->settings->node_namespace
+                                                        : session->settings->namespace;
+    node->end = limit ? loop_now() + limit : 0;
+    node->poll = loop_add_timer(session->loop, 0, on_poll, session);
+    node->watch = loop_add_timer(session->loop, 0, on_watch, session);
+    if (!node->poll || !node->watch)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    loop_stop_timer(node->poll);
+    loop_stop_timer(node->watch);
+    choose_images(session, node);
+    if (node->image_count == 0) {
+        error_set(err, ERROR_TARGET, "no image is known to be on node \"%s\"",
+                  session->target->node_name);
+        return error_remedy(err, "name one with --image");
+    }
+    return begin_helper(session, err);
+}
+
+/* ---- the agent's end before it began ---- */
+
+static bool again(struct session *session, const struct kube_exit *exit)
+{
+    static const char *const how[] = {"", "without AppArmor, and as SELinux's spc_t", "privileged"};
+    struct node_method *node = session->backend_data;
+
+    if (exit->kind != KUBE_EXIT_CODE || exit->code != AGENT_EXIT_NO_ENTRY ||
+        node->privilege == HELPER_PRIVILEGED)
+        return false;
+    node->privilege++;
+    log_info("the node does not let the helper pod in (%s): trying again %s",
+             session->last_complaint, how[node->privilege]);
+    session->last_complaint[0] = '\0';
+    session_retire_stream(session);
+    next_attempt(session);
+    return true;
+}
+
+static bool explain(struct session *session, const struct kube_exit *exit, struct error *err)
+{
+    (void)session;
+    (void)exit;
+    (void)err;
+    return false;
+}
+
+const struct backend backend_node = {
+    .name = "node",
+    .start = start,
+    .stop = agent_exec_stop,
+    .heartbeat = agent_exec_heartbeat,
+    .again = again,
+    .explain = explain,
+    .release = release,
+};

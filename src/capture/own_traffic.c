@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/own_traffic.h"
+
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "capture/target.h"
+#include "kube/client.h"
+#include "kube/node.h"
+
+#define KUBELET_PORT   10250
+#define EXPRESSION_MAX 4096
+
+/* The addresses of the API server inside the cluster, as it publishes them itself. */
+#define KUBERNETES "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes"
+
+static bool is_address(const char *text)
+{
+    unsigned char address[16];
+
+    return text &&
+           (inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1);
+}
+
+static bool add_server(struct buf *out, const char *address, unsigned port)
+{
+    return !is_address(address) || port == 0 || port > 65535 ||
+           buf_printf(out, " or (tcp port %u and host %s)", port, address);
+}
+
+/* Each address of the slice with each of its ports. */
+static bool add_slice(struct buf *out, const json_t *slice)
+{
+    const json_t *endpoints = json_object_get(slice, "endpoints");
+    size_t i, k, m;
+    json_t *endpoint, *address, *port;
+    bool fits = true;
+
+    json_array_foreach(endpoints, i, endpoint)
+    {
+        json_array_foreach(json_object_get(endpoint, "addresses"), k, address)
+        {
+            json_array_foreach(json_object_get(slice, "ports"), m, port)
+            {
+                json_int_t number = json_integer_value(json_object_get(port, "port"));
+
+                fits = fits && add_server(out, json_string_value(address), (unsigned)number);
+            }
+        }
+    }
+    return fits;
+}
+
+char *own_traffic_filter(struct kube_client *client, const struct target *target, const char *text)
+{
+    cleanup_buf struct buf out;
+    json_t *slice = NULL;
+    struct error err;
+    unsigned port;
+    const char *peer = kube_client_peer(client, &port);
+
+    buf_init(&out, EXPRESSION_MAX);
+    bool fits = buf_printf(&out, "not (tcp port %u",
+                           target->node ? target->node->kubelet_port : KUBELET_PORT) &&
+                add_server(&out, peer, port);
+    if (kube_request(client, "GET", KUBERNETES, NULL, NULL, &slice, &err) == 0)
+        fits = fits && add_slice(&out, slice);
+    else
+        log_debug("the API server's addresses are not to be had: %s", err.text);
+    json_decref(slice);
+    if (!fits || !buf_printf(&out, ")"))
+        return NULL;
+    if (!text || !text[strspn(text, " \t\r\n")])
+        return strdup(buf_string(&out));
+    return text_format("(%s) and %s", text, buf_string(&out));
+}

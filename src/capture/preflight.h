@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What stands in the way of each method, found before anything is changed: rights, the namespace's
+ * Pod Security level, the pod's security contexts, its node.
+ *
+ * Sources: https://kubernetes.io/docs/concepts/security/pod-security-standards/,
+ * https://kubernetes.io/docs/tasks/configure-pod-container/security-context/
+ */
+#ifndef KSNIFF_CAPTURE_PREFLIGHT_H
+#define KSNIFF_CAPTURE_PREFLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kube/access.h"
+
+struct error;
+struct kube_client;
+struct settings;
+struct target;
+
+/* In the order in which they are tried. */
+enum preflight_method { METHOD_UPLOAD, METHOD_NODE, METHOD_EPHEMERAL, METHOD_COUNT };
+
+enum preflight_verdict {
+    PREFLIGHT_POSSIBLE,
+    PREFLIGHT_MAYBE, /* not everything could be asked: the attempt decides */
+    PREFLIGHT_IMPOSSIBLE,
+};
+
+struct obstacle {
+    char what[320]; /* what stands in the way; safe to print */
+    char who[320];  /* who could change it, and how */
+};
+
+/* Levels of Pod Security that a namespace enforces. */
+enum pod_security {
+    POD_SECURITY_UNKNOWN,
+    POD_SECURITY_PRIVILEGED,
+    POD_SECURITY_BASELINE,
+    POD_SECURITY_RESTRICTED
+};
+
+#define PREFLIGHT_RIGHTS_MAX 8
+
+/* The facts. Those of a method are gathered before it is judged. */
+struct preflight {
+    struct kube_client *client;
+    const struct settings *settings;
+    struct target *target;
+    enum kube_access rights[METHOD_COUNT][PREFLIGHT_RIGHTS_MAX];
+    enum pod_security target_level, helper_level;
+    bool looked_at_namespaces;
+};
+
+/* preflight_gather - ask for what a method needs. Return: -1 when interrupted. */
+int preflight_gather(struct preflight *preflight, enum preflight_method method, struct error *err);
+
+/*
+ * preflight_judge - can the method work, as far as the facts tell?
+ * @obstacles: room for @most of what stands in the way
+ * @ret_count: how many there are
+ */
+enum preflight_verdict preflight_judge(const struct preflight *preflight,
+                                       enum preflight_method method, struct obstacle *obstacles,
+                                       size_t most, size_t *ret_count);
+
+/* preflight_method_name - "upload", "node", "ephemeral" */
+const char *preflight_method_name(enum preflight_method method);
+
+/* preflight_may_add_capabilities - is the target's namespace not known to forbid NET_RAW? */
+bool preflight_may_add_capabilities(const struct preflight *preflight);
+
+#endif

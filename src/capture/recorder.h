@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the agents send, written: items into blocks, blocks into the sink, as far as the limits
+ * allow. Agents may follow each other: each brings interfaces of its own.
+ */
+#ifndef KSNIFF_CAPTURE_RECORDER_H
+#define KSNIFF_CAPTURE_RECORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "pcapng/item.h"
+#include "pcapng/writer.h"
+
+struct settings;
+struct sink;
+
+#define RECORDER_INTERFACES 4096
+
+struct recorder {
+    const struct settings *settings;
+    struct sink *sink;
+    const char *comment; /* of the section; borrowed until it has begun */
+    const char *title;   /* of Wireshark's window; the same */
+    const char *prefix;  /* what stands before an interface's name: "default/web" */
+
+    bool begun;           /* the sink is open */
+    bool sink_ended;      /* nobody reads it any more */
+    struct error failure; /* of writing */
+    struct buf out;
+    struct capture_writer writer;
+    uint32_t base; /* interfaces of the agents before this one */
+    char gap[600]; /* comment for the next packet; "": none */
+
+    uint64_t packets, bytes;               /* written, of packets */
+    uint64_t dropped[RECORDER_INTERFACES]; /* as each interface's last statistics say */
+
+    void (*started)(void *data); /* capturing has really begun */
+    void (*enough)(void *data);  /* a limit is reached, or nobody reads any more */
+    void (*failed)(void *data);  /* nothing can be written any more */
+    void *data;
+};
+
+/* recorder_init - the settings, the sink, the texts and the events have been set. */
+void recorder_init(struct recorder *recorder);
+void recorder_free(struct recorder *recorder);
+
+/* recorder_item - take an item. Return: false when a packet cannot be taken now. */
+bool recorder_item(struct recorder *recorder, enum capture_item_kind kind,
+                   const struct capture_item *item);
+
+/* recorder_flush - give the sink what it takes. */
+void recorder_flush(struct recorder *recorder);
+
+/* recorder_has_room - would a packet be taken? */
+bool recorder_has_room(const struct recorder *recorder);
+
+/*
+ * recorder_gap - another agent follows: its interfaces are new ones, and its first packet says what
+ * is missing before it
+ * @milliseconds: how long the gap is
+ * @why: one line
+ */
+void recorder_gap(struct recorder *recorder, uint64_t milliseconds, const char *why);
+
+/* recorder_dropped - packets that the agents could not take in time, so far. */
+uint64_t recorder_dropped(const struct recorder *recorder);
+
+#endif

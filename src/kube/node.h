@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A node, as far as this program reads it. Source:
+ * https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/node-v1/ */
+#ifndef KSNIFF_KUBE_NODE_H
+#define KSNIFF_KUBE_NODE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct kube_client;
+
+/* Strings point into the node's JSON. */
+struct kube_node {
+    json_t *json; /* owned */
+    const char *name;
+    const char *os;           /* "linux", "windows"; "" when it does not say */
+    const char *architecture; /* "amd64"; "" when it does not say */
+    bool virtual;             /* a virtual kubelet: no machine of its own stands behind it */
+    unsigned kubelet_port;
+};
+
+/* kube_node_get - fetch and read. Return: 0 with a node owned by the caller (kube_node_free()). */
+int kube_node_get(struct kube_client *client, const char *name, struct kube_node **ret_node,
+                  struct error *err);
+
+/* kube_node_read - read a node's JSON. Takes its own reference of @json. ERROR_PROTOCOL when it is
+ * no node. */
+int kube_node_read(json_t *json, struct kube_node **ret_node, struct error *err);
+
+/* kube_node_free - NULL is allowed. */
+void kube_node_free(struct kube_node *node);
+
+/*
+ * kube_node_images - images that are on the node already, best first for a pod that only has to be
+ * there: a pause image, then the smallest ones
+ * @ret_names: room for @most names, which point into the node's JSON
+ *
+ * Of an image's names a tag is preferred to a digest. Names that are none are left out. Return: how
+ * many there are.
+ */
+size_t kube_node_images(const struct kube_node *node, const char **ret_names, size_t most);
+
+#endif

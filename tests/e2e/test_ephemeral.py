@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ephemeral method: a container that is added to the pod, and whose process ends by itself."""
+import os
+import signal
+import socket
+
+import pytest
+
+from conftest import GUARD, agents_running, in_netns, leftovers, processes_of, tshark, wait_until
+
+SLEEP = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
+
+
+def ephemeral(sandbox, name, namespace="default"):
+    """The ephemeral containers of a pod: name to its spec and state."""
+    pod = sandbox.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+    states = {s["name"]: s["state"] for s in pod["status"].get("ephemeralContainerStatuses", [])}
+    return {c["name"]: (c, states.get(c["name"], {})) for c in pod["spec"].get("ephemeralContainers", [])}
+
+
+def captures(sandbox, ksniff, tmp_path, name, *flags, namespace="default"):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing(name, "-n", namespace, "-f", "udp port 4200", "-o", path, *flags) as process:
+        with in_netns(sandbox.netns(name, namespace)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+            for _ in range(3):
+                one.sendto(b"x", ("127.0.0.1", 4200))
+        err = ksniff.stop(process)
+    assert len(tshark(path, "frame.number", display="udp.dstport == 4200 and not icmp")) == 3
+    return err
+
+
+def test_captures_and_ends_by_itself(sandbox, ksniff, tmp_path):
+    with sandbox.running_pod("plain", containers=[{"name": "app", "image": "registry.local/distroless-http:1"}]):
+        captures(sandbox, ksniff, tmp_path, "plain", "--method", "ephemeral")
+        (name, (spec, state)), = ephemeral(sandbox, "plain").items()
+        assert name.startswith("ksniff-") and "running" in state
+        assert spec["securityContext"]["capabilities"] == {"add": ["NET_RAW"]}
+        assert "targetContainerName" not in spec
+        assert "busybox" in spec["image"]
+        # A second capture uses it again, and brings no second agent.
+        err = captures(sandbox, ksniff, tmp_path, "plain", "--method", "ephemeral", "-v")
+        assert list(ephemeral(sandbox, "plain")) == [name] and "still runs: used again" in err and "sent " not in err
+        wait_until(lambda: "terminated" in ephemeral(sandbox, "plain")[name][1], "its own end", 75)
+        assert ephemeral(sandbox, "plain")[name][1]["terminated"]["exitCode"] == 0
+        assert not leftovers(sandbox)
+        # It has ended: the next capture needs another, with another name.
+        captures(sandbox, ksniff, tmp_path, "plain", "--method", "ephemeral")
+        assert len(ephemeral(sandbox, "plain")) == 2
+
+
+def test_never_signals_another_process(sandbox, ksniff, tmp_path):
+    """In a shared process namespace it sees everything, and leaves it alone."""
+    with sandbox.running_pod("shared", shareProcessNamespace=True, containers=[SLEEP, {**SLEEP, "name": "other"}]):
+        pids = {c["pid"] for c in sandbox.pod("shared")["containers"].values()}
+        captures(sandbox, ksniff, tmp_path, "shared", "--method", "ephemeral")
+        (name, _), = ephemeral(sandbox, "shared").items()
+        for pid in [pid for pid, _ in agents_running()]:  # also when it is ended from outside
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: "terminated" in ephemeral(sandbox, "shared")[name][1], "its end")
+        assert pids == {c["pid"] for n, c in sandbox.pod("shared")["containers"].items() if not n.startswith("ksniff")}
+        assert pids <= set(processes_of(next(iter(pids))))
+
+
+def test_baseline_leaves_capabilities_unset(sandbox, ksniff, tmp_path):
+    with sandbox.running_pod("guarded", "baseline", containers=[{**SLEEP, "securityContext": {"runAsUser": 1000}}]):
+        err = captures(sandbox, ksniff, tmp_path, "guarded", namespace="baseline")
+        assert "using the ephemeral method (upload: " in err and "; node: " in err
+        (_, (spec, _)), = ephemeral(sandbox, "guarded", "baseline").items()
+        assert "capabilities" not in spec["securityContext"]
+
+
+def test_baseline_that_cannot_be_looked_up(sandbox, ksniff, tmp_path):
+    """The namespace may not be read: NET_RAW is asked for, refused, and left out."""
+    config = sandbox.kubeconfig_for("no-namespaces", [
+        {"verbs": ["*"], "resources": ["pods", "pods/exec", "pods/ephemeralcontainers"]}])
+    with sandbox.running_pod("guarded", "baseline", containers=[SLEEP]):
+        captures(sandbox, ksniff, tmp_path, "guarded", "--method", "ephemeral", "--kubeconfig", config,
+                 namespace="baseline")
+        (_, (spec, _)), = ephemeral(sandbox, "guarded", "baseline").items()
+        assert "capabilities" not in spec["securityContext"]
+
+
+def test_restricted_is_refused(sandbox, ksniff, tmp_path):
+    context = {"runAsNonRoot": True, "runAsUser": 1000, "allowPrivilegeEscalation": False,
+               "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}}
+    with sandbox.running_pod("strict", "restricted", containers=[{**SLEEP, "securityContext": context}]):
+        error = ksniff.fail("strict", "-n", "restricted", "--method", "ephemeral", "-o", str(tmp_path / "x"))
+        assert 'namespace "restricted" enforces Pod Security "restricted"' in error
+        assert ephemeral(sandbox, "strict", "restricted") == {}
+
+
+def test_the_targets_own_image(sandbox, ksniff, tmp_path):
+    """busybox is not to be had; the target's own image, which is there, has a shell."""
+    missing = ["busybox", "registry.local/busybox:1"]
+    container = {"name": "app", "image": "registry.local/dash:1", "command": ["sleep", "1000"]}
+    with sandbox.running_pod("own", containers=[container]):
+        with sandbox.faults(images_missing=missing):
+            err = captures(sandbox, ksniff, tmp_path, "own", "--method", "ephemeral")
+        assert "cannot be started (" in err and "trying 'registry.local/dash:1'" in err
+
+
+def test_image_without_a_shell(sandbox, ksniff, tmp_path):
+    with sandbox.running_pod("shellless", containers=[SLEEP]):
+        error = ksniff.fail("shellless", "--method", "ephemeral", "--image", "registry.local/distroless-http:1",
+                            "-o", str(tmp_path / "x"))
+        assert "cannot be started from \"registry.local/distroless-http:1\"" in error
+        assert len(ephemeral(sandbox, "shellless")) == 1
+
+
+def test_killed_client(sandbox, ksniff, tmp_path):
+    with sandbox.running_pod("orphan", containers=[SLEEP]):
+        with ksniff.capturing("orphan", "--method", "ephemeral", "-o", str(tmp_path / "x")) as process:
+            process.kill()
+            process.wait()
+        (name, _), = ephemeral(sandbox, "orphan").items()
+        wait_until(lambda: "terminated" in ephemeral(sandbox, "orphan")[name][1], "its end", 75)
+        assert not leftovers(sandbox)
+
+
+def test_killed_before_the_agent_came(sandbox, ksniff, tmp_path):
+    """The container waits for its agent for less than a minute."""
+    with sandbox.running_pod("early", containers=[SLEEP]):
+        with sandbox.faults(exec_delay_ms=3000):
+            process = ksniff.start("early", "--method", "ephemeral", "-o", str(tmp_path / "x"))
+            wait_until(lambda: any("running" in state for _, state in ephemeral(sandbox, "early").values()), "its start")
+            process.kill()
+            process.communicate()
+        (name, _), = ephemeral(sandbox, "early").items()
+        wait_until(lambda: "terminated" in ephemeral(sandbox, "early")[name][1], "its end", 75)
+        assert ephemeral(sandbox, "early")[name][1]["terminated"]["exitCode"] == 0
+
+
+def test_pod_deleted_while_it_waits(sandbox, ksniff, tmp_path):
+    """The added container does not hold the pod's end up: it heeds SIGTERM, as a shell and as the agent."""
+    sandbox.create_pod("leaving", containers=[SLEEP], terminationGracePeriodSeconds=30)
+    captures(sandbox, ksniff, tmp_path, "leaving", "--method", "ephemeral")
+    pid, = [pid for pid, _ in agents_running()]
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not list(agents_running()), "its end at SIGTERM", 20)
+    sandbox.call("DELETE", "/api/v1/namespaces/default/pods/leaving?gracePeriodSeconds=0")
+    wait_until(lambda: ("default", "leaving") not in sandbox.pods(), "the pod's end", GUARD)

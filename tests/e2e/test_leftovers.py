@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing of ours stays in the cluster, however and whenever a capture ends."""
+import signal
+import time
+
+import pytest
+
+from conftest import GUARD, Ksniff, agents_running, leftovers, tshark, wait_until
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+# Where a client is when it is stopped, and what makes it stay there.
+STAGES = {
+    "before the helper exists": {"request_delay": {"path": "/configmaps", "seconds": 1}},
+    "between ConfigMap and pod": {"request_delay": {"path": "/pods$", "seconds": 1}},
+    "while it starts": {"start_delay_ms": 1500},
+    "before the exec": {"exec_delay_ms": 1500},
+}
+
+
+def helpers(sandbox):
+    return sandbox.get("/api/v1/pods?labelSelector=app.kubernetes.io/name=ksniff")["items"]
+
+
+def nothing_left(sandbox, ksniff, tmp_path):
+    """No process of ours runs after a while; what a killed client left is removed by the next one."""
+    wait_until(lambda: not list(agents_running()), "the end of all our processes", 75)
+    wait_until(lambda: not leftovers(sandbox) or
+               (ksniff.run("--cleanup", "-A") and not leftovers(sandbox)), "a clean cluster", 90)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("stage", STAGES)
+def test_stopped_while_it_starts(sandbox, ksniff, tmp_path, stage, number):
+    with sandbox.faults(**STAGES[stage]):
+        process = ksniff.start("web", "-p", "-o", str(tmp_path / "x"))
+        time.sleep(0.4)
+        process.send_signal(number)
+        err = process.communicate(timeout=GUARD)[1].decode()
+    assert process.returncode in (130, -number), err
+    assert "Sanitizer" not in err
+    if number != signal.SIGKILL:
+        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+    else:
+        nothing_left(sandbox, ksniff, tmp_path)
+
+
+@pytest.mark.parametrize("method", ["upload", "node"])
+@pytest.mark.parametrize("number", SIGNALS)
+def test_stopped_while_capturing(sandbox, ksniff, tmp_path, method, number):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "--method", method, "-o", path) as process:
+        time.sleep(1.2)
+        process.send_signal(number)
+        process.stderr.read()
+        assert process.wait(timeout=GUARD) in (0, -number)
+    assert tshark(path, "frame.number")
+    if number != signal.SIGKILL:
+        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+    else:
+        nothing_left(sandbox, ksniff, tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("method", ["upload", "node"])
+def test_stopped_while_stopping(sandbox, ksniff, tmp_path, method, number):
+    """The second signal comes while the first is being obeyed."""
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "--method", method, "-o", path) as process:
+        with sandbox.faults(request_delay={"path": "/pods/", "seconds": 0.5}):
+            time.sleep(1.2)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+            process.send_signal(number)
+            err = process.stderr.read().decode()
+            assert process.wait(timeout=GUARD) in (0, -number), err
+    assert tshark(path, "frame.number")
+    if number != signal.SIGKILL:
+        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+    else:
+        nothing_left(sandbox, ksniff, tmp_path)
+
+
+def test_second_interrupt_with_a_stuck_reader(sandbox, ksniff):
+    """Nobody reads standard output any more, and does not close it: the second Ctrl-C ends it all the same."""
+    with ksniff.capturing("web", "-p", "-o", "-", "--include-own-traffic") as process:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+        assert process.wait(timeout=GUARD) == 0
+        process.stdout.close()
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+def test_cleanup_spares_who_serves(sandbox, ksniff, tmp_path):
+    with ksniff.capturing("web", "-p", "-o", str(tmp_path / "x")) as process:
+        pod, = helpers(sandbox)
+        result = ksniff.run("--cleanup", "-A")
+        assert result.code == 0 and f"helper pod '{pod['metadata']['name']}' in namespace 'default' is left alone" in result.err
+        assert helpers(sandbox)[0]["metadata"]["uid"] == pod["metadata"]["uid"]
+        ksniff.stop(process)
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+    result = ksniff.run("--cleanup")
+    assert result.code == 0 and "there is nothing to remove" in result.err
+
+
+def finished_helper(sandbox, ksniff, tmp_path):
+    """A client is killed; its helper ends by itself, and is Completed then."""
+    with ksniff.capturing("web", "-p", "-o", str(tmp_path / "x")) as process:
+        process.kill()
+        process.wait()
+    pod, = helpers(sandbox)
+    assert pod["status"]["phase"] == "Running"
+    wait_until(lambda: helpers(sandbox)[0]["status"]["phase"] == "Succeeded", "its end", 75)
+    assert not list(agents_running())
+    return pod["metadata"]["name"]
+
+
+def test_the_next_client_removes_what_a_killed_one_left(sandbox, ksniff, tmp_path):
+    finished_helper(sandbox, ksniff, tmp_path)
+    with ksniff.capturing("web", "-o", str(tmp_path / "y")) as process:
+        wait_until(lambda: not leftovers_of_helpers(sandbox), "a clean cluster")
+        ksniff.stop(process)
+
+
+def leftovers_of_helpers(sandbox):
+    return [left for left in leftovers(sandbox) if left[0] in ("pods", "configmaps")]
+
+
+def test_cleanup(sandbox, ksniff, tmp_path):
+    name = finished_helper(sandbox, ksniff, tmp_path)
+    result = ksniff.run("--cleanup")
+    assert result.code == 0 and f"removed helper pod '{name}' in namespace 'default'" in result.err
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+def test_cleanup_of_a_lone_config_map(sandbox, ksniff):
+    """A client died between the ConfigMap and the pod. One that is new may still get its pod."""
+    labels = {"app.kubernetes.io/name": "ksniff", "app.kubernetes.io/managed-by": "kubectl-sniff"}
+    for name, made in (("ksniff-old", "2020-01-01T00:00:00Z"), ("ksniff-new", None)):
+        obj = {"metadata": {"name": name, "labels": labels, **({"creationTimestamp": made} if made else {})}}
+        sandbox.call("POST", "/sandbox/objects", {"resource": "configmaps", "namespace": "default", "object": obj})
+    result = ksniff.run("--cleanup")
+    assert "removed ConfigMap 'ksniff-old'" in result.err and "ksniff-new" not in result.err
+    assert [left[1] for left in leftovers(sandbox)] == ["ksniff-new"]
+    sandbox.call("DELETE", "/api/v1/namespaces/default/configmaps/ksniff-new")
+
+
+def test_cleanup_that_is_forbidden(sandbox, ksniff):
+    config = sandbox.kubeconfig_for("tidy-not", [{"verbs": ["get"], "resources": ["pods"]}])
+    error = ksniff.fail("--cleanup", "--kubeconfig", config)
+    assert error.startswith("forbidden: ") and "needs: list pods" in error
+
+
+def test_removal_that_is_forbidden(sandbox, ksniff, tmp_path):
+    """Rights that go while it captures: the helper's name is told, and it ends by itself."""
+    rules = [{"verbs": ["*"], "resources": ["*"]}]
+    config = sandbox.kubeconfig_for("loser", rules)
+    with ksniff.capturing("web", "-p", "-o", str(tmp_path / "x"), "--kubeconfig", config) as process:
+        pod, = helpers(sandbox)
+        sandbox.kubeconfig_for("loser", [{"verbs": ["get"], "resources": ["*"]}])
+        err = Ksniff.stop(process)
+    assert f"helper pod '{pod['metadata']['name']}' in namespace 'default' could not be removed" in err
+    assert "it ends by itself within 60 s" in err
+    sandbox.call("DELETE", "/api/v1/namespaces/default/pods/" + pod["metadata"]["name"])
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A capture that is cut is taken up again: same file, same reader, the gap marked."""
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import GUARD, Ksniff, agents_running, capinfos, exchange_in, leftovers, start_sandbox, tshark, wait_until
+
+METHODS = ["upload", "node", "ephemeral"]
+
+
+def until(process, words):
+    """Reads the client's messages until one has these words."""
+    while True:
+        line = process.stderr.readline().decode()
+        assert line, process.head
+        process.head += line
+        if words in line:
+            return
+
+
+def check_gap(path, before, after, why):
+    """Both exchanges are there; the first packet of the second says what is missing, and no other does."""
+    rows = tshark(path, "udp.payload", "frame.comment", "frame.interface_id")
+    assert [row[0] for row in rows] == [data.hex() for _, data in before + after]
+    comments = [(number, row[1]) for number, row in enumerate(rows) if row[1]]
+    assert len(comments) == 1 and comments[0][0] == len(before)
+    assert re.match(r"kubectl-sniff: up to \d+\.\d s of packets before this one are missing: ", comments[0][1])
+    assert why in comments[0][1]
+    ids = [int(row[2]) for row in rows]
+    assert max(ids[:len(before)]) < min(ids[len(before):])  # new interface blocks
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_cut_stream(sandbox, ksniff, tmp_path, method):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "--method", method, "-f", "udp port 4300", "-o", path) as process:
+        before = exchange_in(sandbox, 4300, rounds=5)
+        time.sleep(0.3)
+        sandbox.drop_streams()
+        until(process, "capturing again, after ")
+        after = exchange_in(sandbox, 4300, rounds=5)
+        err = ksniff.stop(process)
+    assert "taking it up again" in err and "the capture was cut 1 time: what passed meanwhile is missing" in err
+    check_gap(path, before, after, "the stream of ")
+    assert capinfos(path).count("Name = default/web:eth0") == 2
+    if method != "ephemeral":
+        wait_until(lambda: not leftovers(sandbox), "the end of everything")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_agent_killed(sandbox, ksniff, tmp_path, method):
+    """Somebody kills the capture itself; what holds it stays."""
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "--method", method, "-f", "udp port 4301", "-o", path) as process:
+        before = exchange_in(sandbox, 4301, rounds=5)
+        time.sleep(0.3)
+        for pid, _ in agents_running():
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if b"capture" in file.read().split(b"\0"):
+                    os.kill(pid, signal.SIGKILL)
+        until(process, "capturing again, after ")
+        after = exchange_in(sandbox, 4301, rounds=5)
+        ksniff.stop(process)
+    check_gap(path, before, after, "was ended by signal 9")
+
+
+def test_same_pipe(sandbox, ksniff):
+    """A reader sees one section, whatever happens behind it."""
+    with ksniff.capturing("web", "-f", "udp port 4302", "-o", "-") as process:
+        before = exchange_in(sandbox, 4302, rounds=3)
+        time.sleep(0.3)
+        sandbox.drop_streams()
+        until(process, "capturing again, after ")
+        after = exchange_in(sandbox, 4302, rounds=3)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        judge = subprocess.run(["tshark", "-n", "-r", "-", "-T", "fields", "-e", "udp.payload"], stdin=process.stdout,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True, timeout=GUARD)
+        process.stdout.close()
+        assert process.wait(timeout=GUARD) == 0
+    assert judge.stdout.decode().split() == [data.hex() for _, data in before + after]
+
+
+def test_helper_deleted_by_somebody(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-p", "-f", "udp port 4303", "-o", path) as process:
+        before = exchange_in(sandbox, 4303, rounds=5)
+        time.sleep(0.3)
+        pods = sandbox.get("/api/v1/namespaces/default/pods?labelSelector=app.kubernetes.io/name=ksniff")["items"]
+        sandbox.call("DELETE", "/api/v1/namespaces/default/pods/" + pods[0]["metadata"]["name"])
+        until(process, "capturing again, after ")
+        after = exchange_in(sandbox, 4303, rounds=5)
+        ksniff.stop(process)
+    check_gap(path, before, after, "")
+    wait_until(lambda: not leftovers(sandbox), "the end of everything")
+
+
+def test_container_restarts_under_an_uploaded_agent(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with sandbox.running_pod("phoenix", containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]):
+        with ksniff.capturing("phoenix", "--method", "upload", "-o", path) as process:
+            os.kill(sandbox.pod("phoenix")["containers"]["app"]["pid"], signal.SIGKILL)
+            until(process, "capturing again, after ")
+            ksniff.stop(process)
+    assert capinfos(path).count("Name = default/phoenix:lo") == 2
+
+
+def test_limits_and_interrupts_while_it_is_cut(sandbox, ksniff, tmp_path):
+    """Ctrl-C while it waits to try again: the file is whole, and it was no failure. A duration ends it too."""
+    for flags, number in ((["--duration", "3s"], None), ([], signal.SIGINT)):
+        path = str(tmp_path / "x.pcapng")
+        with ksniff.capturing("web", "-o", path, *flags) as process:
+            wait_until(lambda: os.path.getsize(path) > 2000, "packets")
+            with sandbox.faults(drop_exec_connections=True, request_error={"path": "/pods/web", "code": 503}):
+                until(process, "taking it up again")
+                if number:
+                    process.send_signal(number)
+                err = process.head + process.stderr.read().decode()
+                assert process.wait(timeout=GUARD) == 0, err
+        assert "packets captured" in err and "was cut 1 time" in err
+        assert tshark(path, "frame.number")
+
+
+def test_refused_afterwards(sandbox, ksniff, tmp_path):
+    """The rights are gone when it tries again: that is told, and the end."""
+    config = sandbox.kubeconfig_for("fading", [{"verbs": ["*"], "resources": ["*"]}])
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-o", path, "--kubeconfig", config) as process:
+        wait_until(lambda: os.path.getsize(path) > 2000, "packets")
+        sandbox.kubeconfig_for("fading", [{"verbs": ["get"], "resources": ["pods"]}])
+        sandbox.drop_streams()
+        err = process.head + process.stderr.read().decode()
+        assert process.wait(timeout=GUARD) == 1
+    assert "error: forbidden: " in err and "pods/exec" in err
+    assert tshark(path, "frame.number")
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory):
+    """A cluster of its own: its API server goes away and comes back."""
+    box = start_sandbox(str(tmp_path_factory.mktemp("box")))
+    yield box
+    box.process.terminate()
+    assert box.process.wait(timeout=GUARD) == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_api_server_restarted(box, tmp_path, method):
+    path = str(tmp_path / "x.pcapng")
+    ksniff = Ksniff(box)
+    with ksniff.capturing("web", "--method", method, "-f", "udp port 4304", "-o", path) as process:
+        before = exchange_in(box, 4304, rounds=5)
+        time.sleep(0.3)
+        box.call("POST", "/sandbox/restart", {"seconds": 2})
+        until(process, "capturing again, after ")
+        after = exchange_in(box, 4304, rounds=5)
+        ksniff.stop(process)
+    check_gap(path, before, after, "")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_firewall_drops_everything(box, tmp_path, method):
+    """Nothing arrives any more, in either direction, and nobody closes: the agent ends, what holds it ends, and
+    when the way is free again the capture goes on."""
+    path = str(tmp_path / "x.pcapng")
+    ksniff = Ksniff(box)
+    with ksniff.capturing("web", "--method", method, "-f", "udp port 4305", "-o", path) as process:
+        before = exchange_in(box, 4305, rounds=5)
+        time.sleep(0.3)
+        with box.faults(blackhole=True):
+            began = time.monotonic()
+            until(process, "not even to a ping")
+            # Not the time decides, but that it ends at all; the time is printed.
+            wait_until(lambda: not list(agents_running()), "the end of all our processes", 100)
+            print(f"{method}: nothing of ours ran after {time.monotonic() - began:.0f} s")
+        until(process, "capturing again, after ")
+        after = exchange_in(box, 4305, rounds=5)
+        ksniff.stop(process)
+    check_gap(path, before, after, "not even to a ping")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_laptop_asleep(box, tmp_path, method):
+    """The client stands still: the agent ends for want of a heartbeat; awake, the client goes on."""
+    path = str(tmp_path / "x.pcapng")
+    ksniff = Ksniff(box)
+    with ksniff.capturing("web", "--method", method, "-f", "udp port 4306", "-o", path) as process:
+        before = exchange_in(box, 4306, rounds=5)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        wait_until(lambda: not list(agents_running()), "the end of all our processes", 100)
+        print(f"{method}: nothing of ours ran after {time.monotonic() - began:.0f} s")
+        process.send_signal(signal.SIGCONT)
+        until(process, "capturing again, after ")
+        after = exchange_in(box, 4306, rounds=5)
+        ksniff.stop(process)
+    check_gap(path, before, after, "")

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/helper.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the headers above. */
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "capture/agent_binary.h"
+#include "kube/pod.h"
+
+static const struct helper usual = {
+    .name = "ksniff-0123456789",
+    .namespace = "shop",
+    .target = "shop/web",
+    .node_name = "node1",
+    .image = "registry.k8s.io/pause:3.10",
+    .deadline = 86400,
+    .creation_timeout = 60,
+    .ring = 32 << 20,
+};
+
+/* What stands at "spec/containers/0/name" of an object, as JSON text; "" where nothing does. */
+static const char *at(const json_t *object, const char *path)
+{
+    static char texts[8][600];
+    static size_t next;
+    char copy[200], *rest = copy, *part;
+    char *text;
+
+    snprintf(copy, sizeof(copy), "%s", path);
+    while ((part = strtok_r(rest, "/", &rest)))
+        object = json_is_array(object) ? json_array_get(object, (size_t)atoi(part))
+                                       : json_object_get(object, part);
+    text =
+        object ? json_dumps(object, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS) : strdup("");
+    snprintf(texts[next % 8], sizeof(texts[0]), "%s", text);
+    free(text);
+    return texts[next++ % 8];
+}
+
+static void test_pod(void **state)
+{
+    json_t *pod = helper_pod(&usual);
+
+    (void)state;
+    assert_string_equal(at(pod, "metadata/name"), "\"ksniff-0123456789\"");
+    assert_string_equal(at(pod, "metadata/labels"),
+                        "{\"app.kubernetes.io/managed-by\":\"kubectl-sniff\",\"app.kubernetes.io/"
+                        "name\":\"ksniff\",\"sidecar.istio.io/inject\":\"false\"}");
+    assert_string_equal(
+        at(pod, "metadata/annotations"),
+        "{\"kubectl-sniff/creation-timeout\":\"60\",\"kubectl-sniff/target\":\"shop/"
+        "web\",\"linkerd.io/inject\":\"disabled\",\"sidecar.istio.io/inject\":"
+        "\"false\"}");
+    assert_string_equal(at(pod, "spec/nodeName"), "\"node1\"");
+    assert_string_equal(at(pod, "spec/restartPolicy"), "\"Never\"");
+    assert_string_equal(at(pod, "spec/activeDeadlineSeconds"), "86400");
+    assert_string_equal(at(pod, "spec/tolerations"), "[{\"operator\":\"Exists\"}]");
+    assert_string_equal(at(pod, "spec/automountServiceAccountToken"), "false");
+    assert_string_equal(at(pod, "spec/serviceAccountName"), "");
+    assert_string_equal(at(pod, "spec/hostPID"), "true");
+    assert_string_equal(at(pod, "spec/hostNetwork"), "false");
+    assert_string_equal(at(pod, "spec/volumes/0/configMap"),
+                        "{\"defaultMode\":365,\"name\":\"ksniff-0123456789\"}");
+    assert_string_equal(at(pod, "spec/containers/0/imagePullPolicy"), "\"IfNotPresent\"");
+    assert_string_equal(at(pod, "spec/containers/0/command"),
+                        "[\"/ksniff/ksniff-agent\",\"hold\"]");
+    assert_string_equal(
+        at(pod, "spec/containers/0/securityContext"),
+        "{\"capabilities\":{\"add\":[\"SYS_ADMIN\",\"SYS_PTRACE\",\"NET_RAW\"],\"drop\":[\"ALL\"]},"
+        "\"readOnlyRootFilesystem\":true,\"runAsGroup\":0,\"runAsNonRoot\":false,\"runAsUser\":0}");
+    assert_string_equal(at(pod, "spec/containers/0/resources"),
+                        "{\"limits\":{\"cpu\":\"1\",\"memory\":\"96Mi\"},\"requests\":{\"cpu\":"
+                        "\"10m\",\"memory\":\"32Mi\"}}");
+    json_decref(pod);
+}
+
+static void test_variants(void **state)
+{
+    json_t *secrets = json_pack("[{s:s}]", "name", "registry");
+    struct helper helper = usual;
+    json_t *pod;
+
+    (void)state;
+    helper.host_network = true;
+    helper.service_account = "netadmin";
+    helper.pull_secrets = secrets;
+    helper.requests = "cpu=1m";
+    helper.limits = "cpu=2,memory=1Gi";
+    pod = helper_pod(&helper);
+    /* The node's own interfaces need no process of the node. */
+    assert_string_equal(at(pod, "spec/hostPID"), "false");
+    assert_string_equal(at(pod, "spec/hostNetwork"), "true");
+    assert_string_equal(at(pod, "spec/containers/0/securityContext/capabilities/add"),
+                        "[\"NET_RAW\"]");
+    assert_string_equal(at(pod, "spec/automountServiceAccountToken"), "true");
+    assert_string_equal(at(pod, "spec/serviceAccountName"), "\"netadmin\"");
+    assert_string_equal(at(pod, "spec/imagePullSecrets"), "[{\"name\":\"registry\"}]");
+    assert_string_equal(
+        at(pod, "spec/containers/0/resources"),
+        "{\"limits\":{\"cpu\":\"2\",\"memory\":\"1Gi\"},\"requests\":{\"cpu\":\"1m\"}}");
+    json_decref(pod);
+    json_decref(secrets);
+
+    helper = usual;
+    helper.privilege = HELPER_UNCONFINED;
+    pod = helper_pod(&helper);
+    assert_string_equal(at(pod, "spec/containers/0/securityContext/appArmorProfile"),
+                        "{\"type\":\"Unconfined\"}");
+    assert_string_equal(at(pod, "spec/containers/0/securityContext/seLinuxOptions"),
+                        "{\"type\":\"spc_t\"}");
+    assert_string_not_equal(
+        strstr(at(pod, "metadata/annotations"), "apparmor.security.beta.kubernetes.io"), "");
+    json_decref(pod);
+
+    helper.privilege = HELPER_PRIVILEGED;
+    pod = helper_pod(&helper);
+    assert_string_equal(at(pod, "spec/containers/0/securityContext/privileged"), "true");
+    json_decref(pod);
+}
+
+static void test_config_map(void **state)
+{
+    static const struct agent_binary agent = {"amd64", (const unsigned char *)"\177ELF", 4};
+    json_t *map = helper_config_map(&usual, &agent), *owner;
+    json_t *pod = json_pack("{s:{s:s, s:s}}", "metadata", "name", "x", "uid", "u-1");
+
+    (void)state;
+    assert_string_equal(at(map, "binaryData"), "{\"ksniff-agent\":\"f0VMRg==\"}");
+    assert_string_equal(at(map, "immutable"), "true");
+    assert_string_equal(at(map, "metadata/annotations/kubectl-sniff~"), "");
+    json_decref(map);
+    owner = helper_owner(pod);
+    assert_string_equal(
+        at(owner, "metadata/ownerReferences"),
+        "[{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"x\",\"uid\":\"u-1\"}]");
+    json_decref(owner);
+    json_decref(pod);
+}
+
+static void test_resources(void **state)
+{
+    static const char *const bad[] = {"cpu", "=1", "cpu=", "cpu=x", "cpu=1,memory"};
+    json_t *list = helper_resources("cpu=100m,memory=64Mi");
+
+    (void)state;
+    assert_string_equal(at(list, ""), "{\"cpu\":\"100m\",\"memory\":\"64Mi\"}");
+    json_decref(list);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_null(helper_resources(bad[i]));
+}
+
+static const struct {
+    const char *status;
+    enum helper_state state;
+    const char *why;
+} states[] = {
+    {"{'phase': 'Pending'}", HELPER_STARTING, ""},
+    {"{'phase': 'Running', 'containerStatuses': [{'name': 'ksniff', 'state': {'running': {}}}]}",
+     HELPER_RUNNING, ""},
+    {"{'phase': 'Pending', 'containerStatuses': [{'name': 'ksniff', 'state': {'waiting': "
+     "{'reason': "
+     "'ContainerCreating'}}}]}",
+     HELPER_STARTING, "ContainerCreating"},
+    {"{'phase': 'Pending', 'containerStatuses': [{'name': 'ksniff', 'state': {'waiting': "
+     "{'reason': "
+     "'ImagePullBackOff', 'message': 'Back-off'}}}]}",
+     HELPER_UNFIT, "ImagePullBackOff: Back-off"},
+    {"{'phase': 'Pending', 'containerStatuses': [{'name': 'ksniff', 'state': {'waiting': "
+     "{'reason': "
+     "'ErrImageNeverPull'}}}]}",
+     HELPER_UNFIT, "ErrImageNeverPull"},
+    {"{'phase': 'Pending', 'containerStatuses': [{'name': 'ksniff', 'state': {'waiting': "
+     "{'reason': "
+     "'CreateContainerError'}}}]}",
+     HELPER_UNFIT, "CreateContainerError"},
+    {"{'phase': 'Failed', 'containerStatuses': [{'name': 'ksniff', 'state': {'terminated': "
+     "{'reason': 'StartError', 'exitCode': 128}}}]}",
+     HELPER_UNFIT, "StartError"},
+    {"{'phase': 'Succeeded', 'containerStatuses': [{'name': 'ksniff', 'state': {'terminated': "
+     "{'reason': 'Completed', 'exitCode': 0}}}]}",
+     HELPER_ENDED, "Completed"},
+    {"{'phase': 'Failed', 'reason': 'OutOfcpu', 'message': 'Node did not have enough resource'}",
+     HELPER_ENDED, "OutOfcpu: Node did not have enough resource"},
+};
+
+static void test_states(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        char text[700], why[200];
+        struct kube_pod *pod;
+        struct error err;
+        json_t *json;
+
+        snprintf(text, sizeof(text),
+                 "{'metadata': {'name': 'x', 'namespace': 'n'}, 'spec': {'nodeName': 'node1', "
+                 "'containers': [{'name': 'ksniff'}]}, 'status': %s}",
+                 states[i].status);
+        for (char *c = text; *c; c++)
+            *c = *c == '\'' ? '"' : *c;
+        json = json_loads(text, 0, NULL);
+        assert_non_null(json);
+        assert_int_equal(kube_pod_read(json, &pod, &err), 0);
+        assert_int_equal(helper_state(pod, kube_pod_container(pod, "ksniff"), why, sizeof(why)),
+                         states[i].state);
+        assert_string_equal(why, states[i].why);
+        kube_pod_free(pod);
+        json_decref(json);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pod),        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_config_map), cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_states),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
