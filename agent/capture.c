@@ -17,12 +17,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/clock.h"
+#include "agent/hold.h"
 #include "agent/interfaces.h"
 #include "agent/lockdown.h"
 #include "agent/message.h"
 #include "agent/options.h"
 #include "agent/output.h"
 #include "agent/source.h"
+#include "agent/target.h"
 
 #define FLUSH_MS      25 /* how long a packet may wait in the buffer */
 #define STATISTICS_MS 1000
@@ -35,6 +38,7 @@ struct capture {
     struct source source;
     struct interfaces interfaces;
     struct output output;
+    struct hold_lock lock;
     uint32_t chosen[AGENT_INTERFACES_MAX]; /* the indexes of -i */
     enum ending ending;
     int exit_code;
@@ -53,14 +57,6 @@ static volatile sig_atomic_t signalled;
 static void on_signal(int number)
 {
     signalled = number;
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* ---- packets ---- */
@@ -130,7 +126,7 @@ static bool take_packets(void)
             return true;
         take_packet(&packet);
         if (!capture.pending_since && output_pending(&capture.output) > 0)
-            capture.pending_since = now_ms();
+            capture.pending_since = clock_ms();
     }
     return false;
 }
@@ -198,7 +194,8 @@ static void read_stdin(void)
         capture.ending = ABANDONED;
         return;
     }
-    capture.heard = now_ms();
+    capture.heard = clock_ms();
+    hold_lock_renew(&capture.lock, capture.heard);
     for (ssize_t i = 0; i < got; i++)
         if (bytes[i] == AGENT_STOP)
             capture.ending = ORDERLY;
@@ -231,11 +228,12 @@ static void wait_for_work(bool drained)
         {.fd = STDOUT_FILENO, .events = output->blocked ? POLLOUT : 0},
         {.fd = room ? capture.source.fd : -1, .events = POLLIN},
     };
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
     uint64_t due =
         earlier(capture.heard + capture.options.silence * 1000ull, capture.statistics_due);
     sigset_t none;
 
+    due = earlier(due, capture.lock.due);
     if (capture.pending_since && !output->blocked)
         due = earlier(due, capture.pending_since + FLUSH_MS);
     uint64_t wait = !drained && room ? 0 : due > now ? due - now : 0;
@@ -260,13 +258,15 @@ static void wait_for_work(bool drained)
 
 static void check_time(void)
 {
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
 
     if (now >= capture.heard + capture.options.silence * 1000ull) {
         message("nothing was heard on standard input: ended", NULL, NULL);
         capture.exit_code = AGENT_EXIT_SILENCE;
         capture.ending = ABANDONED;
     }
+    if (now >= capture.lock.due)
+        hold_lock_check(&capture.lock, now);
     if (now >= capture.statistics_due) {
         write_statistics();
         capture.statistics_due = now + STATISTICS_MS;
@@ -278,7 +278,7 @@ static void run(void)
     while (capture.ending == RUNNING && !signalled) {
         bool drained = capture.output.blocked ? true : take_packets();
         size_t pending = output_pending(&capture.output);
-        bool waited = capture.pending_since && now_ms() >= capture.pending_since + FLUSH_MS;
+        bool waited = capture.pending_since && clock_ms() >= capture.pending_since + FLUSH_MS;
 
         /* The ring hands over what has waited SOURCE_RETIRE_MS already; recvmmsg() single packets.
          */
@@ -296,7 +296,7 @@ static bool flush_until(uint64_t until)
 {
     while (output_pending(&capture.output) > 0 && !capture.output.closed) {
         struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
-        uint64_t now = now_ms();
+        uint64_t now = clock_ms();
         const struct timespec timeout = {.tv_sec = 0, .tv_nsec = 50000000};
 
         output_flush(&capture.output);
@@ -315,7 +315,7 @@ static bool flush_until(uint64_t until)
  */
 static void finish(void)
 {
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
     uint64_t until = now + (capture.ending == ORDERLY || signalled ? 10 * GRACE_MS : GRACE_MS);
     struct pollfd in = {.fd = capture.source.fd, .events = POLLIN};
     const struct timespec retire = {.tv_sec = 0, .tv_nsec = 3 * SOURCE_RETIRE_MS * 1000000};
@@ -324,7 +324,7 @@ static void finish(void)
         return;
     source_stop(&capture.source);
     /* The time ends it where the kernel has no filter to stop packets with. */
-    for (bool waited = false; now_ms() < until;) {
+    for (bool waited = false; clock_ms() < until;) {
         bool drained = take_packets();
 
         if (!drained) { /* the buffer is full */
@@ -380,7 +380,10 @@ static int start(void)
 {
     struct timespec now;
 
-    int code = source_open(&capture.source, &capture.options);
+    int code = target_enter(&capture.options);
+    if (code != AGENT_EXIT_OK)
+        return code;
+    code = source_open(&capture.source, &capture.options);
     if (code != AGENT_EXIT_OK)
         return code;
     capture.interfaces.fd = capture.source.fd;
@@ -397,7 +400,7 @@ static int start(void)
     for (size_t i = 0; i < capture.interfaces.count; i++)
         if (capture.interfaces.list[i].id != INTERFACE_UNSUPPORTED)
             output_interface(&capture.output, &capture.interfaces.list[i], capture.options.snaplen);
-    lockdown();
+    lockdown(LOCKDOWN_CAPTURE);
     output_flush(&capture.output);
     return AGENT_EXIT_OK;
 }
@@ -411,10 +414,13 @@ int capture_command(int argc, char *const argv[])
     if (options_parse(argc, argv, &capture.options) < 0)
         return AGENT_EXIT_BAD_OPTIONS;
     catch_signals();
+    hold_lock_open(&capture.lock);
+    hold_lock_renew(&capture.lock, clock_ms());
     int code = start();
     if (code != AGENT_EXIT_OK)
         return code;
-    capture.heard = now_ms();
+    capture.heard = clock_ms();
+    hold_lock_renew(&capture.lock, capture.heard);
     capture.statistics_due = capture.heard + STATISTICS_MS;
     run();
     finish();

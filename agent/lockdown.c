@@ -36,34 +36,64 @@ static void drop_capabilities(void)
 
 #ifndef AGENT_NO_SECCOMP
 
-#define ALLOW(name)                                                                                \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, 1),                                         \
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+static const int capture_calls[] = {
+    SYS_ppoll,           /* wait */
+    SYS_write,           /* packets, messages */
+    SYS_read,            /* heartbeats */
+    SYS_clock_gettime,   /* where the kernel has no quicker way */
+    SYS_recvmmsg,        /* packets, where there is no ring */
+    SYS_getsockopt,      /* statistics */
+    SYS_setsockopt,      /* the reject-all filter at the end */
+    SYS_ioctl,           /* an interface that came up */
+    SYS_flock,           /* the client lives */
+    SYS_fcntl,           /* the flags of standard output, at the end */
+    SYS_rt_sigreturn,    /* the end of a signal's handler */
+    SYS_restart_syscall, /* after a stop */
+    SYS_exit,            /* the end */
+    SYS_exit_group,      /* the same */
+};
 
-static void filter_calls(void)
+static const int hold_calls[] = {
+    SYS_rt_sigtimedwait, /* wait */
+    SYS_clock_gettime,   /* where the kernel has no quicker way */
+    SYS_flock,           /* do captures run? */
+    SYS_wait4,           /* orphans */
+    SYS_write,           /* messages */
+#ifdef SYS_unlink
+    SYS_unlink, /* -u */
+#endif
+    SYS_unlinkat,        /* the same, on newer machines */
+    SYS_restart_syscall, /* after a stop */
+    SYS_exit,            /* the end */
+    SYS_exit_group,      /* the same */
+};
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct {
+    const int *calls;
+    size_t count;
+} allowed[] = {
+    [LOCKDOWN_CAPTURE] = {capture_calls, LENGTH(capture_calls)},
+    [LOCKDOWN_HOLD] = {hold_calls, LENGTH(hold_calls)},
+};
+
+static void filter_calls(enum lockdown kind)
 {
-    struct sock_filter filter[] = {
+    struct sock_filter filter[64] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        ALLOW(ppoll), /* wait */
-        ALLOW(write), /* packets, messages */
-        ALLOW(read),  /* heartbeats */
-        ALLOW(clock_gettime),
-        ALLOW(recvmmsg),   /* packets, where there is no ring */
-        ALLOW(getsockopt), /* statistics */
-        ALLOW(setsockopt), /* the reject-all filter at the end */
-        ALLOW(ioctl),      /* an interface that came up */
-        ALLOW(fcntl),      /* the flags of standard output, at the end */
-        ALLOW(rt_sigreturn),
-        ALLOW(restart_syscall),
-        ALLOW(exit),
-        ALLOW(exit_group),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
     };
-    const struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
+    struct sock_fprog program = {.len = 4, .filter = filter};
 
+    for (size_t i = 0; i < allowed[kind].count; i++) {
+        filter[program.len++] = (struct sock_filter)BPF_JUMP(
+            BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[kind].calls[i], 0, 1);
+        filter[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    }
+    filter[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0)
         message_errno("goes on without seccomp", NULL);
 }
@@ -71,18 +101,21 @@ static void filter_calls(void)
 #else
 
 /* The sanitizers' runtime makes calls of its own. */
-static void filter_calls(void)
+static void filter_calls(enum lockdown kind)
 {
+    (void)kind;
 }
 
 #endif
 
-void lockdown(void)
+void lockdown(enum lockdown kind)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         message_errno("cannot set no_new_privs", NULL);
     drop_capabilities();
-    /* The buffers hold what other people's programs say to each other: no core file, no ptrace. */
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    filter_calls();
+    /* The buffers of a capture hold what other people's programs say to each other: no core file,
+     * no ptrace. */
+    if (kind == LOCKDOWN_CAPTURE)
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    filter_calls(kind);
 }

@@ -77,6 +77,43 @@ static int add_interface(struct options *options, const char *name)
     return 0;
 }
 
+/* Are these @length hex digits? */
+static bool is_hex(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (!(text[i] >= '0' && text[i] <= '9') && !(text[i] >= 'a' && text[i] <= 'f'))
+            return false;
+    return true;
+}
+
+static int add_container(struct options *options, const char *id)
+{
+    if (options->container_count == AGENT_TARGETS_MAX || strlen(id) != OPTIONS_CONTAINER_LENGTH ||
+        !is_hex(id, OPTIONS_CONTAINER_LENGTH))
+        return -1;
+    options->containers[options->container_count++] = id;
+    return 0;
+}
+
+/* A uuid, or what the kubelet makes of a static pod's file: 32 hex digits. */
+static int parse_pod(struct options *options, const char *uid)
+{
+    static const size_t groups[] = {8, 4, 4, 4, 12};
+    const char *at = uid;
+
+    options->pod = uid;
+    if (strlen(uid) == 32)
+        return is_hex(uid, 32) ? 0 : -1;
+    if (strlen(uid) != 36)
+        return -1;
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+        if (!is_hex(at, groups[i]) || (at[groups[i]] != '-' && at[groups[i]] != '\0'))
+            return -1;
+        at += groups[i] + 1;
+    }
+    return 0;
+}
+
 static int parse_value(char letter, const char *value, struct options *options)
 {
     switch (letter) {
@@ -93,27 +130,35 @@ static int parse_value(char letter, const char *value, struct options *options)
     case 'u':
         options->unlink_path = value;
         return 0;
+    case 'C':
+        return add_container(options, value);
+    case 'P':
+        return parse_pod(options, value);
     default:
         return -1;
     }
 }
 
-int options_parse(int argc, char *const argv[], struct options *ret_options)
+static void set_flag(char letter, struct options *options)
 {
-    struct options *options = ret_options;
+    if (letter == 'V')
+        options->vlan = true;
+    else
+        options->no_ring = true;
+}
 
-    options->snaplen = AGENT_SNAPLEN_MAX;
-    options->ring = AGENT_RING_DEFAULT;
-    options->silence = AGENT_SILENCE_SECONDS;
+/* @flags, @letters: the options without and with a value that there are */
+static int parse(int argc, char *const argv[], const char *flags, const char *letters,
+                 struct options *options)
+{
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
+        char letter = word[0] == '-' && word[1] && !word[2] ? word[1] : '\0';
 
-        if (strcmp(word, "-V") == 0) {
-            options->vlan = true;
-        } else if (strcmp(word, "-R") == 0) {
-            options->no_ring = true;
-        } else if (word[0] != '-' || !word[1] || word[2] || i + 1 == argc ||
-                   parse_value(word[1], argv[i + 1], options) < 0) {
+        if (letter && strchr(flags, letter)) {
+            set_flag(letter, options);
+        } else if (!letter || !strchr(letters, letter) || i + 1 == argc ||
+                   parse_value(letter, argv[i + 1], options) < 0) {
             message("bad option", word, i + 1 < argc ? argv[i + 1] : NULL);
             return -1;
         } else {
@@ -121,6 +166,20 @@ int options_parse(int argc, char *const argv[], struct options *ret_options)
         }
     }
     return 0;
+}
+
+int options_parse(int argc, char *const argv[], struct options *ret_options)
+{
+    ret_options->snaplen = AGENT_SNAPLEN_MAX;
+    ret_options->ring = AGENT_RING_DEFAULT;
+    ret_options->silence = AGENT_SILENCE_SECONDS;
+    return parse(argc, argv, "VR", "isbFSuCP", ret_options);
+}
+
+int options_parse_hold(int argc, char *const argv[], struct options *ret_options)
+{
+    ret_options->silence = AGENT_HOLD_SECONDS;
+    return parse(argc, argv, "", "Su", ret_options);
 }
 
 const char *options_unlink(int argc, char *const argv[])

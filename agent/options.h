@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command line of `ksniff-agent capture` (common/agent.h). */
+/* The command lines of `ksniff-agent capture` and `hold` (common/agent.h). */
 #ifndef KSNIFF_AGENT_OPTIONS_H
 #define KSNIFF_AGENT_OPTIONS_H
 
@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "common/agent.h"
+
+#define OPTIONS_CONTAINER_LENGTH 64 /* hex digits of -C */
 
 struct options {
     const char *interfaces[AGENT_INTERFACES_MAX];
@@ -19,11 +21,17 @@ struct options {
     bool vlan;
     bool no_ring;
     const char *unlink_path;
-    unsigned silence; /* seconds */
+    unsigned silence;                          /* seconds */
+    const char *containers[AGENT_TARGETS_MAX]; /* OPTIONS_CONTAINER_LENGTH hex digits each */
+    size_t container_count;
+    const char *pod; /* uid; NULL: none */
 };
 
 /* options_parse - read the words behind "capture". Return: 0, or -1 after a message. */
 int options_parse(int argc, char *const argv[], struct options *ret_options);
+
+/* options_parse_hold - the same of the words behind "hold": -S and -u. */
+int options_parse_hold(int argc, char *const argv[], struct options *ret_options);
 
 /* options_unlink - the value of -u, wherever it stands: it is wanted even when the rest is wrong.
  */

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A capture whose client lives holds a shared lock on the agent's executable for AGENT_LOCK_MS at a
+ * time. `hold` tries to take it exclusively every AGENT_LOCK_MS / 2, for a moment only: where it
+ * cannot, there is such a capture. A capture that comes in that moment tries again a little later,
+ * and never waits for the lock: `hold` may have been stopped while it has it.
+ *
+ * Idle time is counted in looks, not by the clock: a container that was frozen for an hour has not
+ * been without captures for an hour.
+ *
+ * `hold` may be process 1 of its container: signals have no default action there, and orphans are
+ * its to reap. So every signal that matters is blocked and waited for, SIGCHLD among them.
+ */
+#include "agent/hold.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/clock.h"
+#include "agent/lockdown.h"
+#include "agent/message.h"
+#include "agent/options.h"
+
+#define LOOK_MS  (AGENT_LOCK_MS / 2)
+#define RETRY_MS 20
+
+static int open_own_executable(void)
+{
+    return open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+}
+
+/* ---- the capture's side ---- */
+
+void hold_lock_open(struct hold_lock *lock)
+{
+    *lock = (struct hold_lock){.fd = open_own_executable(), .due = UINT64_MAX};
+}
+
+void hold_lock_renew(struct hold_lock *lock, uint64_t now)
+{
+    if (lock->fd < 0)
+        return;
+    lock->until = now + AGENT_LOCK_MS;
+    hold_lock_check(lock, now);
+}
+
+void hold_lock_check(struct hold_lock *lock, uint64_t now)
+{
+    lock->due = UINT64_MAX;
+    if (lock->fd < 0)
+        return;
+    if (now >= lock->until) {
+        if (lock->held)
+            flock(lock->fd, LOCK_UN);
+        lock->held = false;
+        return;
+    }
+    if (!lock->held)
+        lock->held = flock(lock->fd, LOCK_SH | LOCK_NB) == 0;
+    if (lock->held)
+        lock->due = lock->until;
+    else if (errno == EWOULDBLOCK || errno == EINTR)
+        lock->due = now + RETRY_MS;
+}
+
+/* ---- the command ---- */
+
+static struct options options;
+
+/* Return: whether a capture holds the lock. */
+static bool is_locked(int fd)
+{
+    static bool complained;
+
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        flock(fd, LOCK_UN);
+        return false;
+    }
+    if (errno == EWOULDBLOCK)
+        return true;
+    if (!complained && errno != EINTR)
+        message_errno("cannot see whether captures run:", "flock");
+    complained = complained || errno != EINTR;
+    return false;
+}
+
+/* Waits for a signal. Return: its number, -1 at @due. */
+static int wait_for_signal(const sigset_t *signals, uint64_t due)
+{
+    uint64_t now = clock_ms();
+    uint64_t wait = due > now ? due - now : 0;
+    const struct timespec timeout = {.tv_sec = (time_t)(wait / 1000),
+                                     .tv_nsec = (long)(wait % 1000) * 1000000};
+
+    return sigtimedwait(signals, NULL, &timeout);
+}
+
+static void hold(const sigset_t *signals, int fd)
+{
+    const unsigned looks = options.silence * 1000u / LOOK_MS;
+    uint64_t due = clock_ms() + LOOK_MS;
+
+    for (unsigned idle = 0; idle < looks;) {
+        int number = wait_for_signal(signals, due);
+
+        if (number > 0 && number != SIGCHLD)
+            return;
+        while (waitpid(-1, NULL, WNOHANG) > 0) {
+        }
+        uint64_t now = clock_ms();
+        if (now < due)
+            continue;
+        due = now + LOOK_MS;
+        idle = is_locked(fd) ? 0 : idle + 1;
+    }
+}
+
+int hold_command(int argc, char *const argv[])
+{
+    const char *own_file = options_unlink(argc, argv);
+    int code = AGENT_EXIT_BAD_OPTIONS;
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    if (options_parse_hold(argc, argv, &options) == 0) {
+        int fd = open_own_executable();
+
+        if (fd < 0)
+            message_errno("cannot open", "/proc/self/exe");
+        lockdown(LOCKDOWN_HOLD);
+        hold(&signals, fd);
+        code = AGENT_EXIT_OK;
+    }
+    if (own_file)
+        unlink(own_file);
+    return code;
+}
