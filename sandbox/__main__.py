@@ -5,20 +5,23 @@ import asyncio
 import ctypes
 import json
 import os
-import secrets
 import shutil
 import signal
 import ssl
 import sys
+import traceback
 
 import yaml
-from aiohttp import web
 
-from . import network, node, pki, rbac
+from . import admission, cluster, network, pki, rbac
 from .containers import Runc
+from .front import Front
+from .garbage import Garbage
 from .images import Images
 from .kubelet import Kubelet, remove_cgroups
+from .kubelet_port import KubeletPort
 from .network import Network
+from .scheduler import Scheduler
 from .server import Api
 from .store import Store
 
@@ -30,42 +33,48 @@ VIEWER = [{"verbs": ["get", "list", "watch"], "resources": ["pods"]}]
 class Sandbox:
     def __init__(self, arguments, directory):
         self.directory = directory
-        self.store, self.users = Store(), rbac.Users()
+        self.store = Store()
+        self.users = rbac.Users(self.store)
         self.pki = pki.Pki(directory)
         self.network = Network()
         self.runc = Runc(directory)
         self.images = Images(os.path.join(directory, "images"))
-        self.kubelet = Kubelet(directory, self.store, self.network, self.images, self.runc,
-                               arguments.cgroup_style, self.mint)
         self.faults, self.requests = {}, []
+        self.kubelet = Kubelet(directory, self.store, self.network, self.images, self.runc,
+                               arguments.cgroup_style, self.users.mint, lambda: self.faults, self.fail)
         self.exec_sockets, self.tasks = set(), set()
+        self.kubelet_port = KubeletPort(self.network.path(self.network.node))
+        self.scheduler, self.garbage = Scheduler(self), Garbage(self)
         self.api = Api(self)
-
-    def mint(self, namespace, account):
-        """A token for a service account, which may do what its user may: nothing, unless a test says so."""
-        name = f"system:serviceaccount:{namespace}:{account}"
-        user, token = self.users.names.get(name), secrets.token_urlsafe(24)
-        self.users.add(name, user.rules if user else [], token)
-        return token
+        self.front = None
+        self.failed = False
 
     def background(self, coroutine):
         task = asyncio.ensure_future(coroutine)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self.done)
 
-    def make_cluster(self):
-        for name in ("default", "kube-system", "shop", "baseline", "restricted"):
-            labels = {"kubernetes.io/metadata.name": name}
-            if name in ("baseline", "restricted"):
-                labels["pod-security.kubernetes.io/enforce"] = name
-            self.store.create("namespaces", "", {"metadata": {"name": name, "labels": labels},
-                                                 "spec": {"finalizers": ["kubernetes"]},
-                                                 "status": {"phase": "Active"}})
-            self.store.create("serviceaccounts", name, {"metadata": {"name": "default"}})
-            with open(self.pki.ca, encoding="ascii") as file:
-                self.store.create("configmaps", name, {"metadata": {"name": "kube-root-ca.crt"},
-                                                       "data": {"ca.crt": file.read()}})
-        self.store.create("nodes", "", node.node1(self.images))
+    def done(self, task):
+        self.tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            self.fail(task.exception())
+
+    def fail(self, error):
+        """A fault of the sandbox itself: it goes on, and ends with an error."""
+        traceback.print_exception(error)
+        self.failed = True
+
+    def furnish(self, namespace):
+        """What every namespace has from its beginning."""
+        with open(self.pki.ca, encoding="ascii") as file:
+            cluster.furnish(self.store, namespace, file.read())
+
+    def set_faults(self, faults):
+        self.faults = faults
+        if faults.pop("drop_exec_connections", False):
+            for transport in list(self.exec_sockets):
+                transport.abort()
+        self.front.blackhole(bool(faults.get("blackhole")))
 
     async def make_pods(self):
         with open(os.path.join(HERE, "manifests", "default.yaml"), encoding="utf-8") as file:
@@ -76,9 +85,10 @@ class Sandbox:
                 while not web_pod.address:
                     await asyncio.sleep(0.02)
                 manifest["spec"]["containers"][0]["env"] = [{"name": "WEB", "value": web_pod.address}]
-            self.api.complete_pod(manifest, "default")
-            pod = self.kubelet.add(self.store.create("pods", "default", manifest))
-            web_pod = web_pod or pod
+            admission.complete_pod(self.store, manifest, "default")
+            obj = self.store.create("pods", "default", manifest)
+            self.scheduler.consider(obj)
+            web_pod = web_pod or self.kubelet.of(obj)
         while not all(c.running for pod in self.kubelet.pods.values() for c in pod.containers or [None] if c) or \
                 not all(pod.containers for pod in self.kubelet.pods.values()):
             await asyncio.sleep(0.02)
@@ -87,22 +97,23 @@ class Sandbox:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.pki.ca)
         context.load_cert_chain(self.pki.path("server.crt"), self.pki.path("server.key"))
         context.verify_mode = ssl.CERT_OPTIONAL
-        runner = web.AppRunner(self.api.app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context, shutdown_timeout=0.1)
-        await site.start()
-        return runner, site._server.sockets[0].getsockname()[1]
+        self.front = Front(self.api.app, context)
+        await self.front.open(port)
 
     async def run(self, arguments):
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        self.make_cluster()
+        cluster.make(self.store, self.images)
+        for namespace in cluster.NAMESPACES:
+            self.furnish(namespace)
         tokens = {"sandbox-token": "sandbox-admin-token", "viewer": "sandbox-viewer-token"}
         self.users.add("sandbox-token", rbac.ADMIN, tokens["sandbox-token"])
         self.users.add("system:serviceaccount:default:viewer", VIEWER, tokens["viewer"])
-        runner, port = await self.serve(arguments.port)
-        server = f"https://127.0.0.1:{port}"
+        await self.serve(arguments.port)
+        server, admin = (f"https://127.0.0.1:{port}" for port in (self.front.port, self.front.admin_port))
+        self.background(self.scheduler.run())
+        self.background(self.garbage.run())
         kubeconfig = os.path.join(self.directory, "kubeconfig")
         with open(kubeconfig, "w", encoding="utf-8") as file:
             json.dump(pki.kubeconfig(self.pki, server, tokens), file, indent=1)
@@ -111,14 +122,17 @@ class Sandbox:
         print(f"export KUBECONFIG={kubeconfig}", flush=True)
         if arguments.ready_file:
             with open(arguments.ready_file + ".new", "w", encoding="utf-8") as file:
-                json.dump({"server": server, "kubeconfig": kubeconfig, "ca": self.pki.ca, "tokens": tokens,
+                json.dump({"server": server, "admin": admin, "kubeconfig": kubeconfig, "ca": self.pki.ca, "tokens": tokens,
                            "pid": os.getpid(), "dir": self.directory}, file)
             os.rename(arguments.ready_file + ".new", arguments.ready_file)
         await stop.wait()
         for transport in list(self.exec_sockets):
             transport.abort()
+        for task in list(self.tasks):
+            task.cancel()
         await self.kubelet.close()
-        await runner.cleanup()
+        await self.front.close()
+        self.kubelet_port.close()
 
 
 def sweep():
@@ -163,6 +177,8 @@ def main():
         sandbox = Sandbox(arguments, directory)
         try:
             asyncio.run(sandbox.run(arguments))
+            if sandbox.failed:
+                sys.exit("sandbox: something in it went wrong, see above")
         finally:
             sandbox.network.close()
     finally:

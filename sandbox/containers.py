@@ -3,20 +3,22 @@
 import asyncio
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
 
 from . import images
+from .units import quantity
 
 # containerd's default set
 DEFAULT_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID",
                         "SETFCAP", "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"]
-ALL_CAPABILITIES = DEFAULT_CAPABILITIES + [
-    "AUDIT_CONTROL", "AUDIT_READ", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH",
-    "IPC_LOCK", "IPC_OWNER", "LEASE", "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "NET_ADMIN",
-    "NET_BROADCAST", "PERFMON", "SYS_ADMIN", "SYS_BOOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT",
-    "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "SYSLOG", "WAKE_ALARM"]
+# All there are, by their numbers
+CAPABILITIES = """CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
+NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT
+SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP
+MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE""".split()
 
 MOUNTS = [
     ("/proc", "proc", "proc", ["nosuid", "noexec", "nodev"]),
@@ -28,16 +30,57 @@ MOUNTS = [
 ]
 
 
+# containerd's, for whoever is not privileged
+MASKED = ["/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+          "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
+          "/sys/devices/virtual/powercap"]
+READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+DEVICES = [{"allow": False, "access": "rwm"},
+           {"allow": True, "type": "c", "major": 1, "access": "rwm"},
+           {"allow": True, "type": "c", "major": 5, "access": "rwm"},
+           {"allow": True, "type": "c", "major": 136, "access": "rwm"}]
+# What AppArmor or SELinux would do to entering a namespace: EACCES.
+NO_SETNS = {"defaultAction": "SCMP_ACT_ALLOW",
+            "syscalls": [{"names": ["setns"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13}]}
+
+
+def may_not_enter(fault, context):
+    """Whether a container is held back from setns(2), by the fault setns_denied."""
+    if not fault or context.get("privileged"):
+        return False
+    if fault == "apparmor":
+        return (context.get("appArmorProfile") or {}).get("type") != "Unconfined"
+    if fault == "selinux":
+        return (context.get("seLinuxOptions") or {}).get("type") != "spc_t"
+    return True
+
+
+def resources(limits, privileged):
+    result = {"devices": [{"allow": True, "access": "rwm"}] if privileged else DEVICES}
+    if "memory" in limits:
+        result["memory"] = {"limit": int(quantity(limits["memory"]))}
+    if "cpu" in limits:
+        result["cpu"] = {"period": 100000, "quota": max(int(quantity(limits["cpu"]) * 100000), 1000)}
+    return result
+
+
+def all_capabilities():
+    """What this process has itself: containerd gives a privileged container no more either."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        mask = int(re.search(r"CapEff:\s+(\w+)", file.read())[1], 16)
+    return [name for number, name in enumerate(CAPABILITIES) if mask >> number & 1]
+
+
 def capabilities(context):
     """The capabilities of a container that runs as root."""
     if context.get("privileged"):
-        return list(ALL_CAPABILITIES)
+        return all_capabilities()
     wish = context.get("capabilities") or {}
     drop = [name.removeprefix("CAP_") for name in wish.get("drop") or []]
     result = [] if "ALL" in drop else [name for name in DEFAULT_CAPABILITIES if name not in drop]
     for name in wish.get("add") or []:
         name = name.removeprefix("CAP_")
-        result += ALL_CAPABILITIES if name == "ALL" else [name]
+        result += all_capabilities() if name == "ALL" else [name]
     return sorted(set(result))
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """exec and attach over WebSocket (v5.channel.k8s.io and v4.channel.k8s.io), frame by frame as a real API
-server, and behind SPDY (spdy.py), whose connection gives and takes the same frames.
+server, and behind SPDY (spdy.py), whose connection gives and takes the same frames. An exec's bytes take
+the way over the kubelet's port (kubelet_port.py) between the client's connection and the process.
 
 What was measured there and is kept here: a process whose client has gone is not killed. Its stdin is
 closed, its stdout stays open and is read no more.
@@ -50,6 +51,7 @@ class ExecSession:
         self.command = query.getall("command", [])
         self.wants = {name: query.get(name) in ("true", "1") for name in ("stdin", "stdout", "stderr", "tty")}
         self.socket = None
+        self.server = self.kubelet = None  # the two ends of the connection to the kubelet
         self.child = None
         self.stdin = None    # our end of the process's stdin
         self.fds = {}        # our ends of stdout and stderr
@@ -86,7 +88,7 @@ class ExecSession:
                 self.fds[channel] = pipes[name][0]
 
     async def send(self, channel, data):
-        if self.gone or self.sandbox.faults.get("freeze_exec"):
+        if self.gone:
             return
         try:
             await self.socket.send_bytes(bytes([channel]) + data)
@@ -94,8 +96,8 @@ class ExecSession:
             self.gone = True
 
     async def pump(self, channel):
-        """From the process to the client, as fast as the client takes it and no faster. When the client has
-        gone the pipe stays open, and is read no more."""
+        """From the process to the kubelet's connection, as fast as the client takes it and no faster. When the
+        client has gone the pipe stays open, and is read no more."""
         fd = self.fds[channel]
         os.set_blocking(fd, False)
         while not self.gone:
@@ -108,13 +110,34 @@ class ExecSession:
                 return
             if not data:
                 return
-            while self.sandbox.faults.get("freeze_exec"):
-                await asyncio.sleep(0.1)
             # runc's own complaint is no output of the command: it goes into the Status.
             if channel == STDERR and data.startswith(b"exec failed:") and containers.start_error(self.child.log):
                 continue
-            await self.send(channel, data)
+            try:
+                await self.kubelet.send(channel, data)
+            except OSError:
+                return
             await asyncio.sleep(0)  # the others have their turn, however fast this client is
+
+    async def forward(self):
+        """From the kubelet's connection to the client, until the status has gone there."""
+        async for channel, data in self.server.messages():
+            while self.sandbox.faults.get("freeze_exec"):
+                await asyncio.sleep(0.1)
+            await self.send(channel, data)
+            if channel == STATUS or self.gone:
+                return
+
+    async def obey(self):
+        """From the kubelet's connection to the process."""
+        async for channel, data in self.kubelet.messages():
+            if channel == STDIN:
+                await self.feed(data)
+            elif channel == RESIZE and self.wants["tty"]:
+                self.resize(data)
+            elif channel == CLOSE:
+                self.close_stdin()
+        self.close_stdin()
 
     async def feed(self, data):
         """From the client to the process, as fast as the process takes it."""
@@ -147,16 +170,17 @@ class ExecSession:
             if message.type != WSMsgType.BINARY or not message.data:
                 continue
             channel, data = message.data[0], message.data[1:]
-            if channel == STDIN:
-                await self.feed(data)
-            elif channel == RESIZE and self.wants["tty"]:
-                self.resize(data)
-            elif channel == CLOSE and self.socket.ws_protocol == PROTOCOLS[0] and data == b"\x00":
-                self.close_stdin()
+            if channel == CLOSE and (self.socket.ws_protocol != PROTOCOLS[0] or data != b"\x00"):
+                continue
+            if channel in (STDIN, RESIZE, CLOSE):
+                try:
+                    await self.server.send(channel, data)
+                except OSError:
+                    break
         self.gone = True
         while self.sandbox.faults.get("freeze_exec"):
             await asyncio.sleep(0.1)
-        self.close_stdin()
+        self.server.finish()
 
     def status(self, code):
         error = containers.start_error(self.child.log)
@@ -169,8 +193,9 @@ class ExecSession:
     async def run(self, socket):
         self.socket = socket
         await self.send(STDOUT, b"")
+        self.server, self.kubelet = await self.sandbox.kubelet_port.connect()
         await self.start()
-        receiver = asyncio.ensure_future(self.receive())
+        receiver, forwarder, obeyer = (asyncio.ensure_future(task) for task in (self.receive(), self.forward(), self.obey()))
         pumps = [asyncio.ensure_future(self.pump(channel)) for channel in self.fds]
         try:
             code = await self.child.wait()
@@ -179,18 +204,24 @@ class ExecSession:
                 await asyncio.wait([task for task in (*pumps, receiver) if not task.done()],
                                    return_when=asyncio.FIRST_COMPLETED)
             if not self.gone and not (self.sandbox.faults.get("hang_exec_without_stdin_read") and self.unread):
-                await self.send(STATUS, compact(self.status(code)))
+                await self.kubelet.send(STATUS, compact(self.status(code)))
+                await asyncio.wait([forwarder, receiver], return_when=asyncio.FIRST_COMPLETED)
                 if not self.gone:
                     await socket.close()
             elif not self.gone:
                 await receiver
+        except OSError:
+            pass  # the connection between server and kubelet has gone: with the client
         finally:
-            for task in (receiver, *pumps):
+            tasks = (receiver, forwarder, obeyer, *pumps)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(receiver, *pumps, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             self.close_stdin()
             for fd in self.fds.values():
                 os.close(fd)
+            self.server.close()
+            self.kubelet.close()
         return socket
 
 

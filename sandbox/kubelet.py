@@ -2,28 +2,34 @@
 """The life of pods: from a stored object to containers, and what its status says of them."""
 import asyncio
 import base64
-import datetime
 import hashlib
+import math
 import os
+import re
 import secrets
 import shutil
 
 from . import containers
+from .units import now
 
 PAUSE = "registry.local/pause:3.10"
+RETRY = 0.5  # seconds between two tries of what a kubelet tries again
 BACK_OFF = [0, 0.5, 1, 2, 5]  # seconds before each restart; a real kubelet goes from 10 s to 5 min
 MAX_GRACE = 30  # seconds that a container is given at most after SIGTERM
 PULL_ERROR = ('failed to pull and unpack image "{0}": failed to resolve image: failed to do request: '
               'dial tcp: lookup {1}: no such host')
 
 
-def now():
-    return datetime.datetime.utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")
+UNAUTHORIZED = ('failed to pull and unpack image "{0}": failed to resolve image: failed to authorize: failed to fetch '
+                'anonymous token: unexpected status from GET request to https://{1}/token: 401 Unauthorized')
+START_ERROR = ('failed to create containerd container: error unpacking image: failed to extract layer: '
+               'mount callback failed: input/output error')
 
 
 class Container:
-    def __init__(self, pod, spec, kind, image):
-        self.pod, self.spec, self.kind, self.image = pod, spec, kind, image
+    def __init__(self, pod, spec, kind):
+        self.pod, self.spec, self.kind = pod, spec, kind
+        self.image = pod.kubelet.images.find(spec["image"])
         self.name = spec["name"]
         self.id = secrets.token_hex(32)
         self.bundle = os.path.join(pod.directory, self.id)
@@ -87,6 +93,14 @@ class Pod:
         self.containers = []
         self.tasks = []  # the deadline's, and one for each container
         self.deleted = False
+        self.kill_at = math.inf  # by the loop's clock: what then still runs gets SIGKILL
+        self.gone = asyncio.Event()
+        self.ending = None  # the end of the pod's own process and network
+
+    @property
+    def over(self):
+        """Nothing is started in it any more."""
+        return self.deleted or self.object["status"].get("reason") == "DeadlineExceeded"
 
     @property
     def host_network(self):
@@ -96,11 +110,13 @@ class Pod:
         return next((c for c in self.containers if c.name == name), None)
 
     def cgroup(self, container_id):
-        uid = self.uid
+        uid, quality = self.uid, self.object["status"].get("qosClass", "BestEffort").lower()
         if self.kubelet.cgroup_style == "systemd":
-            return (f"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod{uid.replace('-', '_')}"
+            above, name = ("", "kubepods") if quality == "guaranteed" else (f"kubepods-{quality}.slice/", f"kubepods-{quality}")
+            return (f"/kubepods.slice/{above}{name}-pod{uid.replace('-', '_')}"
                     f".slice/cri-containerd-{container_id}.scope")
-        return f"/kubepods/besteffort/pod{uid}/{container_id}"
+        above = "" if quality == "guaranteed" else quality + "/"
+        return f"/kubepods/{above}pod{uid}/{container_id}"
 
     # ---- from spec to bundle ----
 
@@ -108,7 +124,8 @@ class Pod:
         return next((v for v in self.object["spec"].get("volumes") or [] if v["name"] == name), {})
 
     def mounts(self, container):
-        mounts = [{"destination": d, "type": t, "source": s, "options": o}
+        writable = container.context.get("privileged")
+        mounts = [{"destination": d, "type": t, "source": s, "options": [w for w in o if w != "ro" or not writable]}
                   for d, t, s, o in containers.MOUNTS]
         for mount in container.spec.get("volumeMounts") or []:
             path = os.path.join(self.directory, "volumes", mount["name"])
@@ -118,6 +135,9 @@ class Pod:
                 path = volume["hostPath"]["path"]
             elif "configMap" in volume:
                 self.write_config_map(path, volume["configMap"])
+            elif "secret" in volume:
+                source = volume["secret"]
+                self.write_config_map(path, {**source, "name": source.get("secretName")}, "secrets")
             elif "projected" in volume:
                 self.write_projected(path, volume["projected"])
             elif "emptyDir" in volume and not os.path.isdir(path):
@@ -132,11 +152,22 @@ class Pod:
                            "options": ["nosuid", "nodev", "noexec", "mode=1777"]})
         return mounts
 
-    def write_config_map(self, path, source):
-        """The files of a ConfigMap, as a kubelet writes them."""
-        found = self.kubelet.store.get("configmaps", self.object["metadata"]["namespace"], source["name"]) or {}
-        files = {key: text.encode() for key, text in (found.get("data") or {}).items()}
-        files.update({key: base64.b64decode(data) for key, data in (found.get("binaryData") or {}).items()})
+    def missing_volumes(self):
+        """The ConfigMaps and Secrets that a volume is to be made of and that are not there (yet)."""
+        for volume in self.object["spec"].get("volumes") or []:
+            for key, resource, name in (("configMap", "configmaps", "name"), ("secret", "secrets", "secretName")):
+                source = volume.get(key)
+                if source and not source.get("optional") and not self.kubelet.store.get(
+                        resource, self.object["metadata"]["namespace"], source.get(name)):
+                    yield volume["name"]
+
+    def write_config_map(self, path, source, resource="configmaps"):
+        """The files of a ConfigMap or Secret, as a kubelet writes them."""
+        found = self.kubelet.store.get(resource, self.object["metadata"]["namespace"], source["name"]) or {}
+        files, binary = {key: text.encode() for key, text in (found.get("data") or {}).items()}, found.get("binaryData")
+        if resource == "secrets":
+            files, binary = {}, found.get("data")
+        files.update({key: base64.b64decode(data) for key, data in (binary or {}).items()})
         items = {item["key"]: item["path"] for item in source.get("items") or []}
         os.makedirs(path, exist_ok=True)
         for key, data in files.items():
@@ -156,7 +187,7 @@ class Pod:
             os.makedirs(path, exist_ok=True)
             if "serviceAccountToken" in source:
                 name = self.object["spec"].get("serviceAccountName") or "default"
-                files = {source["serviceAccountToken"]["path"]: self.kubelet.mint(metadata["namespace"], name)}
+                files = {source["serviceAccountToken"]["path"]: self.kubelet.mint(metadata["namespace"], name)[0]}
             else:
                 files = {item["path"]: metadata[item["fieldRef"]["fieldPath"].partition(".")[2]]
                          for item in source["downwardAPI"]["items"]}
@@ -182,24 +213,24 @@ class Pod:
         command = (spec.get("command") or container.image.command) + (spec.get("args") or [])
         if not spec.get("command") and spec.get("args"):
             command = container.image.command[:1] + spec["args"]
-        limit = (spec.get("resources") or {}).get("limits", {}).get("memory")
-        resources = {"devices": [{"allow": False, "access": "rwm"},
-                                 {"allow": True, "type": "c", "major": 1, "access": "rwm"},
-                                 {"allow": True, "type": "c", "major": 5, "access": "rwm"},
-                                 {"allow": True, "type": "c", "major": 136, "access": "rwm"}]}
-        if limit:
-            resources["memory"] = {"limit": int(limit.removesuffix("Mi")) << 20}
+        limits = (spec.get("resources") or {}).get("limits") or {}
+        privileged = bool(context.get("privileged"))
+        linux = {
+            "cgroupsPath": self.cgroup(container.id),
+            "resources": containers.resources(limits, privileged),
+            "namespaces": self.namespaces(container),
+        }
+        if not privileged and context.get("procMount") != "Unmasked":
+            linux.update(maskedPaths=containers.MASKED, readonlyPaths=containers.READ_ONLY)
+        if container.kind != "sandbox" and containers.may_not_enter(self.kubelet.faults().get("setns_denied"), context):
+            linux["seccomp"] = containers.NO_SETNS
         return {
             "ociVersion": "1.0.2",
             "process": containers.process(spec, context, container.image, command),
             "root": {"path": "rootfs", "readonly": bool(context.get("readOnlyRootFilesystem"))},
-            "hostname": self.object["metadata"]["name"],
+            "hostname": "node1" if self.host_network else self.object["metadata"]["name"][:63],
             "mounts": self.mounts(container),
-            "linux": {
-                "cgroupsPath": self.cgroup(container.id),
-                "resources": resources,
-                "namespaces": self.namespaces(container),
-            },
+            "linux": linux,
         }
 
     # ---- status ----
@@ -261,36 +292,63 @@ class Pod:
         """Whether a container that has ended is started again."""
         policy = self.object["spec"].get("restartPolicy", "Always")
         code = container.state.get("terminated", {}).get("exitCode")
-        if self.deleted or container.kind == "ephemeral" or self.object["status"].get("reason") == "DeadlineExceeded":
+        if self.over or container.kind == "ephemeral":
             return False
         if container.kind == "init":
             return bool(code) and policy != "Never"
         return policy == "Always" or (policy == "OnFailure" and bool(code))
 
     async def obtain_image(self, container):
-        """The image is here, or the container waits for one that never comes."""
+        """Waits until the image is here and the container can be made of it. Tries again and again."""
         name, policy = container.spec["image"], container.spec.get("imagePullPolicy", "IfNotPresent")
-        if container.image:
-            if container.context.get("runAsNonRoot") and not container.context.get("runAsUser", container.image.user):
-                self.wait_with(container, "CreateContainerConfigError",
-                               "container has runAsNonRoot and image will run as root (pod: "
-                               f'"{self.object["metadata"]["name"]}_{self.object["metadata"]["namespace"]}({self.uid})"'
-                               f", container: {container.name})")
-                return False
-            return True
-        if policy == "Never":
-            self.wait_with(container, "ErrImageNeverPull",
-                           f'Container image "{name}" is not present with pull policy of Never')
-            return False
-        error = PULL_ERROR.format(name, name.partition("/")[0])
-        self.wait_with(container, "ErrImagePull", error)
-        await asyncio.sleep(0.5)
-        self.wait_with(container, "ImagePullBackOff", f'Back-off pulling image "{name}": ErrImagePull: {error}')
+        failures = 0
+        while not self.over:
+            container.image = self.kubelet.images.find(name)
+            missing = self.kubelet.faults().get("images_missing") or []
+            here = container.image and name not in missing and container.image.name not in missing
+            if here and container.image.private and not self.may_pull():
+                error = UNAUTHORIZED.format(name, name.partition("/")[0])
+            elif here:
+                self.kubelet.pulled(container.image)
+                if self.can_be_made(container):
+                    return True
+                await asyncio.sleep(RETRY)
+                continue
+            else:
+                error = PULL_ERROR.format(name, name.partition("/")[0])
+            if policy == "Never":
+                self.wait_with(container, "ErrImageNeverPull",
+                               f'Container image "{name}" is not present with pull policy of Never')
+            elif not failures:
+                self.wait_with(container, "ErrImagePull", error)
+            else:
+                self.wait_with(container, "ImagePullBackOff", f'Back-off pulling image "{name}": ErrImagePull: {error}')
+            failures += 1
+            await asyncio.sleep(RETRY)
         return False
 
+    def may_pull(self):
+        """A private image wants a secret that there is."""
+        return any(self.kubelet.store.get("secrets", self.object["metadata"]["namespace"], secret.get("name"))
+                   for secret in self.object["spec"].get("imagePullSecrets") or [])
+
+    def can_be_made(self, container):
+        metadata, broken = self.object["metadata"], self.kubelet.faults().get("image_start_error") or []
+        if container.spec["image"] in broken or container.image.name in broken:
+            self.wait_with(container, "CreateContainerError", START_ERROR)
+            return False
+        if container.context.get("runAsNonRoot") and not container.context.get("runAsUser", container.image.user):
+            self.wait_with(container, "CreateContainerConfigError",
+                           "container has runAsNonRoot and image will run as root (pod: "
+                           f'"{metadata["name"]}_{metadata["namespace"]}({self.uid})", container: {container.name})')
+            return False
+        return True
+
     def wait_with(self, container, reason, message):
-        container.state = {"waiting": {"reason": reason, "message": message}}
-        self.update()
+        state = {"waiting": {"reason": reason, "message": message}}
+        if container.state != state:
+            container.state = state
+            self.update()
 
     async def run_once(self, container):
         """One start of a container until its end, which its state tells then."""
@@ -301,7 +359,7 @@ class Pod:
             await self.in_thread(self.kubelet.runc.start, container, self.config(container), root)
         except (RuntimeError, OSError) as error:
             container.ended(128, reason="StartError", message="failed to create containerd task: failed to create "
-                            f"shim task: OCI runtime create failed: {error}")
+                            f"shim task: OCI runtime create failed: runc create failed: {error}")
             container.done.set()
             await self.in_thread(self.kubelet.runc.delete, container)
             return
@@ -319,13 +377,17 @@ class Pod:
         """Runs a container, and again, as the restart policy says."""
         if not await self.obtain_image(container):
             return
-        while not self.deleted:
+        while not self.over:
             await self.run_once(container)
             self.update()
             if not self.restarts_after(container):
+                self.finish_if_done()
                 return
             pause = BACK_OFF[min(container.restarts, len(BACK_OFF) - 1)]
             container.last = container.state
+            if container.last["terminated"]["reason"] == "StartError":
+                self.wait_with(container, "RunContainerError", container.last["terminated"]["message"])
+                await asyncio.sleep(RETRY)
             if pause:
                 name = self.object["metadata"]["name"]
                 self.wait_with(container, "CrashLoopBackOff", f"back-off {pause}s restarting failed container="
@@ -338,49 +400,71 @@ class Pod:
         status.update(phase="Pending", startTime=now())
         for kind, key in (("init", "initContainers"), ("regular", "containers")):
             for entry in spec.get(key) or []:
-                self.containers.append(Container(self, entry, kind, self.kubelet.images.find(entry["image"])))
+                self.containers.append(Container(self, entry, kind))
+        self.update()
+        self.tasks.append(asyncio.ensure_future(self.end_at_deadline()))
+        while (self.kubelet.faults().get("hold_pods") or list(self.missing_volumes())) and not self.over:
+            await asyncio.sleep(RETRY / 5)
         if self.host_network:
             self.netns, self.address = self.kubelet.network.node, "10.244.0.1"
         else:
             self.netns, self.address = await self.in_thread(self.kubelet.network.add_pod)
-        self.pause = Container(self, {"name": "", "image": PAUSE}, "sandbox", self.kubelet.images.find(PAUSE))
+        self.pause = Container(self, {"name": "", "image": PAUSE}, "sandbox")
         root = self.kubelet.images.root(self.pause.image)
         await self.in_thread(self.kubelet.runc.start, self.pause, self.config(self.pause), root)
         self.update()
-        if spec.get("activeDeadlineSeconds"):
-            self.tasks.append(asyncio.ensure_future(self.end_after(spec["activeDeadlineSeconds"])))
         for container in [c for c in self.containers if c.kind == "init"]:
             await self.tend(container)
             if container.state.get("terminated", {}).get("exitCode") != 0:
                 return
         for container in [c for c in self.containers if c.kind == "regular"]:
-            container.task = asyncio.ensure_future(self.tend(container))
+            container.task = self.watched(self.tend(container))
             self.tasks.append(container.task)
 
+    def watched(self, coroutine):
+        """A task whose failure is told, unless the pod is just being taken away under it."""
+        def done(task):
+            if not task.cancelled() and task.exception() and not self.deleted:
+                self.kubelet.fail(task.exception())
+        task = asyncio.ensure_future(coroutine)
+        task.add_done_callback(done)
+        return task
+
     def add_ephemeral(self, spec):
-        container = Container(self, spec, "ephemeral", self.kubelet.images.find(spec["image"]))
+        container = Container(self, spec, "ephemeral")
         self.containers.append(container)
-        container.task = asyncio.ensure_future(self.tend(container))
+        container.task = self.watched(self.tend(container))
         self.tasks.append(container.task)
 
-    async def end_after(self, seconds):
-        await asyncio.sleep(seconds)
+    async def end_at_deadline(self):
+        """The deadline may be given, or changed, while the pod runs."""
+        started = asyncio.get_running_loop().time()
+        while self.object["status"].get("phase") not in ("Succeeded", "Failed"):
+            age = asyncio.get_running_loop().time() - started
+            if age >= (self.object["spec"].get("activeDeadlineSeconds") or math.inf):
+                break
+            await asyncio.sleep(0.1)
+        else:
+            return
         self.object["status"].update(phase="Failed", reason="DeadlineExceeded",
                                      message="Pod was active on the node longer than the specified deadline")
         await self.stop(self.object["spec"].get("terminationGracePeriodSeconds", MAX_GRACE))
         self.update()
+        self.finish_if_done()
+
+    def shorten(self, grace):
+        self.kill_at = min(self.kill_at, asyncio.get_running_loop().time() + min(grace, MAX_GRACE))
 
     async def stop(self, grace):
         """SIGTERM, then SIGKILL, to everything that runs."""
         running = [c for c in self.containers if c.running]
+        self.shorten(grace)
         if grace:
             for container in running:
                 await self.in_thread(self.kubelet.runc.kill, container, "TERM")
-            waits = [asyncio.ensure_future(c.done.wait()) for c in running]
-            if waits:
-                _, left = await asyncio.wait(waits, timeout=min(grace, MAX_GRACE))
-                for wait in left:
-                    wait.cancel()
+            while (any(not c.done.is_set() for c in running) and
+                   asyncio.get_running_loop().time() < self.kill_at):
+                await asyncio.sleep(0.02)
         for container in running:
             if not container.done.is_set():
                 await self.in_thread(self.kubelet.runc.kill, container, "KILL")
@@ -396,14 +480,28 @@ class Pod:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.update()
-        for container in self.containers + ([self.pause] if self.pause else []):
+        for container in self.containers:
             await self.in_thread(self.kubelet.runc.delete, container)
-        if self.pause and self.pause.pid:
-            await containers.wait(self.pause.pid)
-        if self.netns and not self.host_network:
-            await self.in_thread(self.kubelet.network.remove_pod, self.netns)
+        self.ending = self.ending or asyncio.ensure_future(self.end_sandbox())
+        await self.ending
         await self.in_thread(remove_cgroups, self.uid)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def finish_if_done(self):
+        """A pod that has ended keeps its logs, and nothing that runs."""
+        if self.object["status"].get("phase") in ("Succeeded", "Failed") and not self.ending:
+            self.ending = asyncio.ensure_future(self.end_sandbox())
+
+    async def end_sandbox(self):
+        """Ends what still runs (ephemeral containers, perhaps), the pod's own process, and its network."""
+        await self.stop(0)
+        if self.pause and self.pause.pid:
+            pid, self.pause.pid = self.pause.pid, None
+            await self.in_thread(self.kubelet.runc.delete, self.pause)
+            await containers.wait(pid)
+        if self.netns and not self.host_network:
+            name, self.netns = self.netns, None
+            await self.in_thread(self.kubelet.network.remove_pod, name)
 
 
 def remove_cgroups(uid):
@@ -421,36 +519,90 @@ def remove_cgroups(uid):
 
 
 class Kubelet:
-    def __init__(self, directory, store, network, images, runc, cgroup_style, mint):
-        """mint(namespace, service account): a token for it."""
-        self.mint = mint
+    def __init__(self, directory, store, network, images, runc, cgroup_style, mint, faults, fail):
+        """mint(namespace, service account): a token for it; faults(): the injected ones; fail(error): tells of
+        an error that should not be."""
+        self.mint, self.faults, self.fail = mint, faults, fail
         self.directory, self.store, self.network = directory, store, network
         self.images, self.runc, self.cgroup_style = images, runc, cgroup_style
         self.pods = {}
         self.tasks = {}
+        self.seen = {}  # uid: (namespace, name), of all pods there ever were
 
     def add(self, obj):
         pod = Pod(self, obj)
         self.pods[pod.uid] = pod
-        self.tasks[pod.uid] = asyncio.get_running_loop().create_task(pod.run())
+        self.seen[pod.uid] = (obj["metadata"]["namespace"], obj["metadata"]["name"])
+        self.tasks[pod.uid] = pod.watched(pod.run())
         return pod
 
     def of(self, obj):
         return self.pods.get(obj["metadata"]["uid"])
 
     async def remove(self, obj, grace):
+        """Ends a pod; when it is ending already, perhaps sooner."""
         pod = self.pods.get(obj["metadata"]["uid"])
         if not pod:
+            return
+        pod.shorten(grace)
+        if pod.deleted:
+            await pod.gone.wait()
             return
         # It may be just starting: what it is about to make must be there to be removed.
         task = self.tasks[pod.uid]
         pod.deleted = True
-        while not task.done() and not (pod.pause and pod.pause.pid):
+        while not task.done() and not (pod.pause and pod.pause.pid) and not pod.ending:
             await asyncio.wait([task], timeout=0.02)
         await pod.delete(grace)
         task.cancel()
         self.tasks.pop(pod.uid, None)
         self.pods.pop(pod.uid, None)
+        pod.gone.set()
+
+    def pulled(self, image):
+        """An image that was not there is now, also for the node's status."""
+        if image.private and not image.here:
+            image.here = True
+            node = self.store.get("nodes", "", "node1")
+            node["status"]["images"] = self.images.status()
+            self.store.touch("nodes", node)
+
+    # ---- for tests ----
+
+    def describe(self):
+        return [{
+            "namespace": pod.object["metadata"]["namespace"], "name": pod.object["metadata"]["name"],
+            "uid": pod.uid, "ip": pod.address, "netns": pod.netns,
+            "sandbox": {"pid": pod.pause and pod.pause.pid, "id": pod.pause and pod.pause.id},
+            "containers": {c.name: {"pid": c.pid, "id": c.id, "rootfs": c.bundle + "/rootfs"}
+                           for c in pod.containers}} for pod in self.pods.values()]
+
+    def processes(self):
+        """What runs in the cgroups of all pods there ever were: also where a pod has gone."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cgroup", encoding="ascii", errors="replace") as file:
+                    groups = file.read()
+                match = re.search(r"pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12})\S*?([0-9a-f]{64})", groups)
+                uid = match and match[1].replace("_", "-")
+                if uid not in self.seen:
+                    continue
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    command = file.read().decode(errors="replace").split("\0")[:-1]
+                exe = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+            except OSError:
+                continue  # it ended meanwhile, or is a zombie
+            found.setdefault(uid, []).append({"pid": int(pid), "container": self.name_of(uid, match[2]),
+                                              "command": command, "exe": exe})
+        known = [uid for uid in self.seen if uid in found or uid in self.pods]
+        return [{"namespace": self.seen[uid][0], "name": self.seen[uid][1], "uid": uid, "exists": uid in self.pods,
+                 "processes": found.get(uid, [])} for uid in known]
+
+    def name_of(self, uid, container_id):
+        """The name of a container; "" for the pod's own."""
+        pod = self.pods.get(uid)
+        return next((c.name for c in pod.containers if c.id == container_id), "") if pod else ""
 
     async def close(self):
         await asyncio.gather(*(self.remove(pod.object, 0) for pod in list(self.pods.values())))

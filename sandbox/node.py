@@ -4,7 +4,7 @@ import os
 import platform
 import uuid
 
-from .kubelet import now
+from .units import now
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -64,7 +64,7 @@ def node1(images):
                          "kernelVersion": platform.release(), "osImage": os_image(),
                          "containerRuntimeVersion": "containerd://2.1.9", "kubeletVersion": "v1.36.2",
                          "kubeProxyVersion": "", "operatingSystem": "linux", "architecture": machine},
-            "images": images.status(),
+            "images": images.status() if images else [],
             "runtimeHandlers": [{"name": "", "features": handler}, {"name": "runc", "features": handler}],
             "features": {"supplementalGroupsPolicy": True},
             "declaredFeatures": ["ExtendWebSocketsToKubelet"]}}

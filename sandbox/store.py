@@ -7,7 +7,7 @@ import re
 import secrets
 import uuid
 
-from .kubelet import now
+from .units import now
 
 KINDS = {  # resource: (kind, API group and version, namespaced)
     "pods": ("Pod", "v1", True),
@@ -15,6 +15,9 @@ KINDS = {  # resource: (kind, API group and version, namespaced)
     "services": ("Service", "v1", True),
     "serviceaccounts": ("ServiceAccount", "v1", True),
     "events": ("Event", "v1", True),
+    "secrets": ("Secret", "v1", True),
+    "endpoints": ("Endpoints", "v1", True),
+    "resourcequotas": ("ResourceQuota", "v1", True),
     "namespaces": ("Namespace", "v1", False),
     "nodes": ("Node", "v1", False),
     "deployments": ("Deployment", "apps/v1", True),
@@ -22,6 +25,11 @@ KINDS = {  # resource: (kind, API group and version, namespaced)
     "statefulsets": ("StatefulSet", "apps/v1", True),
     "daemonsets": ("DaemonSet", "apps/v1", True),
     "jobs": ("Job", "batch/v1", True),
+    "endpointslices": ("EndpointSlice", "discovery.k8s.io/v1", True),
+    "roles": ("Role", "rbac.authorization.k8s.io/v1", True),
+    "rolebindings": ("RoleBinding", "rbac.authorization.k8s.io/v1", True),
+    "clusterroles": ("ClusterRole", "rbac.authorization.k8s.io/v1", False),
+    "clusterrolebindings": ("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", False),
 }
 
 
@@ -108,22 +116,38 @@ class Store:
 
     def touch(self, resource, obj):
         """The object was changed in place."""
-        metadata = obj["metadata"]
-        if self.get(resource, metadata.get("namespace"), metadata["name"]) is not obj:
+        if not self.holds(resource, obj):
             return
-        metadata["resourceVersion"] = self.next_version()
+        obj["metadata"]["resourceVersion"] = self.next_version()
         self.notify("MODIFIED", resource, obj)
 
+    def put(self, resource, obj):
+        """Stores an object as it is, instead of what had its name."""
+        metadata = obj["metadata"]
+        namespace = metadata["namespace"] if KINDS[resource][2] else ""
+        key = (resource, namespace, metadata["name"])
+        event = "MODIFIED" if key in self.objects else "ADDED"
+        kind, api_version, _ = KINDS[resource]
+        obj.update(kind=kind, apiVersion=api_version)
+        metadata.setdefault("uid", str(uuid.uuid4()))
+        metadata.setdefault("creationTimestamp", now())
+        metadata["resourceVersion"] = self.next_version()
+        self.objects[key] = obj
+        self.notify(event, resource, obj)
+        return obj
+
+    def holds(self, resource, obj):
+        """Whether an object is still there, itself and no other of its name."""
+        return self.get(resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) is obj
+
     def delete(self, resource, obj):
+        if not self.holds(resource, obj):
+            return
         metadata = obj["metadata"]
         namespaced = KINDS[resource][2]
-        self.objects.pop((resource, metadata["namespace"] if namespaced else "", metadata["name"]), None)
+        del self.objects[(resource, metadata["namespace"] if namespaced else "", metadata["name"])]
         metadata["resourceVersion"] = self.next_version()
         self.notify("DELETED", resource, obj)
-        for (kind, _, _), other in list(self.objects.items()):
-            owners = other["metadata"].get("ownerReferences") or []
-            if kind != "pods" and any(owner.get("uid") == metadata["uid"] for owner in owners):
-                self.delete(kind, other)
 
     def notify(self, event, resource, obj):
         entry = (int(obj["metadata"]["resourceVersion"]), event, resource, copy.deepcopy(obj))

@@ -53,15 +53,16 @@ class Sandbox:
         self.process = process
         self.server, self.kubeconfig, self.dir = ready["server"], ready["kubeconfig"], ready["dir"]
         self.ca, self.tokens = ready["ca"], ready["tokens"]
+        self.admin = ready["admin"]  # the same server, on a port that no fault touches
         self.env = {**os.environ, "KUBECONFIG": self.kubeconfig}
         self.tls = ssl.create_default_context(cafile=self.ca)
 
-    def call(self, method, path, obj=None, token=None):
-        """Returns the HTTP code and the JSON of the answer."""
+    def call(self, method, path, obj=None, token=None, kind=None):
+        """Returns the HTTP code and the JSON of the answer. kind: the content's type, where it matters."""
+        kind = kind or "application/" + ("strategic-merge-patch+json" if method == "PATCH" else "json")
         request = urllib.request.Request(
-            self.server + path, method=method, data=None if obj is None else json.dumps(obj).encode(),
-            headers={"Authorization": "Bearer " + (token or self.tokens["sandbox-token"]),
-                     "Content-Type": "application/json"})
+            self.admin + path, method=method, data=None if obj is None else json.dumps(obj).encode(),
+            headers={"Authorization": "Bearer " + (token or self.tokens["sandbox-token"]), "Content-Type": kind})
         try:
             with urllib.request.urlopen(request, context=self.tls, timeout=GUARD) as answer:
                 return answer.status, json.load(answer)
@@ -303,3 +304,23 @@ def tshark(path, *fields, display=None):
 
 def capinfos(path):
     return subprocess.run(["capinfos", path], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def agents_running(sandbox):
+    """Our processes in all containers there are or were: (pid, command)."""
+    for pod in sandbox.get("/sandbox/processes"):
+        for process in pod["processes"]:
+            if process["exe"].startswith(("ksniff-agent", ".ksniff-")):
+                yield process["pid"], process["command"]
+
+
+def leftovers(sandbox):
+    """Everything of ours in the cluster: pods, ConfigMaps, processes, files. Empty: nothing was left."""
+    left = list(agents_running(sandbox))
+    for resource in ("pods", "configmaps"):
+        for item in sandbox.get(f"/api/v1/{resource}?labelSelector=app.kubernetes.io/name=ksniff")["items"]:
+            left.append((resource, item["metadata"]["name"], item.get("status", {}).get("phase")))
+    for namespace, name in sandbox.pods():
+        with contextlib.suppress(KeyError):
+            left += sandbox.ours_in(name, namespace)
+    return left

@@ -250,7 +250,8 @@ def test_watch(sandbox):
     wait_until(lambda: any("allowWatchBookmarks" in line for line in sandbox.get("/sandbox/requests")), "the watch")
     with sandbox.running_pod("newcomer", metadata={"labels": {"app": "new"}},
                              containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]):
-        pass
+        sandbox.call("DELETE", "/api/v1/namespaces/default/pods/newcomer?gracePeriodSeconds=1")  # as recorded
+        wait_until(lambda: ("default", "newcomer") not in sandbox.pods(), "the end of the pod")
     reader.join(GUARD)
     seen = events.get(timeout=GUARD)
     assert seen[0]["type"] == "BOOKMARK" and not list(missing(recorded[0], seen[0]))
@@ -269,7 +270,8 @@ def test_watch(sandbox):
 
 def test_pod_security(sandbox):
     for name, namespace in (("podsecurity-baseline-forbids.http", "baseline"), ("podsecurity-locked-forbids.http", "restricted")):
-        code, status = sandbox.call("POST", f"/api/v1/namespaces/{namespace}/pods", json.loads(parse_http(name)[3]))
+        body = parse_http(name)[3].replace('"locked"', '"restricted"')
+        code, status = sandbox.call("POST", f"/api/v1/namespaces/{namespace}/pods", json.loads(body))
         assert code == 403
         random = re.compile(r"ksniff-\w{5}")
         assert random.sub("ksniff-x", json.dumps(status)) == random.sub("ksniff-x", json.dumps(recorded_status(name)))
@@ -361,7 +363,7 @@ def test_kubectl_reads_and_deletes(sandbox):
         sandbox.create_pod("passing", containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}])
         assert watch.stdout.readline() == b"pod/passing\n"
         kubectl(sandbox, "delete", "pod", "passing")
-        assert ("default", "passing") not in sandbox.pods()
+        wait_until(lambda: ("default", "passing") not in sandbox.pods(), "the end of the pod")
     finally:
         watch.kill()
         watch.communicate()
