@@ -275,6 +275,8 @@ async def handle(sandbox, request, container, sub):
         response.force_close()
         return response
     await asyncio.sleep(sandbox.faults.get("exec_delay_ms", 0) / 1000)
+    if request.transport is None:
+        raise ConnectionError("the client has gone")
     socket = web.WebSocketResponse(protocols=[p for p in PROTOCOLS if p in known], max_msg_size=0, compress=False)
     await socket.prepare(request)
     await serve(sandbox, request, container, sub, socket)

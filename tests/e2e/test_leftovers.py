@@ -7,12 +7,12 @@ import pytest
 
 from conftest import GUARD, Ksniff, agents_running, leftovers, tshark, wait_until
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 # Where a client is when it is stopped, and what makes it stay there.
 STAGES = {
     "before the helper exists": {"request_delay": {"path": "/configmaps", "seconds": 1}},
     "between ConfigMap and pod": {"request_delay": {"path": "/pods$", "seconds": 1}},
-    "while it starts": {"start_delay_ms": 1500},
+    "while it starts": {"hold_pods": True},
     "before the exec": {"exec_delay_ms": 1500},
 }
 
@@ -21,16 +21,7 @@ def helpers(sandbox):
     return sandbox.get("/api/v1/pods?labelSelector=app.kubernetes.io/name=ksniff")["items"]
 
 
-def nothing_left(sandbox, ksniff, tmp_path):
-    """No process of ours runs after a while; what a killed client left is removed by the next one."""
-    wait_until(lambda: not list(agents_running()), "the end of all our processes", 75)
-    wait_until(lambda: not leftovers(sandbox) or
-               (ksniff.run("--cleanup", "-A") and not leftovers(sandbox)), "a clean cluster", 90)
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("stage", STAGES)
-def test_stopped_while_it_starts(sandbox, ksniff, tmp_path, stage, number):
+def stop_while_it_starts(sandbox, ksniff, tmp_path, stage, number):
     with sandbox.faults(**STAGES[stage]):
         process = ksniff.start("web", "-p", "-o", str(tmp_path / "x"))
         time.sleep(0.4)
@@ -38,15 +29,16 @@ def test_stopped_while_it_starts(sandbox, ksniff, tmp_path, stage, number):
         err = process.communicate(timeout=GUARD)[1].decode()
     assert process.returncode in (130, -number), err
     assert "Sanitizer" not in err
-    if number != signal.SIGKILL:
-        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
-    else:
-        nothing_left(sandbox, ksniff, tmp_path)
 
 
-@pytest.mark.parametrize("method", ["upload", "node"])
 @pytest.mark.parametrize("number", SIGNALS)
-def test_stopped_while_capturing(sandbox, ksniff, tmp_path, method, number):
+@pytest.mark.parametrize("stage", STAGES)
+def test_stopped_while_it_starts(sandbox, ksniff, tmp_path, stage, number):
+    stop_while_it_starts(sandbox, ksniff, tmp_path, stage, number)
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+def stop_while_capturing(ksniff, tmp_path, method, number):
     path = str(tmp_path / "x.pcapng")
     with ksniff.capturing("web", "--method", method, "-o", path) as process:
         time.sleep(1.2)
@@ -54,15 +46,16 @@ def test_stopped_while_capturing(sandbox, ksniff, tmp_path, method, number):
         process.stderr.read()
         assert process.wait(timeout=GUARD) in (0, -number)
     assert tshark(path, "frame.number")
-    if number != signal.SIGKILL:
-        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
-    else:
-        nothing_left(sandbox, ksniff, tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("method", ["upload", "node"])
-def test_stopped_while_stopping(sandbox, ksniff, tmp_path, method, number):
+@pytest.mark.parametrize("number", SIGNALS)
+def test_stopped_while_capturing(sandbox, ksniff, tmp_path, method, number):
+    stop_while_capturing(ksniff, tmp_path, method, number)
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+def stop_while_stopping(sandbox, ksniff, tmp_path, method, number):
     """The second signal comes while the first is being obeyed."""
     path = str(tmp_path / "x.pcapng")
     with ksniff.capturing("web", "--method", method, "-o", path) as process:
@@ -74,10 +67,37 @@ def test_stopped_while_stopping(sandbox, ksniff, tmp_path, method, number):
             err = process.stderr.read().decode()
             assert process.wait(timeout=GUARD) in (0, -number), err
     assert tshark(path, "frame.number")
-    if number != signal.SIGKILL:
-        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
-    else:
-        nothing_left(sandbox, ksniff, tmp_path)
+
+
+@pytest.mark.parametrize("method", ["upload", "node"])
+def test_interrupted_while_stopping(sandbox, ksniff, tmp_path, method):
+    stop_while_stopping(sandbox, ksniff, tmp_path, method, signal.SIGINT)
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+def test_killed_at_every_stage(sandbox, ksniff, tmp_path):
+    """No process of ours runs a minute later. What Kubernetes keeps of it is removed by the next client, where that
+    one looks, and by --cleanup."""
+    with ksniff.capturing("web", "-p", "--node-namespace", "kube-system", "-o", str(tmp_path / "x")) as process:
+        process.kill()
+        process.wait()
+    for stage in STAGES:
+        stop_while_it_starts(sandbox, ksniff, tmp_path, stage, signal.SIGKILL)
+    for method in ("upload", "node"):
+        stop_while_capturing(ksniff, tmp_path, method, signal.SIGKILL)
+        stop_while_stopping(sandbox, ksniff, tmp_path, method, signal.SIGKILL)
+    began = time.monotonic()
+    assert helpers(sandbox)
+    wait_until(lambda: not list(agents_running(sandbox)) and
+               {pod["status"]["phase"] for pod in helpers(sandbox)} <= {"Succeeded"}, "the end of all helpers", 100)
+    print(f"nothing of ours ran after {time.monotonic() - began:.0f} s")
+    with ksniff.capturing("web", "-o", str(tmp_path / "y")) as process:
+        wait_until(lambda: {pod["metadata"]["namespace"] for pod in helpers(sandbox)} == {"kube-system"},
+                   "a clean namespace")
+        ksniff.stop(process)
+    result = ksniff.run("--cleanup", "-A")
+    assert result.code == 0 and "removed helper pod 'ksniff-" in result.err and "in namespace 'kube-system'" in result.err
+    wait_until(lambda: ksniff.run("--cleanup", "-A").code == 0 and not leftovers(sandbox), "a clean cluster", 75)
 
 
 def test_second_interrupt_with_a_stuck_reader(sandbox, ksniff):
@@ -102,36 +122,6 @@ def test_cleanup_spares_who_serves(sandbox, ksniff, tmp_path):
     wait_until(lambda: not leftovers(sandbox), "a clean cluster")
     result = ksniff.run("--cleanup")
     assert result.code == 0 and "there is nothing to remove" in result.err
-
-
-def finished_helper(sandbox, ksniff, tmp_path):
-    """A client is killed; its helper ends by itself, and is Completed then."""
-    with ksniff.capturing("web", "-p", "-o", str(tmp_path / "x")) as process:
-        process.kill()
-        process.wait()
-    pod, = helpers(sandbox)
-    assert pod["status"]["phase"] == "Running"
-    wait_until(lambda: helpers(sandbox)[0]["status"]["phase"] == "Succeeded", "its end", 75)
-    assert not list(agents_running())
-    return pod["metadata"]["name"]
-
-
-def test_the_next_client_removes_what_a_killed_one_left(sandbox, ksniff, tmp_path):
-    finished_helper(sandbox, ksniff, tmp_path)
-    with ksniff.capturing("web", "-o", str(tmp_path / "y")) as process:
-        wait_until(lambda: not leftovers_of_helpers(sandbox), "a clean cluster")
-        ksniff.stop(process)
-
-
-def leftovers_of_helpers(sandbox):
-    return [left for left in leftovers(sandbox) if left[0] in ("pods", "configmaps")]
-
-
-def test_cleanup(sandbox, ksniff, tmp_path):
-    name = finished_helper(sandbox, ksniff, tmp_path)
-    result = ksniff.run("--cleanup")
-    assert result.code == 0 and f"removed helper pod '{name}' in namespace 'default'" in result.err
-    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
 
 
 def test_cleanup_of_a_lone_config_map(sandbox, ksniff):
