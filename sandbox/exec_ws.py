@@ -276,7 +276,7 @@ async def handle(sandbox, request, container, sub):
         return response
     await asyncio.sleep(sandbox.faults.get("exec_delay_ms", 0) / 1000)
     if request.transport is None:
-        raise ConnectionError("the client has gone")
+        return web.Response(status=499)  # the client has gone: nobody reads this
     socket = web.WebSocketResponse(protocols=[p for p in PROTOCOLS if p in known], max_msg_size=0, compress=False)
     await socket.prepare(request)
     await serve(sandbox, request, container, sub, socket)

@@ -64,8 +64,6 @@ class Api:
         self.sandbox.requests.append(f"{request.method} {request.path_qs}")
         fault = self.sandbox.faults.get("request_error")
         slow = self.sandbox.faults.get("request_delay")
-        if slow and request.method != "GET" and re.search(slow["path"], request.path):
-            await asyncio.sleep(slow["seconds"])
         try:
             if fault and not request.path.startswith("/sandbox/") and re.search(fault["path"], request.path):
                 if "body" in fault:
@@ -75,6 +73,9 @@ class Api:
             if not user:
                 raise Failure(401, "Unauthorized", "Unauthorized")
             request["user"] = user
+            # It is done then also when the client has gone meanwhile.
+            if slow and request.method != "GET" and re.search(slow["path"], request.path):
+                await asyncio.sleep(slow["seconds"])
             return await handler(request)
         except Failure as failure:
             return answer(failure.status, failure.code, failure.headers)

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/text.h"
 #include "capture/agent_binary.h"
 #include "capture/settings.h"
@@ -67,57 +68,127 @@ static size_t rights_of(enum preflight_method method)
 
 /* ---- gathering ---- */
 
-static enum pod_security level_of(struct kube_client *client, const char *namespace,
-                                  struct error *err)
-{
-    static const char *const names[] = {[POD_SECURITY_PRIVILEGED] = "privileged",
-                                        [POD_SECURITY_BASELINE] = "baseline",
-                                        [POD_SECURITY_RESTRICTED] = "restricted"};
-    cleanup_free char *path = text_format("/api/v1/namespaces/%s", namespace);
-    json_t *answer = NULL;
-    enum pod_security level = POD_SECURITY_PRIVILEGED; /* as where there is no label */
+/* An object that is read meanwhile. */
+struct look {
+    struct kube_call *call; /* NULL: it is over */
+    json_t *object;         /* owned; NULL: not to be had */
+};
 
-    if (!path || kube_request(client, "GET", path, NULL, NULL, &answer, err) < 0) {
-        log_debug("namespace '%s' may not be looked at: %s", namespace, err->text);
-        return POD_SECURITY_UNKNOWN;
-    }
-    const char *enforced = json_string_value(
-        json_object_get(json_object_get(json_object_get(answer, "metadata"), "labels"),
-                        "pod-security.kubernetes.io/enforce"));
-    for (size_t i = POD_SECURITY_PRIVILEGED; enforced && i <= POD_SECURITY_RESTRICTED; i++)
-        if (strcmp(enforced, names[i]) == 0)
-            level = (enum pod_security)i;
-    json_decref(answer);
-    return level;
+enum { LOOK_AT_TARGET, LOOK_AT_HELPER, LOOK_AT_NODE, LOOK_COUNT };
+
+static void on_object(void *data, json_t *answer, const struct error *err)
+{
+    struct look *look = data;
+
+    look->call = NULL;
+    look->object = json_incref(answer);
+    if (err)
+        log_debug("%s", err->text);
 }
 
-static int look_at_namespaces(struct preflight *preflight, struct error *err)
+static void look_at(struct kube_client *client, const char *path, const char *name,
+                    struct look *look)
 {
-    const char *target = preflight->settings->namespace, *helper = helper_namespace(preflight);
-    struct error failure = {0};
+    cleanup_free char *escaped = kube_escape(name);
+    cleanup_free char *whole = escaped ? text_format("%s%s", path, escaped) : NULL;
 
-    if (preflight->looked_at_namespaces)
-        return 0;
-    preflight->looked_at_namespaces = true;
-    preflight->target_level = level_of(preflight->client, target, &failure);
-    preflight->helper_level = strcmp(target, helper) == 0
+    if (whole)
+        look->call = kube_call_start(client, "GET", whole, NULL, NULL, on_object, look, NULL);
+}
+
+static void look_around(const struct preflight *preflight, struct look *looks)
+{
+    const struct target *target = preflight->target;
+    const char *own = preflight->settings->namespace, *helper = helper_namespace(preflight);
+
+    look_at(preflight->client, "/api/v1/namespaces/", own, &looks[LOOK_AT_TARGET]);
+    if (strcmp(own, helper) != 0)
+        look_at(preflight->client, "/api/v1/namespaces/", helper, &looks[LOOK_AT_HELPER]);
+    if (!target->node && *target->node_name)
+        look_at(preflight->client, "/api/v1/nodes/", target->node_name, &looks[LOOK_AT_NODE]);
+}
+
+/* Return: 0, or -1 when interrupted. */
+static int await(struct kube_client *client, const struct look *looks, struct error *err)
+{
+    struct loop *loop = kube_client_loop(client);
+
+    while (looks[LOOK_AT_TARGET].call || looks[LOOK_AT_HELPER].call || looks[LOOK_AT_NODE].call) {
+        if (loop_interrupted(loop))
+            return error_set(err, ERROR_INTERRUPTED, "interrupted before the capture had begun");
+        loop_step(loop, -1);
+    }
+    return 0;
+}
+
+static void take_looks(struct preflight *preflight, const struct look *looks)
+{
+    const char *helper = helper_namespace(preflight);
+    struct target *target = preflight->target;
+    struct error err;
+
+    preflight->target_level = preflight_level(looks[LOOK_AT_TARGET].object);
+    preflight->helper_level = strcmp(preflight->settings->namespace, helper) == 0
                                   ? preflight->target_level
-                                  : level_of(preflight->client, helper, &failure);
-    if (failure.kind != ERROR_INTERRUPTED)
-        return 0;
-    *err = failure;
-    return -1;
+                                  : preflight_level(looks[LOOK_AT_HELPER].object);
+    if (looks[LOOK_AT_NODE].object && !target->node &&
+        kube_node_read(looks[LOOK_AT_NODE].object, &target->node, &err) < 0)
+        log_debug("%s", err.text);
+    preflight->looked = true;
+}
+
+enum pod_security preflight_level(const json_t *namespace)
+{
+    const json_t *labels = json_object_get(json_object_get(namespace, "metadata"), "labels");
+    const char *enforced =
+        json_string_value(json_object_get(labels, "pod-security.kubernetes.io/enforce"));
+
+    if (!namespace)
+        return POD_SECURITY_UNKNOWN;
+    if (!enforced || strcmp(enforced, "privileged") == 0)
+        return POD_SECURITY_PRIVILEGED;
+    /* What is no level is enforced as the strictest. */
+    return strcmp(enforced, "baseline") == 0 ? POD_SECURITY_BASELINE : POD_SECURITY_RESTRICTED;
+}
+
+/* Those of exec are known already where another method has asked in the same namespace. */
+static int ask_for_rights(struct preflight *preflight, enum preflight_method method,
+                          struct error *err)
+{
+    enum kube_access *answers = preflight->rights[method];
+    const char *namespace = namespace_of(preflight, method);
+    size_t known = 0;
+
+    for (int other = 0; other < (int)method && known == 0; other++) {
+        const enum kube_access *asked = preflight->rights[other];
+
+        if (asked[0] != KUBE_ACCESS_UNKNOWN && asked[1] != KUBE_ACCESS_UNKNOWN &&
+            strcmp(namespace, namespace_of(preflight, other)) == 0) {
+            known = EXEC_COUNT;
+            memcpy(answers, asked, EXEC_COUNT * sizeof(*asked));
+        }
+    }
+    return kube_access_ask(preflight->client, namespace, methods[method].rights + known,
+                           rights_of(method) - known, answers + known, err);
 }
 
 int preflight_gather(struct preflight *preflight, enum preflight_method method, struct error *err)
 {
-    if (kube_access_ask(preflight->client, namespace_of(preflight, method), methods[method].rights,
-                        rights_of(method), preflight->rights[method], err) < 0)
-        return -1;
-    if (method == METHOD_UPLOAD)
-        return 0; /* nothing more: it is the fast way */
-    target_learn_node(preflight->client, preflight->target);
-    return look_at_namespaces(preflight, err);
+    struct look looks[LOOK_COUNT] = {0};
+    bool looking = method != METHOD_UPLOAD && !preflight->looked;
+
+    if (looking)
+        look_around(preflight, looks);
+    int result = ask_for_rights(preflight, method, err);
+    if (result == 0)
+        result = await(preflight->client, looks, err);
+    if (result == 0 && looking)
+        take_looks(preflight, looks);
+    for (size_t i = 0; i < LOOK_COUNT; i++) {
+        kube_call_cancel(looks[i].call);
+        json_decref(looks[i].object);
+    }
+    return result;
 }
 
 /* ---- judging ---- */
@@ -132,7 +203,7 @@ struct verdict {
 __attribute__((format(printf, 3, 4))) static void add(struct verdict *verdict, const char *who,
                                                       const char *format, ...)
 {
-    char what[320];
+    char what[sizeof(verdict->obstacles->what)];
     va_list arguments;
 
     verdict->is = PREFLIGHT_IMPOSSIBLE;
@@ -179,6 +250,9 @@ static void judge_rights(const struct preflight *preflight, enum preflight_metho
 /* What no method gets around. */
 static void judge_node(const struct target *target, struct verdict *verdict)
 {
+    if (target->pod && strcmp(target->pod->os, "windows") == 0)
+        add(verdict, "nobody: Windows has no AF_PACKET", "pod \"%s\" is one for Windows",
+            target->name);
     if (!target->node)
         return;
     if (target->node->virtual)
@@ -189,12 +263,24 @@ static void judge_node(const struct target *target, struct verdict *verdict)
             target->node_name);
 }
 
-static void judge_machine(const struct preflight *preflight, struct verdict *verdict)
+static void judge_phase(const struct kube_pod *pod, struct verdict *verdict)
+{
+    if (strcmp(pod->phase, "Succeeded") == 0 || strcmp(pod->phase, "Failed") == 0)
+        add(verdict, "nobody: there is nothing left to capture", "pod \"%s\" has ended (%s)",
+            pod->name, pod->phase);
+    else if (!*pod->node)
+        add(verdict, "whoever deploys the pod; --wait waits for it",
+            "pod \"%s\" has not been scheduled to a node yet", pod->name);
+}
+
+/* A tcpdump of the user's is uploaded in place of an agent; the other methods need one. */
+static void judge_machine(const struct preflight *preflight, enum preflight_method method,
+                          struct verdict *verdict)
 {
     const struct kube_node *node = preflight->target->node;
 
-    if (node && *node->architecture && !preflight->settings->tcpdump_path &&
-        !agent_binary_find(node->architecture))
+    if (node && *node->architecture && !agent_binary_find(node->architecture) &&
+        (method != METHOD_UPLOAD || !preflight->settings->tcpdump_path))
         add(verdict, "nobody yet: upload a static tcpdump for it with -l PATH",
             "there is no agent for \"%s\" machines", node->architecture);
 }
@@ -346,7 +432,9 @@ enum preflight_verdict preflight_judge(const struct preflight *preflight,
     struct verdict verdict = {.is = PREFLIGHT_POSSIBLE, .obstacles = obstacles, .most = most};
 
     judge_node(preflight->target, &verdict);
-    judge_machine(preflight, &verdict);
+    if (preflight->target->pod)
+        judge_phase(preflight->target->pod, &verdict);
+    judge_machine(preflight, method, &verdict);
     if (method == METHOD_UPLOAD)
         judge_upload(preflight, &verdict);
     else if (method == METHOD_NODE)

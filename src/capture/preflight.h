@@ -9,6 +9,7 @@
 #ifndef KSNIFF_CAPTURE_PREFLIGHT_H
 #define KSNIFF_CAPTURE_PREFLIGHT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -29,8 +30,8 @@ enum preflight_verdict {
 };
 
 struct obstacle {
-    char what[320]; /* what stands in the way; safe to print */
-    char who[320];  /* who could change it, and how */
+    char what[512]; /* what stands in the way; safe to print */
+    char who[512];  /* who could change it, and how */
 };
 
 /* Levels of Pod Security that a namespace enforces. */
@@ -50,10 +51,15 @@ struct preflight {
     struct target *target;
     enum kube_access rights[METHOD_COUNT][PREFLIGHT_RIGHTS_MAX];
     enum pod_security target_level, helper_level;
-    bool looked_at_namespaces;
+    bool looked; /* at the namespaces, and at the node */
 };
 
-/* preflight_gather - ask for what a method needs. Return: -1 when interrupted. */
+/*
+ * preflight_gather - ask for what a method needs, all at once
+ *
+ * For the upload these are two reviews of rights and nothing more. For the others also the
+ * namespaces and the node, which target->node holds then. Return: 0; -1 when interrupted.
+ */
 int preflight_gather(struct preflight *preflight, enum preflight_method method, struct error *err);
 
 /*
@@ -64,6 +70,9 @@ int preflight_gather(struct preflight *preflight, enum preflight_method method, 
 enum preflight_verdict preflight_judge(const struct preflight *preflight,
                                        enum preflight_method method, struct obstacle *obstacles,
                                        size_t most, size_t *ret_count);
+
+/* preflight_level - what a Namespace enforces. @namespace: NULL: it could not be read */
+enum pod_security preflight_level(const json_t *namespace);
 
 /* preflight_method_name - "upload", "node", "ephemeral" */
 const char *preflight_method_name(enum preflight_method method);

@@ -54,7 +54,8 @@ def test_never_signals_another_process(sandbox, ksniff, tmp_path):
         pids = {c["pid"] for c in sandbox.pod("shared")["containers"].values()}
         captures(sandbox, ksniff, tmp_path, "shared", "--method", "ephemeral")
         (name, _), = ephemeral(sandbox, "shared").items()
-        for pid in [pid for pid, _ in agents_running()]:  # also when it is ended from outside
+        wait_until(lambda: list(agents_running(sandbox)), "the shell's turning into the agent")
+        for pid in [pid for pid, _ in agents_running(sandbox)]:  # also when it is ended from outside
             os.kill(pid, signal.SIGTERM)
         wait_until(lambda: "terminated" in ephemeral(sandbox, "shared")[name][1], "its end")
         assert pids == {c["pid"] for n, c in sandbox.pod("shared")["containers"].items() if not n.startswith("ksniff")}
@@ -134,8 +135,9 @@ def test_pod_deleted_while_it_waits(sandbox, ksniff, tmp_path):
     """The added container does not hold the pod's end up: it heeds SIGTERM, as a shell and as the agent."""
     sandbox.create_pod("leaving", containers=[SLEEP], terminationGracePeriodSeconds=30)
     captures(sandbox, ksniff, tmp_path, "leaving", "--method", "ephemeral")
-    pid, = [pid for pid, _ in agents_running()]
+    wait_until(lambda: list(agents_running(sandbox)), "the shell's turning into the agent")
+    pid, = [pid for pid, _ in agents_running(sandbox)]
     os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: not list(agents_running()), "its end at SIGTERM", 20)
+    wait_until(lambda: not list(agents_running(sandbox)), "its end at SIGTERM", 20)
     sandbox.call("DELETE", "/api/v1/namespaces/default/pods/leaving?gracePeriodSeconds=0")
     wait_until(lambda: ("default", "leaving") not in sandbox.pods(), "the pod's end", GUARD)

@@ -104,7 +104,7 @@ def test_flags_of_the_helper(sandbox, ksniff, tmp_path):
         err = ksniff.stop(process)
     container, = pod["spec"]["containers"]
     assert container["image"] == "registry.local/busybox:1"
-    assert container["resources"] == {"requests": {"cpu": "20m"}, "limits": {"cpu": "2", "memory": "1Gi"}}
+    assert container["resources"] == {"requests": {"cpu": "20m", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "1Gi"}}
     assert pod["spec"]["serviceAccountName"] == "default" and pod["spec"]["automountServiceAccountToken"]
     assert pod["spec"]["activeDeadlineSeconds"] == 86400
     for flag in ("--socket", "--tcpdump-image"):
