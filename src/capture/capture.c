@@ -262,11 +262,10 @@ static void run(struct capture *capture)
 
     for (;;) {
         struct session *session = capture->session;
-        bool ended = session->state == SESSION_ENDED;
 
         if (loop_interrupted(capture->loop)) {
             /* A reader that takes nothing cannot hold up the second Ctrl-C. */
-            if (capture->interrupted && ended) {
+            if (capture->interrupted && session->state == SESSION_ENDED) {
                 loop_acknowledge(capture->loop);
                 return;
             }
@@ -278,15 +277,16 @@ static void run(struct capture *capture)
             session_pump(session);
             continue;
         }
-        if (ended && !session->paused && (recorder->out.length == 0 || !recorder->begun)) {
+        if (session->state == SESSION_ENDED && !session->paused &&
+            (recorder->out.length == 0 || !recorder->begun)) {
             if (!may_resume(capture))
                 return;
+            if (capture->cut && capture->due) {
+                try_again(capture);
+                continue;
+            }
             if (!capture->cut)
                 plan_retry(capture);
-            else if (capture->due)
-                try_again(capture);
-            if (loop_interrupted(capture->loop) || session->state != SESSION_ENDED)
-                continue;
         }
         loop_step(capture->loop, -1);
     }

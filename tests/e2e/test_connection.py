@@ -101,15 +101,16 @@ def test_proxy_of_the_kubeconfig(sandbox, ksniff, tmp_path, proxy, scheme):
     result = ksniff.run("web", "--kubeconfig", config, "--count", "3", "-o", out)
     assert result.code == 0, result.err
     assert len(tshark(out, "frame.number")) == 3
-    assert proxy.targets == [("cluster.invalid", int(port))] * 2  # the pod, and the exec
+    # The pod and one review of rights, the other review, the exec.
+    assert proxy.targets == [("cluster.invalid", int(port))] * 3
 
 
 def test_proxy_of_the_environment(sandbox, ksniff, tmp_path, proxy):
     env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
     result = ksniff.run("web", "--count", "1", "-o", str(tmp_path / "x"), env=env)
-    assert result.code == 0 and len(proxy.targets) == 2
+    assert result.code == 0 and len(proxy.targets) == 3
     result = ksniff.run("web", "--count", "1", "-o", str(tmp_path / "x"), env={**env, "NO_PROXY": "127.0.0.1"})
-    assert result.code == 0 and len(proxy.targets) == 2
+    assert result.code == 0 and len(proxy.targets) == 3
 
 
 def test_proxy_that_is_not_there(sandbox, ksniff, tmp_path):
