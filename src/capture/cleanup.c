@@ -121,7 +121,8 @@ static void on_list(void *data, json_t *answer, const struct error *err)
     {
         if (is_stale(sweep, object))
             keep_in_mind(sweep, object);
-        else if (sweep->told && sweep->step == LIST_PODS)
+        else if (sweep->told && sweep->step == LIST_PODS &&
+                 !json_object_get(json_object_get(object, "metadata"), "deletionTimestamp"))
             log_info("helper pod '%s' in namespace '%s' is left alone: it serves somebody, or has "
                      "done so a minute ago",
                      string_at(json_object_get(object, "metadata"), "name"),

@@ -233,11 +233,10 @@ static void judge_rights(const struct preflight *preflight, enum preflight_metho
     snprintf(who, sizeof(who), "an administrator of the namespace: docs/rbac/%s.yaml",
              methods[method].name);
     if (answers[0] == KUBE_ACCESS_DENIED && answers[1] == KUBE_ACCESS_DENIED)
-        add(verdict, who,
-            "needs: create pods/exec (get pods/exec on older servers) in namespace \"%s\"",
+        add(verdict, who, "needs: create pods/exec and get pods/exec in namespace \"%s\"",
             namespace);
-    else if (answers[0] != KUBE_ACCESS_ALLOWED && answers[1] != KUBE_ACCESS_ALLOWED)
-        doubt(verdict);
+    else if (answers[0] != KUBE_ACCESS_ALLOWED || answers[1] != KUBE_ACCESS_ALLOWED)
+        doubt(verdict); /* one may be enough: it depends on the server's version */
     for (size_t i = EXEC_COUNT; i < rights_of(method); i++) {
         if (answers[i] == KUBE_ACCESS_DENIED)
             add(verdict, who, "needs: %s in namespace \"%s\"",

@@ -25,7 +25,7 @@ enum preflight_method { METHOD_UPLOAD, METHOD_NODE, METHOD_EPHEMERAL, METHOD_COU
 
 enum preflight_verdict {
     PREFLIGHT_POSSIBLE,
-    PREFLIGHT_MAYBE, /* not everything could be asked: the attempt decides */
+    PREFLIGHT_MAYBE, /* not all is known: the attempt decides */
     PREFLIGHT_IMPOSSIBLE,
 };
 

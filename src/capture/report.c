@@ -81,7 +81,7 @@ void report_print(FILE *file, const struct method_report *reports, size_t count)
 
         if (report->count == 0 && report->verdict == PREFLIGHT_MAYBE)
             print_text(file, (size_t)column, "",
-                       "not everything could be asked: the attempt decides");
+                       "not all is known: the attempt decides");
         else if (report->count == 0)
             fputc('\n', file);
         for (size_t k = 0; k < report->count; k++) {

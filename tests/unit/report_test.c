@@ -63,8 +63,7 @@ static void test_table(void **state)
                         "                       -> whoever deploys the pod: its securityContext\n"
                         "                       needs: create pods/exec in namespace \"shop\"\n"
                         "node       possible\n"
-                        "ephemeral  maybe       not everything could be asked: the attempt "
-                        "decides\n");
+                        "ephemeral  maybe       not all is known: the attempt decides\n");
     free(text);
 }
 
