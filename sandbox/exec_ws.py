@@ -7,6 +7,7 @@ What was measured there and is kept here: a process whose client has gone is not
 closed, its stdout stays open and is read no more.
 """
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -163,7 +164,7 @@ class ExecSession:
         except (ValueError, KeyError, TypeError, struct.error, OSError):
             pass  # a size that is none changes nothing
 
-    async def receive(self):
+    async def relay(self):
         async for message in self.socket:
             if self.sandbox.faults.get("freeze_exec"):
                 continue
@@ -177,6 +178,10 @@ class ExecSession:
                     await self.server.send(channel, data)
                 except OSError:
                     break
+
+    async def receive(self):
+        with contextlib.suppress(ConnectionError):  # also a ping's answer may find nobody there
+            await self.relay()
         self.gone = True
         while self.sandbox.faults.get("freeze_exec"):
             await asyncio.sleep(0.1)

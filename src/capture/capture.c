@@ -442,7 +442,8 @@ static int run_target(struct capture *capture, struct error *err)
     cleanup_free char *prefix =
         text_format("%s/%s", target->pod ? target->namespace : "node", target->name);
     cleanup_free char *title =
-        target->pod ? text_format("%s/%s", prefix, target->container->name) : strdup(prefix);
+        text_format("%s%s%s", prefix ? prefix : "", target->container ? "/" : "",
+                    target->container ? target->container->name : "");
     struct preflight preflight = {
         .client = capture->client, .settings = &capture->settings, .target = &capture->target};
     int result;

@@ -80,8 +80,7 @@ void report_print(FILE *file, const struct method_report *reports, size_t count)
                              report->failed ? "failed" : verdicts[report->verdict]);
 
         if (report->count == 0 && report->verdict == PREFLIGHT_MAYBE)
-            print_text(file, (size_t)column, "",
-                       "not all is known: the attempt decides");
+            print_text(file, (size_t)column, "", "not all is known: the attempt decides");
         else if (report->count == 0)
             fputc('\n', file);
         for (size_t k = 0; k < report->count; k++) {

@@ -30,7 +30,18 @@ def captures(sandbox, ksniff, tmp_path, name, *flags, namespace="default"):
 
 
 def test_captures_and_ends_by_itself(sandbox, ksniff, tmp_path):
-    with sandbox.running_pod("plain", containers=[{"name": "app", "image": "registry.local/distroless-http:1"}]):
+    """After a capture, after a client that was killed, and where the agent never came."""
+    distroless = {"name": "app", "image": "registry.local/distroless-http:1"}
+    with sandbox.running_pod("plain", containers=[distroless]), sandbox.running_pod("orphan", containers=[SLEEP]), \
+            sandbox.running_pod("early", containers=[SLEEP]):
+        with sandbox.faults(exec_delay_ms=3000):
+            process = ksniff.start("early", "--method", "ephemeral", "-o", str(tmp_path / "x"))
+            wait_until(lambda: any("running" in state for _, state in ephemeral(sandbox, "early").values()), "its start")
+            process.kill()
+            process.communicate()
+        with ksniff.capturing("orphan", "--method", "ephemeral", "-o", str(tmp_path / "x")) as process:
+            process.kill()
+            process.wait()
         captures(sandbox, ksniff, tmp_path, "plain", "--method", "ephemeral")
         (name, (spec, state)), = ephemeral(sandbox, "plain").items()
         assert name.startswith("ksniff-") and "running" in state
@@ -40,8 +51,10 @@ def test_captures_and_ends_by_itself(sandbox, ksniff, tmp_path):
         # A second capture uses it again, and brings no second agent.
         err = captures(sandbox, ksniff, tmp_path, "plain", "--method", "ephemeral", "-v")
         assert list(ephemeral(sandbox, "plain")) == [name] and "still runs: used again" in err and "sent " not in err
-        wait_until(lambda: "terminated" in ephemeral(sandbox, "plain")[name][1], "its own end", 75)
-        assert ephemeral(sandbox, "plain")[name][1]["terminated"]["exitCode"] == 0
+        for pod in ("plain", "orphan", "early"):
+            (one, _), = ephemeral(sandbox, pod).items()
+            wait_until(lambda: "terminated" in ephemeral(sandbox, pod)[one][1], "its own end", 75)
+            assert ephemeral(sandbox, pod)[one][1]["terminated"]["exitCode"] == 0
         assert not leftovers(sandbox)
         # It has ended: the next capture needs another, with another name.
         captures(sandbox, ksniff, tmp_path, "plain", "--method", "ephemeral")
@@ -106,29 +119,6 @@ def test_image_without_a_shell(sandbox, ksniff, tmp_path):
                             "-o", str(tmp_path / "x"))
         assert "cannot be started from \"registry.local/distroless-http:1\"" in error
         assert len(ephemeral(sandbox, "shellless")) == 1
-
-
-def test_killed_client(sandbox, ksniff, tmp_path):
-    with sandbox.running_pod("orphan", containers=[SLEEP]):
-        with ksniff.capturing("orphan", "--method", "ephemeral", "-o", str(tmp_path / "x")) as process:
-            process.kill()
-            process.wait()
-        (name, _), = ephemeral(sandbox, "orphan").items()
-        wait_until(lambda: "terminated" in ephemeral(sandbox, "orphan")[name][1], "its end", 75)
-        assert not leftovers(sandbox)
-
-
-def test_killed_before_the_agent_came(sandbox, ksniff, tmp_path):
-    """The container waits for its agent for less than a minute."""
-    with sandbox.running_pod("early", containers=[SLEEP]):
-        with sandbox.faults(exec_delay_ms=3000):
-            process = ksniff.start("early", "--method", "ephemeral", "-o", str(tmp_path / "x"))
-            wait_until(lambda: any("running" in state for _, state in ephemeral(sandbox, "early").values()), "its start")
-            process.kill()
-            process.communicate()
-        (name, _), = ephemeral(sandbox, "early").items()
-        wait_until(lambda: "terminated" in ephemeral(sandbox, "early")[name][1], "its end", 75)
-        assert ephemeral(sandbox, "early")[name][1]["terminated"]["exitCode"] == 0
 
 
 def test_pod_deleted_while_it_waits(sandbox, ksniff, tmp_path):
