@@ -49,6 +49,7 @@ e2e: build-check
 bench: dependencies-test build
 	@$(PYTHON) bench/agent_bench.py
 	@$(PYTHON) bench/client_bench.py
+	@$(PYTHON) bench/first_packet.py
 
 install: build
 	meson install -C build --no-rebuild

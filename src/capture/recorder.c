@@ -14,6 +14,9 @@
 #define OUT_HIGH (512u << 10)
 #define OUT_MAX  (OUT_HIGH + CAPTURE_ITEM_ROOM + (64u << 10))
 
+/* Bytes kept free for the last statistics of each interface. */
+#define STATISTICS_ROOM 128
+
 static void on_sink_ready(void *data)
 {
     recorder_flush(data);

@@ -194,6 +194,7 @@ static void test_names_of_images(void **state)
         {"[1,{},{\"names\":[]},{\"names\":[7]},{\"names\":[\"\"]}]", ""},
         {"[{\"names\":[\"<none>@<none>\",\"<none>:<none>\"],\"sizeBytes\":1}]", ""},
         {"[{\"names\":[\"<none>@<none>\",\"a:1\"],\"sizeBytes\":1}]", "a:1"},
+        {"[{\"names\":[\"\",\"a:1\"],\"sizeBytes\":1}]", "a:1"},
         {"[{\"names\":[\"a@sha256:00\",\"a:1\"],\"sizeBytes\":1}]", "a:1"},
         {"[{\"names\":[\"a:1\",\"a@sha256:00\"],\"sizeBytes\":1}]", "a:1"},
         {"[{\"names\":[\"a@sha256:00\"],\"sizeBytes\":1}]", "a@sha256:00"},

@@ -203,6 +203,7 @@ static void test_capabilities(void **state)
         {"{\"capabilities\":{\"drop\":[\"ALL\"],\"add\":[\"NET_BIND_SERVICE\"]}}", "impossible"},
         {"{\"capabilities\":{\"drop\":[\"ALL\"],\"add\":[\"NET_RAW\"]}}", "possible"},
         {"{\"capabilities\":{\"drop\":[\"ALL\"],\"add\":[\"CAP_net_raw\"]}}", "possible"},
+        {"{\"capabilities\":{\"drop\":[\"NET_RAW\"],\"add\":[\"ALL\"]}}", "possible"},
         {"{\"capabilities\":{\"drop\":[\"ALL\"]},\"privileged\":true}", "possible"},
         {"{\"capabilities\":{\"drop\":[\"ALL\"]},\"privileged\":false}", "impossible"},
         {"{\"capabilities\":{\"drop\":[\"NET_ADMIN\",\"NET_RAW_\",\"NET\"]}}", "possible"},
@@ -429,6 +430,9 @@ static void test_level_and_right(void **state)
     expect(&facts, METHOD_NODE, "impossible",
            "namespace \"tools\" enforces Pod Security \"baseline\"");
     expect(&facts, METHOD_NODE, "impossible", "needs: delete pods in namespace \"tools\"");
+    /* What is not known makes nothing better. */
+    facts.preflight.rights[METHOD_NODE][6] = KUBE_ACCESS_UNKNOWN;
+    expect(&facts, METHOD_NODE, "impossible", "enforces Pod Security \"baseline\"");
     end(&facts);
 }
 

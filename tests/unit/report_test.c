@@ -122,6 +122,26 @@ static void test_long_texts(void **state)
     free(text);
 }
 
+/* Columns are of characters, not of bytes. */
+static void test_other_scripts(void **state)
+{
+    struct method_report report = {.name = "node", .verdict = PREFLIGHT_IMPOSSIBLE, .count = 1};
+    char *what = report.obstacles[0].what;
+    char *text;
+
+    (void)state;
+    for (size_t i = 0; i < 10; i++)
+        strcat(what, i ? " \xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+                       : "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4");
+    text = table_of(&report, 1);
+    size_t length = strcspn(text, "\n");
+    assert_int_equal(length, 23 + 9 * 14 + 8); /* nine words, and the blanks between them */
+    assert_string_equal(text + length + 1,
+                        "                       "
+                        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\n");
+    free(text);
+}
+
 static void test_long_words(void **state)
 {
     struct method_report report = {.name = "node", .verdict = PREFLIGHT_IMPOSSIBLE, .count = 1};
@@ -154,9 +174,12 @@ static void test_failures(void **state)
                               "tar\n"
                               "                       -> capture from the node instead with -p\n");
     free(text);
-    for (size_t i = 0; i < 2 * REPORT_OBSTACLES_MAX; i++)
+    for (size_t i = 0; i < 2 * REPORT_OBSTACLES_MAX; i++) {
+        error_set(&err, ERROR_TARGET, "%zu", i + 2);
         report_add_failure(&report, &err);
+    }
     assert_int_equal(report.count, REPORT_OBSTACLES_MAX);
+    assert_string_equal(report.obstacles[REPORT_OBSTACLES_MAX - 1].what, "10");
 }
 
 /* Texts that are cut are cut at a whole character: they would be no JSON otherwise. */
@@ -182,6 +205,34 @@ static void test_cut_characters(void **state)
                          1);
         json_decref(json);
     }
+}
+
+/* What a server or a container says reaches no terminal as it is. */
+static void test_hostile_text(void **state)
+{
+    const struct target target = {.namespace = "", .name = "node1", .node_name = "node1"};
+    struct method_report report = {.name = "upload", .verdict = PREFLIGHT_POSSIBLE};
+    struct error err = {0};
+    char *text = NULL;
+    size_t size;
+
+    (void)state;
+    error_set(&err, ERROR_TARGET, "\x1b[2J\"\n%s", "\xc3\xa4 \xff%s\"}");
+    error_remedy(&err, "%s", "\r\x07");
+    report_add_failure(&report, &err);
+    text = table_of(&report, 1);
+    assert_string_equal(text, "upload     failed      \\x1b[2J\"\\n\xc3\xa4 \\xff%s\"}\n"
+                              "                       -> \\r\\x07\n");
+    free(text);
+
+    FILE *file = open_memstream(&text, &size);
+    assert_non_null(file);
+    report_print_json(file, &target, &report, 1);
+    fclose(file);
+    for (size_t i = 0; i < size; i++)
+        assert_true((text[i] >= ' ' && text[i] < '\x7f') || text[i] == '\n');
+    assert_non_null(strstr(text, "\"\\\\x1b[2J\\\"\\\\n\\u00E4 \\\\xff%s\\\"}\""));
+    free(text);
 }
 
 static void test_works(void **state)
@@ -244,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_table),          cmocka_unit_test(test_same_people),
         cmocka_unit_test(test_long_texts),     cmocka_unit_test(test_long_words),
         cmocka_unit_test(test_failures),       cmocka_unit_test(test_cut_characters),
+        cmocka_unit_test(test_hostile_text),   cmocka_unit_test(test_other_scripts),
         cmocka_unit_test(test_works),          cmocka_unit_test(test_json),
         cmocka_unit_test(test_json_of_a_node),
     };

@@ -1,0 +1,757 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Items in, bytes of a file out, read back by the program's own reader. */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "capture/recorder.h"
+#include "capture/settings.h"
+#include "common/pcapng.h"
+#include "pcapng/reader.h"
+#include "sink/sink.h"
+
+#define FILE_MAX    (4u << 20) /* bytes of a file that a test reads back */
+#define PACKETS_MAX 10000
+#define PIECE       (64u << 10) /* bytes the reader is given at once */
+
+/* A recorder into a file of its own, and what it has told. */
+struct fixture {
+    char path[64];
+    struct settings settings;
+    struct sink sink;
+    struct recorder recorder;
+    unsigned started, enough, failed;
+};
+
+static void on_started(void *data)
+{
+    ((struct fixture *)data)->started++;
+}
+
+static void on_enough(void *data)
+{
+    ((struct fixture *)data)->enough++;
+}
+
+static void on_failed(void *data)
+{
+    ((struct fixture *)data)->failed++;
+}
+
+/* @path: of the output; NULL: a temporary file, in which something stands already */
+static struct fixture *begin(const char *path)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct error err;
+
+    assert_non_null(fixture);
+    snprintf(fixture->path, sizeof(fixture->path), "%s", path ? path : "/tmp/recorder-XXXXXX");
+    if (!path) {
+        int fd = mkstemp(fixture->path);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, "old", 3), 3);
+        close(fd);
+    }
+    fixture->settings.format = &capture_format_pcapng;
+    fixture->sink.output = fixture->path;
+    assert_int_equal(sink_prepare(&fixture->sink, &err), 0);
+    fixture->recorder = (struct recorder){.settings = &fixture->settings,
+                                          .sink = &fixture->sink,
+                                          .comment = "pod: web",
+                                          .title = "default/web/httpd",
+                                          .prefix = "default/web",
+                                          .started = on_started,
+                                          .enough = on_enough,
+                                          .failed = on_failed,
+                                          .data = fixture};
+    recorder_init(&fixture->recorder);
+    return fixture;
+}
+
+static void end(struct fixture *fixture)
+{
+    recorder_free(&fixture->recorder);
+    sink_free(&fixture->sink);
+    if (strncmp(fixture->path, "/tmp/", 5) == 0)
+        unlink(fixture->path);
+    free(fixture);
+}
+
+/* ---- items ---- */
+
+static uint8_t payload[1500];
+
+static void give_interface(struct fixture *fixture, const char *name, uint16_t linktype)
+{
+    static struct capture_item item;
+
+    item.interface = (struct capture_interface){.linktype = linktype, .snaplen = 262144};
+    snprintf(item.interface.name, sizeof(item.interface.name), "%s", name);
+    assert_true(recorder_item(&fixture->recorder, CAPTURE_INTERFACE, &item));
+}
+
+/* Return: was it taken? */
+static bool offer_packet(struct fixture *fixture, uint32_t interface, uint32_t length)
+{
+    static struct capture_item item;
+
+    item.packet = (struct capture_packet){.interface = interface,
+                                          .timestamp = 1790000000123456789u,
+                                          .captured_length = length,
+                                          .original_length = 2 * length,
+                                          .flags = PCAPNG_FLAG_INBOUND,
+                                          .data = payload};
+    return recorder_item(&fixture->recorder, CAPTURE_PACKET, &item);
+}
+
+static void give_packet(struct fixture *fixture, uint32_t interface, uint32_t length)
+{
+    assert_true(offer_packet(fixture, interface, length));
+}
+
+static void give_statistics(struct fixture *fixture, uint32_t interface, uint64_t dropped)
+{
+    static struct capture_item item;
+
+    item.statistics = (struct capture_statistics){.interface = interface, .dropped = dropped};
+    assert_true(recorder_item(&fixture->recorder, CAPTURE_STATISTICS, &item));
+}
+
+/* ---- reading back ---- */
+
+struct seen {
+    char names[8][CAPTURE_NAME_MAX];
+    struct {
+        uint32_t interface, length;
+        char comment[700];
+    } packets[PACKETS_MAX];
+    struct {
+        uint32_t interface;
+        uint64_t dropped;
+    } statistics[8];
+    size_t interface_count, packet_count, statistics_count;
+    size_t size; /* bytes of the file */
+};
+
+static struct seen seen;
+static uint8_t bytes[FILE_MAX];
+
+/* The reader does not tell comments: they are looked for in the blocks themselves. */
+static void see_comments(void)
+{
+    struct pcapng_block_header head;
+    size_t packet = 0;
+
+    for (size_t at = 0; at < seen.size; at += head.total_length) {
+        struct pcapng_option option;
+        struct pcapng_epb epb;
+
+        memcpy(&head, bytes + at, sizeof(head));
+        if (head.type != PCAPNG_EPB)
+            continue;
+        memcpy(&epb, bytes + at, sizeof(epb));
+        size_t place = at + sizeof(epb) + PCAPNG_PAD4(epb.captured_len);
+        for (; place < at + head.total_length - 4;
+             place += sizeof(option) + PCAPNG_PAD4(option.length)) {
+            memcpy(&option, bytes + place, sizeof(option));
+            if (option.code == PCAPNG_OPT_COMMENT)
+                snprintf(seen.packets[packet].comment, sizeof(seen.packets[packet].comment), "%.*s",
+                         (int)option.length, (const char *)bytes + place + sizeof(option));
+        }
+        packet++;
+    }
+    assert_int_equal(packet, seen.packet_count);
+}
+
+static void see_item(enum capture_item_kind kind, const struct capture_item *item)
+{
+    if (kind == CAPTURE_INTERFACE) {
+        if (seen.interface_count < 8)
+            memcpy(seen.names[seen.interface_count], item->interface.name, CAPTURE_NAME_MAX);
+        seen.interface_count++;
+    } else if (kind == CAPTURE_PACKET) {
+        assert_true(seen.packet_count < PACKETS_MAX);
+        assert_int_equal(item->packet.timestamp, 1790000000123456789u);
+        assert_int_equal(item->packet.original_length, 2 * item->packet.captured_length);
+        assert_int_equal(item->packet.flags, PCAPNG_FLAG_INBOUND);
+        assert_memory_equal(item->packet.data, payload, item->packet.captured_length);
+        seen.packets[seen.packet_count].interface = item->packet.interface;
+        seen.packets[seen.packet_count++].length = item->packet.captured_length;
+    } else {
+        assert_true(seen.statistics_count < 8);
+        seen.statistics[seen.statistics_count].interface = item->statistics.interface;
+        seen.statistics[seen.statistics_count++].dropped = item->statistics.dropped;
+    }
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Reads what stands in bytes[]; it must be whole blocks. */
+static void see(size_t size)
+{
+    struct capture_reader *reader = capture_reader_pcapng();
+    enum capture_item_kind kind;
+    struct capture_item item;
+    struct error err;
+
+    memset(&seen, 0, sizeof(seen));
+    seen.size = size;
+    for (size_t at = 0; at < size; at += PIECE) {
+        assert_int_equal(capture_reader_feed(reader, bytes + at, least(size - at, PIECE)), 0);
+        while ((kind = capture_reader_next(reader, &item, &err)) != CAPTURE_MORE) {
+            if (kind == CAPTURE_MALFORMED)
+                fail_msg("%s", err.text);
+            see_item(kind, &item);
+        }
+    }
+    assert_int_equal(capture_reader_pending(reader), 0);
+    capture_reader_free(reader);
+    see_comments();
+}
+
+static size_t read_file(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+
+    assert_non_null(file);
+    size_t size = fread(bytes, 1, sizeof(bytes), file);
+    fclose(file);
+    assert_true(size < sizeof(bytes));
+    return size;
+}
+
+/* Everything is written, and read back into seen. */
+static void finish(struct fixture *fixture)
+{
+    struct error err;
+
+    recorder_flush(&fixture->recorder);
+    assert_int_equal(fixture->recorder.out.length, 0);
+    assert_int_equal(sink_finish(&fixture->sink, &err), 0);
+    see(read_file(fixture->path));
+}
+
+/* ---- a capture ---- */
+
+static void test_capture(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    assert_int_equal(fixture->started, 1);
+    give_interface(fixture, "tun0", LINKTYPE_RAW);
+    give_packet(fixture, 1, 100);
+    give_packet(fixture, 0, 0);
+    give_packet(fixture, 0, 1499);
+    give_statistics(fixture, 0, 3);
+    give_statistics(fixture, 1, 4);
+    give_statistics(fixture, 0, 5); /* of the same ring, later: no sum */
+    finish(fixture);
+
+    assert_int_equal(seen.interface_count, 2);
+    assert_string_equal(seen.names[0], "default/web:eth0");
+    assert_string_equal(seen.names[1], "default/web:tun0");
+    assert_int_equal(seen.packet_count, 3);
+    assert_int_equal(seen.packets[0].interface, 1);
+    assert_int_equal(seen.packets[0].length, 100);
+    assert_int_equal(seen.packets[1].length, 0);
+    assert_int_equal(seen.packets[2].interface, 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(seen.packets[i].comment, "");
+    assert_int_equal(seen.statistics_count, 3);
+    assert_int_equal(seen.statistics[2].dropped, 5);
+
+    assert_int_equal(fixture->recorder.packets, 3);
+    assert_int_equal(fixture->recorder.bytes, 2 * (100 + 0 + 1499));
+    assert_int_equal(recorder_dropped(&fixture->recorder), 5 + 4);
+    assert_int_equal(fixture->started, 1);
+    assert_int_equal(fixture->enough, 0);
+    assert_int_equal(fixture->failed, 0);
+    end(fixture);
+}
+
+static void test_section(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+    struct pcapng_shb shb;
+    struct pcapng_option option;
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    finish(fixture);
+    memcpy(&shb, bytes, sizeof(shb));
+    assert_int_equal(shb.type, PCAPNG_SHB);
+    memcpy(&option, bytes + sizeof(shb), sizeof(option));
+    assert_int_equal(option.code, PCAPNG_OPT_COMMENT);
+    assert_int_equal(option.length, 8);
+    assert_memory_equal(bytes + sizeof(shb) + sizeof(option), "pod: web", 8);
+    assert_memory_equal(bytes + sizeof(shb) + 2 * sizeof(option) + 8,
+                        "kubectl-sniff " KSNIFF_VERSION, 14 + strlen(KSNIFF_VERSION));
+    end(fixture);
+}
+
+/* Until the first interface is known, a file that is there stays as it is. */
+static void test_file_before_the_capture(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    recorder_gap(&fixture->recorder, 100, "cut before it began");
+    recorder_flush(&fixture->recorder);
+    assert_int_equal(read_file(fixture->path), 3);
+    assert_memory_equal(bytes, "old", 3);
+    assert_int_equal(fixture->started, 0);
+    assert_false(fixture->recorder.begun);
+    end(fixture);
+}
+
+/* The agent may call an interface anything. */
+static void test_names(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+    char longest[CAPTURE_NAME_MAX];
+
+    (void)state;
+    memset(longest, '\x1b', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    give_interface(fixture, "eth0\x1b[2J\n%s", LINKTYPE_ETHERNET);
+    give_interface(fixture, longest, LINKTYPE_ETHERNET);
+    give_interface(fixture, "", LINKTYPE_ETHERNET);
+    finish(fixture);
+    assert_string_equal(seen.names[0], "default/web:eth0\\x1b[2J\\n%s");
+    assert_int_equal(strncmp(seen.names[1], "default/web:\\x1b\\x1b", 20), 0);
+    assert_null(strchr(seen.names[1], '\x1b'));
+    assert_string_equal(seen.names[2], "default/web:");
+    end(fixture);
+}
+
+/* ---- agents that follow each other ---- */
+
+static void test_gap(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "lo", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 1, 1);
+    give_statistics(fixture, 1, 2);
+    recorder_gap(&fixture->recorder, 12345, "the connection was closed");
+    give_interface(fixture, "lo", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_statistics(fixture, 0, 30);
+    give_packet(fixture, 0, 2);
+    give_packet(fixture, 1, 3);
+    recorder_gap(&fixture->recorder, 999, "again");
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 4);
+    give_packet(fixture, 0, 5);
+    give_statistics(fixture, 0, 400);
+    finish(fixture);
+
+    static const struct {
+        uint32_t interface;
+        const char *comment;
+    } wanted[] = {
+        {1, ""},
+        {2, "kubectl-sniff: up to 12.3 s of packets before this one are missing: the connection "
+            "was closed"},
+        {3, ""},
+        {4, "kubectl-sniff: up to 0.9 s of packets before this one are missing: again"},
+        {4, ""},
+    };
+    assert_int_equal(seen.interface_count, 5);
+    assert_string_equal(seen.names[3], "default/web:eth0");
+    assert_int_equal(seen.packet_count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(seen.packets[i].interface, wanted[i].interface);
+        assert_int_equal(seen.packets[i].length, i + 1);
+        assert_string_equal(seen.packets[i].comment, wanted[i].comment);
+    }
+    assert_int_equal(seen.statistics[0].interface, 1);
+    assert_int_equal(seen.statistics[1].interface, 2);
+    assert_int_equal(seen.statistics[2].interface, 4);
+    assert_int_equal(recorder_dropped(&fixture->recorder), 2 + 30 + 400);
+    assert_int_equal(fixture->started, 1);
+    end(fixture);
+}
+
+/* An agent that brought nothing, not even an interface, or interfaces alone. */
+static void test_gap_after_gap(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_gap(&fixture->recorder, 1000, "one");
+    recorder_gap(&fixture->recorder, 2000, "two");
+    assert_int_equal(fixture->recorder.base, 1);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_gap(&fixture->recorder, 3000, "three");
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 1);
+    give_packet(fixture, 0, 1);
+    finish(fixture);
+    assert_int_equal(seen.packets[0].interface, 2);
+    assert_string_equal(seen.packets[0].comment,
+                        "kubectl-sniff: up to 3.0 s of packets before this one are missing: three");
+    assert_string_equal(seen.packets[1].comment, "");
+    end(fixture);
+}
+
+static void test_gap_with_a_long_reason(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+    char why[ERROR_TEXT_MAX];
+
+    (void)state;
+    memset(why, 'w', sizeof(why) - 1);
+    why[sizeof(why) - 1] = '\0';
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_gap(&fixture->recorder, UINT64_MAX, why);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 1);
+    finish(fixture);
+    assert_int_equal(strlen(seen.packets[0].comment), sizeof(fixture->recorder.gap) - 1);
+    end(fixture);
+}
+
+/* More interfaces than statistics are kept of. */
+static void test_many_interfaces(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    for (size_t i = 0; i < RECORDER_INTERFACES; i++)
+        give_interface(fixture, "veth", LINKTYPE_ETHERNET);
+    give_statistics(fixture, RECORDER_INTERFACES - 1, 1);
+    recorder_gap(&fixture->recorder, 0, "cut");
+    give_interface(fixture, "veth", LINKTYPE_ETHERNET);
+    recorder_flush(&fixture->recorder);
+    size_t before = (size_t)fixture->sink.written;
+    give_packet(fixture, 0, 1);
+    give_statistics(fixture, 0, 2);
+    recorder_flush(&fixture->recorder);
+    assert_int_equal(read_file(fixture->path), fixture->sink.written);
+    /* More than the reader takes from one agent. */
+    struct pcapng_epb epb;
+    struct pcapng_isb isb;
+    memcpy(&epb, bytes + before, sizeof(epb));
+    memcpy(&isb, bytes + before + epb.total_length, sizeof(isb));
+    assert_int_equal(epb.interface_id, RECORDER_INTERFACES);
+    assert_int_equal(isb.interface_id, RECORDER_INTERFACES);
+    assert_int_equal(recorder_dropped(&fixture->recorder), 1);
+    assert_ptr_equal(fixture->recorder.started, on_started); /* what stands behind dropped[] */
+    end(fixture);
+}
+
+/* ---- limits ---- */
+
+static void test_count(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    fixture->settings.count = 3;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 1);
+    give_packet(fixture, 0, 2);
+    assert_int_equal(fixture->enough, 0);
+    give_packet(fixture, 0, 3);
+    assert_int_equal(fixture->enough, 1);
+    /* The agent sends on until it has stopped. */
+    give_packet(fixture, 0, 4);
+    give_packet(fixture, 0, 5);
+    give_statistics(fixture, 0, 6);
+    finish(fixture);
+    assert_int_equal(seen.packet_count, 3);
+    assert_int_equal(seen.packets[2].length, 3);
+    assert_int_equal(seen.statistics_count, 1);
+    assert_int_equal(fixture->recorder.packets, 3);
+    assert_int_equal(fixture->recorder.bytes, 2 * (1 + 2 + 3));
+    assert_int_equal(fixture->failed, 0);
+    end(fixture);
+}
+
+/* What a capture with this limit becomes, with packets of every length. Return: its size, bytes. */
+static size_t limited_to(uint64_t max_size, bool flush)
+{
+    struct fixture *fixture = begin(NULL);
+
+    fixture->settings.max_size = max_size;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_gap(&fixture->recorder, 1000, "because of nothing");
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    for (uint32_t length = 0; fixture->enough == 0; length = (length + 7) % 200) {
+        give_packet(fixture, 0, length);
+        if (flush)
+            recorder_flush(&fixture->recorder);
+    }
+    finish(fixture);
+    assert_int_equal(seen.packet_count, fixture->recorder.packets);
+    assert_int_equal(fixture->sink.written, seen.size);
+    end(fixture);
+    return seen.size;
+}
+
+static void test_max_size(void **state)
+{
+    (void)state;
+    for (uint64_t limit = 500; limit < 2000; limit++) {
+        size_t size = limited_to(limit, limit % 2);
+
+        if (size > limit || size + 400 < limit)
+            fail_msg("%zu bytes with a limit of %zu", size, (size_t)limit);
+    }
+    /* Most of it is in the file already, the rest waits to be written. */
+    assert_in_range(limited_to(900000, false), 899600, 900000);
+}
+
+/* What is said about a gap counts too. */
+static void test_max_size_and_gap(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_gap(&fixture->recorder, 1000, "because of nothing");
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    size_t gap = strlen(fixture->recorder.gap), before = fixture->recorder.out.length;
+    fixture->settings.max_size = before + 10 + 64 + gap - 1;
+    give_packet(fixture, 0, 10);
+    assert_int_equal(fixture->enough, 1);
+    assert_int_equal(fixture->recorder.packets, 0);
+    fixture->settings.max_size++;
+    give_packet(fixture, 0, 10);
+    assert_int_equal(fixture->enough, 1);
+    finish(fixture);
+    assert_int_equal(seen.packet_count, 1);
+    assert_in_range(seen.size, before + 10 + gap, fixture->settings.max_size);
+    end(fixture);
+}
+
+/* ---- sinks that do not take everything ---- */
+
+/* A file system that takes 5000 bytes: the file ends with a whole block. */
+static void test_full_disk(void **state)
+{
+    struct rlimit old, small;
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = (struct rlimit){.rlim_cur = 5000, .rlim_max = old.rlim_max};
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    for (int i = 0; i < 10; i++)
+        give_packet(fixture, 0, 999);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    recorder_flush(&fixture->recorder);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(fixture->failed, 1);
+    assert_int_equal(fixture->recorder.failure.kind, ERROR_OUTPUT);
+    assert_non_null(strstr(fixture->recorder.failure.text, strerror(EFBIG)));
+    assert_non_null(strstr(fixture->recorder.failure.text, fixture->path));
+    /* Whatever comes now is taken and forgotten. */
+    give_packet(fixture, 0, 999);
+    give_interface(fixture, "eth1", LINKTYPE_ETHERNET);
+    give_statistics(fixture, 0, 1);
+    finish(fixture);
+    assert_int_equal(seen.packet_count, 4);
+    assert_int_equal(seen.interface_count, 1);
+    assert_int_equal(fixture->failed, 1);
+    end(fixture);
+}
+
+static void test_first_failure_is_kept(void **state)
+{
+    struct fixture *fixture = begin("/dev/full");
+    struct loop *loop;
+    struct error err;
+
+    (void)state;
+    fixture->sink.loop = loop = loop_new(&err);
+    assert_non_null(loop);
+    fixture->settings.format = &capture_format_pcap;
+    recorder_free(&fixture->recorder);
+    recorder_init(&fixture->recorder);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_interface(fixture, "tun0", LINKTYPE_RAW);
+    assert_int_equal(fixture->failed, 1);
+    recorder_flush(&fixture->recorder);
+    assert_int_equal(fixture->failed, 2);
+    assert_non_null(strstr(fixture->recorder.failure.text, "link type"));
+    assert_int_equal(fixture->recorder.out.length, 0);
+    end(fixture);
+    loop_free(loop);
+}
+
+static void test_cannot_be_opened(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    unlink(fixture->path);
+    assert_int_equal(mkdir(fixture->path, 0700), 0);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    assert_int_equal(fixture->failed, 1);
+    assert_int_equal(fixture->started, 0);
+    assert_int_equal(fixture->recorder.failure.kind, ERROR_OUTPUT);
+    assert_non_null(strstr(fixture->recorder.failure.text, strerror(EISDIR)));
+    give_packet(fixture, 0, 1);
+    assert_int_equal(fixture->recorder.packets, 0);
+    rmdir(fixture->path);
+    end(fixture);
+}
+
+/* Pcap holds one link type: the second agent brings another. */
+static void test_not_in_this_format(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    fixture->settings.format = &capture_format_pcap;
+    recorder_free(&fixture->recorder);
+    recorder_init(&fixture->recorder);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 1);
+    recorder_gap(&fixture->recorder, 1000, "cut");
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 2);
+    assert_int_equal(fixture->failed, 0);
+    give_interface(fixture, "tun0", LINKTYPE_RAW);
+    assert_int_equal(fixture->failed, 1);
+    assert_int_equal(fixture->recorder.failure.kind, ERROR_OUTPUT);
+    assert_non_null(strstr(fixture->recorder.failure.text, "default/web:tun0"));
+    recorder_flush(&fixture->recorder);
+    assert_int_equal(read_file(fixture->path), 24 + 16 + 1 + 16 + 2);
+    end(fixture);
+}
+
+/* A named pipe, and who reads it. */
+struct pipe {
+    char path[40];
+    int fd;
+    struct loop *loop;
+};
+
+static struct fixture *begin_pipe(struct pipe *pipe)
+{
+    struct error err;
+
+    snprintf(pipe->path, sizeof(pipe->path), "/tmp/recorder-%d", (int)getpid());
+    assert_int_equal(mkfifo(pipe->path, 0600), 0);
+    pipe->fd = open(pipe->path, O_RDONLY | O_NONBLOCK);
+    assert_true(pipe->fd >= 0);
+    pipe->loop = loop_new(&err);
+    assert_non_null(pipe->loop);
+    struct fixture *fixture = begin(pipe->path);
+    fixture->sink.loop = pipe->loop;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    assert_int_equal(fixture->failed, 0);
+    return fixture;
+}
+
+/* Nobody reads: what is not taken is kept here, up to a limit, and the agent is made to wait. */
+static void test_slow_reader(void **state)
+{
+    struct pipe pipe;
+    struct fixture *fixture = begin_pipe(&pipe);
+    size_t given = 0, used = 0, refused = 0;
+    ssize_t got;
+
+    (void)state;
+    while (offer_packet(fixture, 0, 1400))
+        assert_true(++given < 1000);
+    assert_false(recorder_has_room(&fixture->recorder));
+    assert_in_range(fixture->recorder.out.length, 512 << 10, 514 << 10);
+    /* What is no packet is small, and taken still. */
+    give_statistics(fixture, 0, 7);
+    give_interface(fixture, "eth1", LINKTYPE_ETHERNET);
+    while (given < 1500) {
+        if (offer_packet(fixture, 1, 1400)) {
+            given++;
+            continue;
+        }
+        refused++;
+        while ((got = read(pipe.fd, bytes + used, sizeof(bytes) - used)) > 0)
+            used += (size_t)got;
+        loop_step(pipe.loop, 1000);
+    }
+    while (fixture->recorder.out.length > 0) {
+        while ((got = read(pipe.fd, bytes + used, sizeof(bytes) - used)) > 0)
+            used += (size_t)got;
+        loop_step(pipe.loop, 1000);
+    }
+    while ((got = read(pipe.fd, bytes + used, sizeof(bytes) - used)) > 0)
+        used += (size_t)got;
+    see(used);
+    assert_int_equal(seen.packet_count, 1500);
+    assert_int_equal(seen.interface_count, 2);
+    assert_true(refused > 2);
+    assert_int_equal(fixture->enough + fixture->failed, 0);
+    end(fixture);
+    close(pipe.fd);
+    loop_free(pipe.loop);
+}
+
+/* Who read it has gone: that is an end, and no failure. */
+static void test_reader_goes(void **state)
+{
+    struct pipe pipe;
+    struct fixture *fixture = begin_pipe(&pipe);
+
+    (void)state;
+    give_packet(fixture, 0, 1);
+    recorder_flush(&fixture->recorder);
+    close(pipe.fd);
+    loop_step(pipe.loop, 1000);
+    assert_int_equal(fixture->enough, 1);
+    assert_true(fixture->recorder.sink_ended);
+    for (size_t i = 0; i < 1000; i++)
+        give_packet(fixture, 0, 1400);
+    recorder_flush(&fixture->recorder);
+    assert_int_equal(fixture->enough, 1);
+    assert_int_equal(fixture->failed, 0);
+    assert_int_equal(fixture->recorder.packets, 1);
+    end(fixture);
+    loop_free(pipe.loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_capture),
+        cmocka_unit_test(test_section),
+        cmocka_unit_test(test_file_before_the_capture),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_gap),
+        cmocka_unit_test(test_gap_after_gap),
+        cmocka_unit_test(test_gap_with_a_long_reason),
+        cmocka_unit_test(test_many_interfaces),
+        cmocka_unit_test(test_count),
+        cmocka_unit_test(test_max_size),
+        cmocka_unit_test(test_max_size_and_gap),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_first_failure_is_kept),
+        cmocka_unit_test(test_cannot_be_opened),
+        cmocka_unit_test(test_not_in_this_format),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_reader_goes),
+    };
+
+    for (size_t i = 0; i < sizeof(payload); i++)
+        payload[i] = (uint8_t)(i * 7);
+    return cmocka_run_group_tests_name("recorder", tests, NULL, NULL);
+}
