@@ -49,7 +49,8 @@ class Network:
 
     def remove_pod(self, name):
         run("ip", "netns", "del", name, check=False)
-        self.free.append(int(name.rsplit("-", 1)[1]))
+        # Used again as late as can be: the kernel takes the namespace's devices away after it.
+        self.free.insert(0, int(name.rsplit("-", 1)[1]))
 
     def close(self):
         remove_namespaces(self.prefix)

@@ -101,16 +101,17 @@ def test_proxy_of_the_kubeconfig(sandbox, ksniff, tmp_path, proxy, scheme):
     result = ksniff.run("web", "--kubeconfig", config, "--count", "3", "-o", out)
     assert result.code == 0, result.err
     assert len(tshark(out, "frame.number")) == 3
-    # The pod and one review of rights, the other review, the exec.
-    assert proxy.targets == [("cluster.invalid", int(port))] * 3
+    # The exec has a connection of its own; the other requests share one or two.
+    assert len(proxy.targets) in (2, 3) and set(proxy.targets) == {("cluster.invalid", int(port))}
 
 
 def test_proxy_of_the_environment(sandbox, ksniff, tmp_path, proxy):
     env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
     result = ksniff.run("web", "--count", "1", "-o", str(tmp_path / "x"), env=env)
-    assert result.code == 0 and len(proxy.targets) == 3
+    used = len(proxy.targets)
+    assert result.code == 0 and used in (2, 3)
     result = ksniff.run("web", "--count", "1", "-o", str(tmp_path / "x"), env={**env, "NO_PROXY": "127.0.0.1"})
-    assert result.code == 0 and len(proxy.targets) == 3
+    assert result.code == 0 and len(proxy.targets) == used
 
 
 def test_proxy_that_is_not_there(sandbox, ksniff, tmp_path):

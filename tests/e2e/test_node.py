@@ -132,17 +132,18 @@ def test_next_image(sandbox, ksniff, tmp_path, fault):
 
 def test_own_image_with_its_secrets(sandbox, ksniff, tmp_path):
     """Nobody may look at the node: the target's own image serves, with the target's own pull secrets."""
-    sandbox.call("POST", "/api/v1/namespaces/default/secrets", {"metadata": {"name": "pull"}, "type": "Opaque"})
+    sandbox.call("POST", "/api/v1/namespaces/default/secrets", {"metadata": {"name": "own-pull"}, "type": "Opaque"})
     rules = [{"verbs": ["*"], "resources": ["pods", "pods/exec", "configmaps"]}]
     config = sandbox.kubeconfig_for("no-nodes", rules)
-    with sandbox.running_pod("private", imagePullSecrets=[{"name": "pull"}],
+    with sandbox.running_pod("private", imagePullSecrets=[{"name": "own-pull"}],
                              containers=[{"name": "app", "image": "registry.local/private:1"}]):
         path = str(tmp_path / "x.pcapng")
         with ksniff.capturing("private", "-p", "-o", path, "--kubeconfig", config) as process:
             pod, = helpers(sandbox)
             ksniff.stop(process)
     assert pod["spec"]["containers"][0]["image"] == "registry.local/private:1"
-    assert pod["spec"]["imagePullSecrets"] == [{"name": "pull"}]
+    assert pod["spec"]["imagePullSecrets"] == [{"name": "own-pull"}]
+    sandbox.call("DELETE", "/api/v1/namespaces/default/secrets/own-pull")
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
 
 
