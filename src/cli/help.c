@@ -26,6 +26,8 @@ static const struct {
     {"kubectl sniff web -f 'tcp port 8080'", "only what the filter matches"},
     {"kubectl sniff web -o web.pcapng --duration 30s", "30 seconds into a file"},
     {"kubectl sniff web -o - | tshark -r -", "read along in the terminal"},
+    {"kubectl sniff web --check", "tell which methods would work, and what the others lack"},
+    {"kubectl sniff node/node1 -f 'port 53'", "a node's own interfaces"},
     {"kubectl sniff web -i eth0 --count 100 --snaplen 96 -o head.pcap",
      "the headers of 100 packets, as pcap"},
 };
@@ -123,10 +125,19 @@ static void print_man(void)
 {
     printf(".TH KUBECTL\\-SNIFF 1 \"\" \"ksniff %s\"\n"
            ".SH NAME\nkubectl\\-sniff \\- show the network traffic of a Kubernetes pod\n"
-           ".SH SYNOPSIS\n\\fBkubectl sniff\\fR \\fIPOD\\fR [\\fIflags\\fR]\n"
+           ".SH SYNOPSIS\n\\fBkubectl sniff\\fR \\fIPOD\\fR [\\fIflags\\fR]\n.br\n"
+           "\\fBkubectl sniff\\fR node/\\fINODE\\fR [\\fIflags\\fR]\n.br\n"
+           "\\fBkubectl sniff \\-\\-cleanup\\fR [\\fB\\-n\\fR \\fINAMESPACE\\fR|\\fB\\-A\\fR]\n"
            ".SH DESCRIPTION\nPuts a small capture agent beside the pod and streams its packets "
-           "live into Wireshark, a file or a pipe. Nothing of it stays in the pod.\n",
+           "live into Wireshark, a file or a pipe. Nothing of it stays in the cluster.\n",
            KSNIFF_VERSION);
+    printf(".PP\nThree methods are tried in this order: \\fBupload\\fR puts the agent into the "
+           "container; \\fBnode\\fR makes a helper pod on its node, which enters the pod's "
+           "network; \\fBephemeral\\fR adds an ephemeral container to the pod, whose process ends "
+           "by itself within a minute after the capture. The roles they need come with the "
+           "source, in docs/rbac.\n"
+           ".PP\nA stream that is cut is taken up again; a comment on the first packet after the "
+           "gap tells its length and cause.\n");
     printf(".SH OPTIONS\nWhere a variable is named, it is read when the flag is not given.\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         printf(".SS \"");
@@ -147,7 +158,8 @@ static void print_man(void)
     printf(
         ".SH \"EXIT STATUS\"\n0 when the capture ended as it was meant to, also by an interrupt "
         "or a closed pipe; 2 for a wrong command line; 130 when it was interrupted before it had "
-        "begun; 1 for every other failure.\n"
+        "begun; 1 for every other failure, and for \\-\\-check when no "
+        "method works.\n"
         ".SH ENVIRONMENT\n.TP\nKUBECONFIG\nthe kubeconfig files, as for kubectl\n"
         ".TP\nKSNIFF_WIRESHARK\nthe Wireshark to use\n"
         ".TP\nHTTPS_PROXY, NO_PROXY\nas for kubectl\n"
