@@ -22,6 +22,7 @@
 #include "capture/settings.h"
 #include "capture/target.h"
 #include "kube/client.h"
+#include "kube/node.h"
 #include "sink/sink.h"
 
 #define STATUS_MS        250
@@ -353,15 +354,40 @@ static int nothing_left(struct capture *capture, const struct method_report *rep
                         struct error *err)
 {
     const struct method_report *only = &reports[0];
+    char whats[ERROR_TEXT_MAX] = "";
 
     if (!capture->settings.method) {
         report_print(stderr, reports, count);
         error_set(err, ERROR_TARGET, "no method can capture %s", capture->target.label);
         return error_remedy(err, "the table says what stands in the way, and who could change it");
     }
+    for (size_t i = 0; i < only->count && i < 8; i++) {
+        size_t used = strlen(whats);
+
+        snprintf(whats + used, sizeof(whats) - used, "%s%s", i ? "; " : "",
+                 only->obstacles[i].what);
+    }
     error_set(err, ERROR_TARGET, "the %s method cannot capture %s: %s", only->name,
-              capture->target.label, only->count ? only->obstacles[0].what : "");
-    return error_remedy(err, "%s", only->count ? only->obstacles[0].who : "");
+              capture->target.label, whats);
+    return only->count ? error_remedy(err, "who can change it: %s", only->obstacles[0].who) : -1;
+}
+
+/* What a failed attempt tells of the methods that would follow. */
+static void learn(struct capture *capture, struct preflight *preflight,
+                  enum preflight_method method, struct error *err)
+{
+    const struct error said = *err;
+    const struct kube_node *node;
+
+    if (err->kind == ERROR_FORBIDDEN && strstr(err->text, "\"pods/exec\""))
+        preflight_refuse_exec(preflight, method);
+    if (err->kind != ERROR_SERVER)
+        return;
+    target_learn_node(capture->client, &capture->target);
+    node = capture->target.node;
+    if (node && node->virtual)
+        error_set(err, ERROR_TARGET, "%s runs on a virtual kubelet, node \"%s\": %s",
+                  capture->target.label, node->name, said.text);
 }
 
 static int run_methods(struct capture *capture, struct preflight *preflight, struct error *err)
@@ -391,6 +417,8 @@ static int run_methods(struct capture *capture, struct preflight *preflight, str
             log_info("using the %s method (%s)", backend->name, reasons);
         capture->target.may_ask_for_capabilities = preflight_may_add_capabilities(preflight);
         int result = run_session(capture, backend, &elsewhere, err);
+        if (result < 0 && elsewhere)
+            learn(capture, preflight, (enum preflight_method)method, err);
         if (result == 0 || !elsewhere || capture->settings.method)
             return result;
         report_add_failure(report, err);

@@ -385,9 +385,9 @@ static void describe(const struct session *session, const char *target, struct h
     const struct node_method *node = session->backend_data;
     const struct settings *settings = session->settings;
     const struct kube_pod *pod = session->target->pod;
-    bool own = pod && session->target->container &&
-               node->images[node->image] ==
-                   json_string_value(json_object_get(session->target->container->spec, "image"));
+    const char *of_target =
+        pod ? json_string_value(json_object_get(session->target->container->spec, "image")) : NULL;
+    bool own = of_target && strcmp(node->images[node->image], of_target) == 0;
 
     *helper = (struct helper){
         .name = node->name,
@@ -510,6 +510,9 @@ static void choose_images(struct session *session, struct node_method *node)
     const char *own = target->container
                           ? json_string_value(json_object_get(target->container->spec, "image"))
                           : NULL;
+    for (size_t i = 0; own && i < node->image_count; i++)
+        if (strcmp(node->images[i], own) == 0)
+            own = NULL;
     if (own)
         node->images[node->image_count++] = own;
 }

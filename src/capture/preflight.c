@@ -191,6 +191,12 @@ int preflight_gather(struct preflight *preflight, enum preflight_method method, 
     return result;
 }
 
+void preflight_refuse_exec(struct preflight *preflight, enum preflight_method method)
+{
+    for (size_t i = 0; i < EXEC_COUNT; i++)
+        preflight->rights[method][i] = KUBE_ACCESS_DENIED;
+}
+
 /* ---- judging ---- */
 
 struct verdict {
@@ -365,7 +371,10 @@ static void judge_upload(const struct preflight *preflight, struct verdict *verd
     json_int_t user = user_of(target);
 
     if (!target->container->running)
-        add(verdict, "whoever deploys the pod", "container \"%s\" is not running (%s)", name,
+        add(verdict,
+            strcmp(target->pod->phase, "Pending") == 0 ? "you: --wait waits for it"
+                                                       : "whoever deploys the pod",
+            "container \"%s\" is not running (%s)", name,
             target->container->waiting_reason      ? target->container->waiting_reason
             : target->container->terminated_reason ? target->container->terminated_reason
                                                    : target->pod->phase);

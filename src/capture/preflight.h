@@ -71,6 +71,10 @@ enum preflight_verdict preflight_judge(const struct preflight *preflight,
                                        enum preflight_method method, struct obstacle *obstacles,
                                        size_t most, size_t *ret_count);
 
+/* preflight_refuse_exec - an attempt of @method found that exec is forbidden: so it is for every
+ * method in the same namespace. */
+void preflight_refuse_exec(struct preflight *preflight, enum preflight_method method);
+
 /* preflight_level - what a Namespace enforces. @namespace: NULL: it could not be read */
 enum pod_security preflight_level(const json_t *namespace);
 

@@ -31,6 +31,7 @@ static void on_stage_timeout(void *data)
         session_end(session, NULL);
         return;
     }
+    session->elsewhere = session->cut = true;
     error_set(&err, ERROR_TIMEOUT, "%s: %s took too long", session->where, session->stage);
     if (session->last_complaint[0])
         error_remedy(&err, "it says: %s", session->last_complaint);
@@ -230,6 +231,10 @@ void session_packets(struct session *session, const unsigned char *bytes, size_t
 /* One whole line of the agent's standard error. */
 static void show_complaint(struct session *session, const char *line)
 {
+    static const char prefix[] = "ksniff-agent: ";
+
+    if (strncmp(line, prefix, strlen(prefix)) == 0)
+        line += strlen(prefix);
     /* libpcap adds the same again in parentheses on a line of its own. */
     if (line[0] != '(')
         text_escape(session->last_complaint, sizeof(session->last_complaint), line, strlen(line));
@@ -356,7 +361,7 @@ void session_closed(struct session *session, const struct kube_exit *exit, const
         return;
     if (lost) {
         session->cut = !err || err->kind != ERROR_FORBIDDEN;
-        session->elsewhere = err && err->kind == ERROR_FORBIDDEN;
+        session->elsewhere = err && (err->kind == ERROR_FORBIDDEN || err->kind == ERROR_SERVER);
         session_end(session, err);
     } else {
         explain_exit(session, exit, &explained);

@@ -105,12 +105,29 @@ static int pass_time(struct loop *loop, uint64_t milliseconds, struct error *err
     return 0;
 }
 
-/* What keeps a pod Pending, in the words of its conditions. */
+/* What a container waits for, where that is more than its turn; NULL otherwise. */
+static const char *why_waiting(const struct kube_pod *pod)
+{
+    for (size_t i = 0; i < pod->container_count; i++) {
+        const char *reason = pod->containers[i].waiting_reason;
+
+        if (reason && strcmp(reason, "ContainerCreating") != 0 &&
+            strcmp(reason, "PodInitializing") != 0)
+            return *pod->containers[i].waiting_message ? pod->containers[i].waiting_message
+                                                       : reason;
+    }
+    return NULL;
+}
+
+/* What keeps a pod Pending, in the words of its containers, else of its conditions. */
 static const char *why_pending(const struct kube_pod *pod)
 {
+    const char *waiting = why_waiting(pod);
     size_t i;
     json_t *condition;
 
+    if (waiting)
+        return waiting;
     json_array_foreach(json_object_get(json_object_get(pod->json, "status"), "conditions"), i,
                        condition)
     {
@@ -120,7 +137,7 @@ static const char *why_pending(const struct kube_pod *pod)
         if (status && strcmp(status, "False") == 0 && message)
             return message;
     }
-    return pod->phase;
+    return *pod->node ? "it is being started" : "it has not been scheduled to a node yet";
 }
 
 int target_wait(struct kube_client *client, const char *namespace, const char *name,

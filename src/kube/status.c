@@ -167,11 +167,12 @@ int kube_error_from_answer(const struct kube_config *config, const char *method,
     if (code == 401)
         unauthorized(config, err);
     else if (!is_status && code == 403)
-        error_set(err, ERROR_FORBIDDEN, "forbidden: %s %s", method, path);
+        error_set(err, ERROR_FORBIDDEN, "forbidden: %s %.*s", method, (int)strcspn(path, "?"),
+                  path);
     else if (!is_status)
         error_set(err, ERROR_SERVER,
-                  "the server \"%s\" answered %s %s with HTTP %ld, not as an API server",
-                  server_of(config), method, path, code);
+                  "the server \"%s\" answered %s %.*s with HTTP %ld, not as an API server",
+                  server_of(config), method, (int)strcspn(path, "?"), path, code);
     else if (code == 403)
         forbidden(message, err);
     else if (code == 404)

@@ -162,6 +162,13 @@ def test_no_such_interface(sandbox, ksniff, out):
     assert not os.path.exists(out) and not sandbox.ours_in("web")
 
 
+def test_the_query_of_an_exec_is_not_printed(sandbox, ksniff, out):
+    """Its command is a whole script. Here something that is no API server stands in between."""
+    with sandbox.faults(request_error={"path": "/pods/web/exec", "code": 404, "body": "404 page not found"}):
+        error = ksniff.fail("web", "--method", "upload", "-o", out)
+    assert "/pods/web/exec with HTTP 404, not as an API server" in error and "umask" not in error
+
+
 def test_existing_file_is_kept_until_capturing_begins(sandbox, ksniff, tmp_path):
     path = tmp_path / "precious.pcapng"
     path.write_bytes(b"precious")
@@ -211,7 +218,7 @@ def test_full_disk_keeps_whole_blocks(sandbox, ksniff, tmp_path):
 def test_hung_exec_is_given_up(sandbox, ksniff, out):
     """The shell's answer never comes, in either direction: its stage has a time-out."""
     with sandbox.faults(freeze_exec=True):
-        result = ksniff.start("web", "-o", out)
+        result = ksniff.start("web", "--method", "upload", "-o", out)
         err = result.communicate(timeout=GUARD)[1].decode()
     assert result.returncode == 1
     assert "error: container \"httpd\" of pod \"web\": the shell's answer took too long" in err

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The roles of docs/rbac: each suffices for its method, and has nothing that could be left out."""
+import contextlib
+import copy
+import json
+import os
+
+import pytest
+import yaml
+
+from conftest import ROOT, leftovers, tshark, wait_until
+from test_sandbox import kubectl
+
+ROLES = os.path.join(ROOT, "docs", "rbac")
+METHODS = ("upload", "node", "ephemeral")
+ACCOUNT = "sniffer"
+SLEEP = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
+
+
+def role_of(name):
+    with open(os.path.join(ROLES, name + ".yaml"), encoding="utf-8") as file:
+        return yaml.safe_load(file)
+
+
+def rights_of(name):
+    """(verb, resource) of every rule."""
+    return [(verb, resource) for rule in role_of(name)["rules"]
+            for resource in rule["resources"] for verb in rule["verbs"]]
+
+
+def without(role, verb, resource):
+    """The role, less one verb of one resource."""
+    role = copy.deepcopy(role)
+    rules = []
+    for rule in role["rules"]:
+        for each in rule["resources"]:
+            verbs = [v for v in rule["verbs"] if (v, each) != (verb, resource)]
+            if verbs:
+                rules.append({"apiGroups": rule["apiGroups"], "resources": [each], "verbs": verbs})
+    role["rules"] = rules
+    return role
+
+
+@contextlib.contextmanager
+def account(sandbox, tmp_path, *grants):
+    """A service account with these grants: (what `kubectl apply -f` takes, namespace). Gives its kubeconfig."""
+    bindings = []
+    kubectl(sandbox, "create", "serviceaccount", ACCOUNT)
+    try:
+        for file, namespace in grants:
+            with open(file, encoding="utf-8") as opened:
+                role = yaml.safe_load(opened)
+            kind, name = role["kind"].lower(), role["metadata"]["name"]
+            where = ["-n", namespace] if kind == "role" else []
+            kubectl(sandbox, "apply", *where, "-f", str(file))
+            bindings += [[kind, name, *where], [kind + "binding", name, *where]]
+            kubectl(sandbox, "create", kind + "binding", name, *where, f"--{kind}={name}",
+                    f"--serviceaccount=default:{ACCOUNT}")
+        code, answer = sandbox.call("POST", f"/api/v1/namespaces/default/serviceaccounts/{ACCOUNT}/token",
+                                    {"spec": {"expirationSeconds": 600}})
+        assert code == 201, answer
+        with open(sandbox.kubeconfig, encoding="utf-8") as file:
+            config = json.load(file)
+        config["users"] = [{"name": ACCOUNT, "user": {"token": answer["status"]["token"]}}]
+        config["contexts"] = [{"name": ACCOUNT, "context": {"cluster": "sandbox", "user": ACCOUNT}}]
+        config["current-context"] = ACCOUNT
+        path = tmp_path / "kubeconfig"
+        path.write_text(json.dumps(config))
+        yield str(path)
+    finally:
+        for words in bindings:
+            kubectl(sandbox, "delete", *words, "--ignore-not-found", check=False)
+        kubectl(sandbox, "delete", "serviceaccount", ACCOUNT)
+
+
+def file_of(name):
+    return os.path.join(ROLES, name + ".yaml")
+
+
+@contextlib.contextmanager
+def target_of(sandbox, method):
+    """A pod for the method: one of its own where a container is added to it. In the end nothing is left."""
+    if method != "ephemeral":
+        yield "client"
+    else:
+        talk = ["sh", "-c", "while :; do nc -w 1 127.0.0.1 9; sleep 0.2; done"]
+        with sandbox.running_pod("talker", containers=[{**SLEEP, "command": talk}]):
+            yield "talker"
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+def captures(sandbox, ksniff, tmp_path, config, pod, *flags):
+    path = str(tmp_path / "x.pcapng")
+    result = ksniff.run(pod, "--kubeconfig", config, "--count", "2", "-o", path, *flags)
+    assert result.code == 0, result.err
+    assert len(tshark(path, "frame.number")) == 2
+    return result.err
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_suffices(sandbox, ksniff, tmp_path, method):
+    """Whatever verb the server asks for at an exec: both as Kubernetes 1.36 does, or one of them."""
+    with account(sandbox, tmp_path, (file_of(method), "default")) as config:
+        with target_of(sandbox, method) as pod:
+            for verb in ("both", "create", "get"):
+                with sandbox.faults(exec_verb=verb):
+                    err = captures(sandbox, ksniff, tmp_path, config, pod, "--method", method)
+                    assert "WARN[" not in err and "orbidden" not in err
+            wait_until(lambda: not leftovers(sandbox), "what is added to end by itself", 75)
+        # The role is of this one namespace.
+        error = ksniff.fail("web", "-n", "shop", "--kubeconfig", config, "-o", str(tmp_path / "y"))
+        assert "(needs: get pods)" in error and 'namespace "shop"' in error
+
+
+@pytest.mark.parametrize("method, verb, resource",
+                         [(method, *right) for method in METHODS for right in rights_of(method)])
+def test_nothing_can_be_left_out(sandbox, ksniff, tmp_path, method, verb, resource):
+    """Without one of its verbs the method fails, and the message names what is missing."""
+    lesser = tmp_path / "role.yaml"
+    lesser.write_text(yaml.safe_dump(without(role_of(method), verb, resource)))
+    with sandbox.faults(exec_verb="both"), account(sandbox, tmp_path, (lesser, "default")) as config, \
+            target_of(sandbox, method) as pod:
+        error = ksniff.fail(pod, "--kubeconfig", config, "--method", method, "--count", "2", "-o", str(tmp_path / "x"))
+        assert f"needs: {verb} {resource}" in error
+        assert not (tmp_path / "x").exists()
+        # A container that cannot be used is not added, as far as that is known in advance.
+        added = sandbox.get(f"/api/v1/namespaces/default/pods/{pod}")["spec"].get("ephemeralContainers", [])
+        assert not added or resource == "pods/exec"
+
+
+@pytest.mark.parametrize("verb", ["create", "get"])
+def test_one_verb_of_exec_is_enough_for_some_servers(sandbox, ksniff, tmp_path, verb):
+    """Servers that ask for only one of the two: the other is not demanded in advance."""
+    other = "get" if verb == "create" else "create"
+    lesser = tmp_path / "role.yaml"
+    lesser.write_text(yaml.safe_dump(without(role_of("upload"), other, "pods/exec")))
+    with account(sandbox, tmp_path, (lesser, "default")) as config:
+        with sandbox.faults(exec_verb=verb):
+            captures(sandbox, ksniff, tmp_path, config, "client", "--method", "upload")
+        with sandbox.faults(exec_verb=other):
+            error = ksniff.fail("client", "--kubeconfig", config, "--method", "upload", "-o", str(tmp_path / "y"))
+            assert f"needs: {other} pods/exec" in error
+
+
+def test_exec_in_vain_with_the_node_method(sandbox, ksniff, tmp_path):
+    """The helper is there already when the exec is refused: it goes again, and the text says what is missing."""
+    lesser = tmp_path / "role.yaml"
+    lesser.write_text(yaml.safe_dump(without(role_of("node"), "create", "pods/exec")))
+    with sandbox.faults(exec_verb="create"), account(sandbox, tmp_path, (lesser, "default")) as config:
+        error = ksniff.fail("client", "--kubeconfig", config, "-p", "-o", str(tmp_path / "x"))
+        assert "needs: create pods/exec" in error
+        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+def test_node_role_in_another_namespace(sandbox, ksniff, tmp_path):
+    """As node.yaml says: the role elsewhere, and only "get pods" in the pod's namespace."""
+    reader = tmp_path / "reader.yaml"
+    reader.write_text(yaml.safe_dump({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reader"},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}))
+    grants = [(file_of("node"), "kube-system"), (reader, "default")]
+    with account(sandbox, tmp_path, *grants) as config, target_of(sandbox, "node") as pod:
+        captures(sandbox, ksniff, tmp_path, config, pod, "-p", "--node-namespace", "kube-system")
+        # Without it the upload is not allowed and so passed over: the node method serves.
+        err = captures(sandbox, ksniff, tmp_path, config, pod, "--node-namespace", "kube-system")
+        assert "using the node method (upload: needs: " in err
+        error = ksniff.fail(pod, "--kubeconfig", config, "-p", "-o", str(tmp_path / "y"))
+        assert "needs: " in error and 'namespace "default"' in error
+
+
+# ---- what may be had besides ----
+
+OPTIONAL = [(file_of("node"), "default"), (file_of("optional"), None)]
+
+
+def test_optional_role(sandbox, ksniff, tmp_path):
+    """With it: the node's images, node/NAME as a target without its own stream, and the clean-up."""
+    with account(sandbox, tmp_path, *OPTIONAL) as config:
+        with target_of(sandbox, "node") as pod:
+            err = captures(sandbox, ksniff, tmp_path, config, pod, "-p", "-v")
+            assert "image 'registry.local/pause:3.10'" in err and "orbidden" not in err
+            before = len(sandbox.get("/sandbox/requests"))
+            err = captures(sandbox, ksniff, tmp_path, config, "node/node1", "-v")
+            assert "left out by the filter" in err and "10.244.0.1" in err and "orbidden" not in err
+            asked = sandbox.get("/sandbox/requests")[before:]
+            assert any(line.startswith("GET /apis/discovery.k8s.io/") for line in asked)
+        # What a client that was killed has left, in the namespace of the others too.
+        labels = {"app.kubernetes.io/name": "ksniff", "app.kubernetes.io/managed-by": "kubectl-sniff"}
+        for namespace in ("default", "shop"):
+            sandbox.call("POST", "/sandbox/objects", {"resource": "configmaps", "namespace": namespace, "object": {
+                "metadata": {"name": "ksniff-old", "labels": labels, "creationTimestamp": "2020-01-01T00:00:00Z"}}})
+            sandbox.call("POST", f"/api/v1/namespaces/{namespace}/pods", {
+                "metadata": {"name": "ksniff-ended", "labels": labels},
+                "spec": {"restartPolicy": "Never", "containers": [{**SLEEP, "command": ["true"]}]}})
+            path = f"/api/v1/namespaces/{namespace}/pods/ksniff-ended"
+            wait_until(lambda: sandbox.get(path)["status"]["phase"] == "Succeeded", "its end")
+        result = ksniff.run("--cleanup", "-A", "--kubeconfig", config)
+        assert result.code == 0, result.err
+        assert result.err.count("removed ConfigMap 'ksniff-old'") == 2
+        assert result.err.count("removed helper pod 'ksniff-ended'") == 2
+        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+@pytest.mark.parametrize("verb, resource", rights_of("optional"))
+def test_optional_means_optional(sandbox, ksniff, tmp_path, verb, resource):
+    """Without one of them the capture of a pod goes on, without a word of it."""
+    lesser = tmp_path / "role.yaml"
+    lesser.write_text(yaml.safe_dump(without(role_of("optional"), verb, resource)))
+    with account(sandbox, tmp_path, (file_of("node"), "default"), (lesser, None)) as config, \
+            target_of(sandbox, "node") as pod:
+        err = captures(sandbox, ksniff, tmp_path, config, pod, "-p")
+        assert "orbidden" not in err and "WARN[" not in err
+        if (verb, resource) == ("get", "nodes"):
+            error = ksniff.fail("node/node1", "--kubeconfig", config, "-o", str(tmp_path / "y"))
+            assert "needs: get nodes" in error
