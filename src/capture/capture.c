@@ -417,7 +417,7 @@ static int run_methods(struct capture *capture, struct preflight *preflight, str
             log_info("using the %s method (%s)", backend->name, reasons);
         capture->target.may_ask_for_capabilities = preflight_may_add_capabilities(preflight);
         int result = run_session(capture, backend, &elsewhere, err);
-        if (result < 0 && elsewhere)
+        if (result < 0 && !capture->recorder.begun)
             learn(capture, preflight, (enum preflight_method)method, err);
         if (result == 0 || !elsewhere || capture->settings.method)
             return result;
