@@ -361,7 +361,7 @@ void session_closed(struct session *session, const struct kube_exit *exit, const
         return;
     if (lost) {
         session->cut = !err || err->kind != ERROR_FORBIDDEN;
-        session->elsewhere = err && (err->kind == ERROR_FORBIDDEN || err->kind == ERROR_SERVER);
+        session->elsewhere = err && err->kind == ERROR_FORBIDDEN;
         session_end(session, err);
     } else {
         explain_exit(session, exit, &explained);
