@@ -128,9 +128,10 @@ class Sandbox:
         await stop.wait()
         for transport in list(self.exec_sockets):
             transport.abort()
+        # Deletions that are under way end by themselves: only then are the other tasks ended.
+        await self.kubelet.close()
         for task in list(self.tasks):
             task.cancel()
-        await self.kubelet.close()
         await self.front.close()
         self.kubelet_port.close()
 
