@@ -341,7 +341,7 @@ static void outcome(const char *first, const char *second, char *text, size_t si
     if (options_parse(argc, argv, &options, &err) == 0)
         describe(&options, text, size);
     else
-        fail_msg("%s %s: %s", first, second ? second : "", err.text);
+        fail_msg("%s %s: %s", first ? first : "", second ? second : "", err.text);
 }
 
 /* Each row of the table in each way to write it: all mean the same, and no two rows do. */
