@@ -158,13 +158,15 @@ static void on_poll(void *data)
     struct ephemeral *ephemeral = session->backend_data;
     cleanup_free char *path = text_format("/api/v1/namespaces/%s/pods/%s",
                                           session->target->namespace, session->target->name);
-    struct error err;
+    struct error err = {0};
 
     if (ephemeral->call || session->state != SESSION_STARTING)
         return;
     ephemeral->call =
         path ? kube_call_start(session->client, "GET", path, NULL, NULL, on_pod, session, &err)
              : NULL;
+    if (!path)
+        error_set(&err, ERROR_INTERNAL, "out of memory");
     if (!ephemeral->call)
         session_end(session, &err);
 }
@@ -324,6 +326,8 @@ static int start(struct session *session, struct error *err)
         loop_stop_timer(ephemeral->poll);
         choose_images(session, ephemeral);
     }
+    kube_call_cancel(ephemeral->call); /* of before a cut */
+    ephemeral->call = NULL;
     session_stage(session, "the start of the ephemeral container", (unsigned)limit);
     if (!limit)
         session_stage(session, NULL, 0);

@@ -319,13 +319,15 @@ static void ask_for_pod(struct session *session)
     struct node_method *node = session->backend_data;
     cleanup_free char *path =
         text_format("/api/v1/namespaces/%s/pods/%s", node->namespace, node->name);
-    struct error err;
+    struct error err = {0};
 
     if (node->call || session->state != SESSION_STARTING)
         return;
     node->call =
         path ? kube_call_start(session->client, "GET", path, NULL, NULL, on_pod, session, &err)
              : NULL;
+    if (!path)
+        error_set(&err, ERROR_INTERNAL, "out of memory");
     if (!node->call)
         session_end(session, &err);
 }
@@ -523,6 +525,8 @@ static int start(struct session *session, struct error *err)
     uint64_t limit = session->settings->creation_timeout;
 
     if (node) { /* after a cut: the helper may still be there */
+        if (node->making)
+            remove_helper(session); /* or half of it */
         node->end = limit ? loop_now() + limit : 0;
         set_stage(session);
         node->resuming = true;
