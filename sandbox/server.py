@@ -10,7 +10,7 @@ import uuid
 import yaml
 from aiohttp import web
 
-from . import admission, discovery, exec_ws, patches, protobuf, rbac, strangers, validation
+from . import admission, discovery, exec_ws, negotiation, patches, protobuf, rbac, strangers, validation
 from .failures import (HEADERS, Failure, answer, conflict, described, group_of, invalid, not_allowed, not_found,
                        qualified)
 from .garbage import Options
@@ -22,10 +22,11 @@ BOOKMARKS = 1.25  # seconds of silence before one
 MAX_BODY = 3 << 20
 FORMATS = ["application/json", "application/yaml", protobuf.TYPE]
 REVIEWS = "/apis/authorization.k8s.io/v1/"
+CHANGES = ["POST", "PUT", "PATCH", "DELETE"]
 # What a WebSocket's GET of pods/exec is checked for, by the fault exec_verb.
-EXEC_VERBS = {"create": ["create"],      # the default here
-              "get": ["get"],            # servers before 1.35
-              "both": ["get", "create"]}  # 1.35 and later: first the request's own verb, then this one as well
+EXEC_VERBS = {"create": ["create"],
+              "get": ["get"],             # servers before 1.35
+              "both": ["get", "create"]}  # the default here, 1.35 and later: first the request's own verb
 
 
 def unknown_format(accepted):
@@ -74,9 +75,13 @@ class Api:
                 raise Failure(401, "Unauthorized", "Unauthorized")
             request["user"] = user
             # It is done then also when the client has gone meanwhile.
-            if slow and request.method != "GET" and re.search(slow["path"], request.path):
+            wait = slow and request.method in slow.get("methods", CHANGES) and re.search(slow["path"], request.path)
+            if wait and not slow.get("after"):
                 await asyncio.sleep(slow["seconds"])
-            return await handler(request)
+            response = negotiation.cut(request, await handler(request))
+            if wait and slow.get("after"):
+                await asyncio.sleep(slow["seconds"])
+            return response
         except Failure as failure:
             return answer(failure.status, failure.code, failure.headers)
         except web.HTTPNotFound:

@@ -162,8 +162,13 @@ static void list(struct sweep *sweep, struct error *err)
                                        sweep->namespace, resource, HELPER_SELECTOR)
                          : text_format("/api/v1/%s?labelSelector=%s", resource, HELPER_SELECTOR);
 
+    /* Of a pod the status is wanted too. */
+    const struct kube_request request = {
+        .path = path,
+        .answer = sweep->step == LIST_CONFIG_MAPS ? KUBE_ANSWER_METADATA_LIST : KUBE_ANSWER_WHOLE};
+
     if (path)
-        sweep->call = kube_call_start(sweep->client, "GET", path, NULL, NULL, on_list, sweep, err);
+        sweep->call = kube_call_start(sweep->client, &request, on_list, sweep, err);
 }
 
 static void remove_next(struct sweep *sweep, struct error *err)
@@ -178,8 +183,11 @@ static void remove_next(struct sweep *sweep, struct error *err)
     /* Only the one that was looked at, not another of its name. */
     options = json_pack("{s:s, s:s, s:{s:s}}", "kind", "DeleteOptions", "apiVersion", "v1",
                         "preconditions", "uid", string_at(object, "uid"));
-    sweep->call = kube_call_start(sweep->client, "DELETE", string_at(object, "path"), NULL, options,
-                                  on_removed, sweep, err);
+    const struct kube_request request = {.method = "DELETE",
+                                         .path = string_at(object, "path"),
+                                         .body = options,
+                                         .answer = KUBE_ANSWER_METADATA};
+    sweep->call = kube_call_start(sweep->client, &request, on_removed, sweep, err);
     json_decref(options);
 }
 

@@ -158,13 +158,13 @@ static void on_poll(void *data)
     struct ephemeral *ephemeral = session->backend_data;
     cleanup_free char *path = text_format("/api/v1/namespaces/%s/pods/%s",
                                           session->target->namespace, session->target->name);
+    const struct kube_request request = {.path = path};
     struct error err = {0};
 
     if (ephemeral->call || session->state != SESSION_STARTING)
         return;
     ephemeral->call =
-        path ? kube_call_start(session->client, "GET", path, NULL, NULL, on_pod, session, &err)
-             : NULL;
+        path ? kube_call_start(session->client, &request, on_pod, session, &err) : NULL;
     if (!path)
         error_set(&err, ERROR_INTERNAL, "out of memory");
     if (!ephemeral->call)
@@ -227,8 +227,12 @@ static int add_container(struct session *session, struct error *err)
     }
     log_debug("ephemeral container '%s' from '%s'", ephemeral->name,
               ephemeral->images[ephemeral->image]);
-    ephemeral->call =
-        kube_call_start(session->client, "PATCH", path, STRATEGIC, patch, on_added, session, err);
+    const struct kube_request request = {.method = "PATCH",
+                                         .path = path,
+                                         .content_type = STRATEGIC,
+                                         .body = patch,
+                                         .answer = KUBE_ANSWER_METADATA};
+    ephemeral->call = kube_call_start(session->client, &request, on_added, session, err);
     json_decref(patch);
     return ephemeral->call ? 0 : -1;
 }

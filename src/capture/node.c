@@ -76,8 +76,7 @@ static int remove_object(struct session *session, const char *resource, struct e
 
     if (!path)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (kube_request_last(session->client, "DELETE", path, NULL, REMOVE_MS, err) == 0 ||
-        err->kind == ERROR_NOT_FOUND)
+    if (kube_delete(session->client, path, REMOVE_MS, err) == 0 || err->kind == ERROR_NOT_FOUND)
         return 0;
     return -1;
 }
@@ -91,6 +90,11 @@ static void await_calls(struct session *session)
     for (uint64_t now = loop_now(); ((node->call && node->making) || node->owner) && now < end;
          now = loop_now())
         loop_step(session->loop, (int)(end - now));
+    /* What is still under way may yet be made. */
+    if (node->call && node->making && node->config_map_made)
+        node->pod_made = true;
+    else if (node->call && node->making)
+        node->config_map_made = true;
     kube_call_cancel(node->call);
     kube_call_cancel(node->owner);
     node->call = node->owner = NULL;
@@ -202,10 +206,10 @@ static void on_watch(void *data)
     struct node_method *node = session->backend_data;
     cleanup_free char *path = text_format("/api/v1/namespaces/%s/pods/%s",
                                           session->target->namespace, session->target->name);
+    const struct kube_request request = {.path = path};
 
     if (path && !node->watch_call && session->state == SESSION_RUNNING)
-        node->watch_call =
-            kube_call_start(session->client, "GET", path, NULL, NULL, on_target, session, NULL);
+        node->watch_call = kube_call_start(session->client, &request, on_target, session, NULL);
     loop_set_timer(node->watch, TARGET_POLL_MS);
 }
 
@@ -319,13 +323,12 @@ static void ask_for_pod(struct session *session)
     struct node_method *node = session->backend_data;
     cleanup_free char *path =
         text_format("/api/v1/namespaces/%s/pods/%s", node->namespace, node->name);
+    const struct kube_request request = {.path = path};
     struct error err = {0};
 
     if (node->call || session->state != SESSION_STARTING)
         return;
-    node->call =
-        path ? kube_call_start(session->client, "GET", path, NULL, NULL, on_pod, session, &err)
-             : NULL;
+    node->call = path ? kube_call_start(session->client, &request, on_pod, session, &err) : NULL;
     if (!path)
         error_set(&err, ERROR_INTERNAL, "out of memory");
     if (!node->call)
@@ -371,8 +374,13 @@ static void on_pod_made(void *data, json_t *answer, const struct error *err)
     log_debug("helper pod '%s' in namespace '%s', image '%s'", node->name, node->namespace,
               node->images[node->image]);
     if (path && (patch = helper_owner(answer))) {
-        node->owner = kube_call_start(session->client, "PATCH", path, MERGE_PATCH, patch, on_owned,
-                                      session, NULL);
+        const struct kube_request request = {.method = "PATCH",
+                                             .path = path,
+                                             .content_type = MERGE_PATCH,
+                                             .body = patch,
+                                             .answer = KUBE_ANSWER_METADATA};
+
+        node->owner = kube_call_start(session->client, &request, on_owned, session, NULL);
         json_decref(patch);
     }
     if (session->state != SESSION_STARTING)
@@ -444,7 +452,9 @@ static struct kube_call *post(struct session *session, const char *resource, boo
         error_set(err, ERROR_INTERNAL, "the helper pod cannot be described");
         return NULL;
     }
-    call = kube_call_start(session->client, "POST", path, NULL, object, done, session, err);
+    const struct kube_request request = {
+        .method = "POST", .path = path, .body = object, .answer = KUBE_ANSWER_METADATA};
+    call = kube_call_start(session->client, &request, done, session, err);
     json_decref(object);
     return call;
 }

@@ -69,7 +69,7 @@ char *own_traffic_filter(struct kube_client *client, const struct target *target
     bool fits = buf_printf(&out, "not (tcp port %u",
                            target->node ? target->node->kubelet_port : KUBELET_PORT) &&
                 add_server(&out, peer, port);
-    if (kube_request(client, "GET", KUBERNETES, NULL, NULL, &slice, &err) == 0)
+    if (kube_get(client, KUBERNETES, &slice, &err) == 0)
         fits = fits && add_slice(&out, slice);
     else
         log_debug("the API server's addresses are not to be had: %s", err.text);

@@ -92,8 +92,10 @@ static void look_at(struct kube_client *client, const char *path, const char *na
     cleanup_free char *escaped = kube_escape(name);
     cleanup_free char *whole = escaped ? text_format("%s%s", path, escaped) : NULL;
 
+    const struct kube_request request = {.path = whole};
+
     if (whole)
-        look->call = kube_call_start(client, "GET", whole, NULL, NULL, on_object, look, NULL);
+        look->call = kube_call_start(client, &request, on_object, look, NULL);
 }
 
 static void look_around(const struct preflight *preflight, struct look *looks)

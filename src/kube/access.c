@@ -65,9 +65,10 @@ static bool ask_on(struct kube_client *client, const char *namespace,
         open += questions[i].call != NULL;
     for (; *next < count && open < LANES; (*next)++) {
         json_t *review = kube_access_review(namespace, &rights[*next]);
+        const struct kube_request request = {.method = "POST", .path = REVIEWS, .body = review};
 
-        questions[*next].call = kube_call_start(client, "POST", REVIEWS, NULL, review, on_answer,
-                                                &questions[*next], NULL);
+        questions[*next].call =
+            kube_call_start(client, &request, on_answer, &questions[*next], NULL);
         open += questions[*next].call != NULL;
         json_decref(review);
     }

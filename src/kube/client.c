@@ -25,6 +25,14 @@
 #define ANSWER_MAX         (64u << 20) /* bytes; a list of thousands of pods fits */
 #define CONNECT_TIMEOUT_MS 30000L
 
+static const char *const accepts[] = {
+    [KUBE_ANSWER_WHOLE] = "application/json",
+    [KUBE_ANSWER_METADATA] = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,"
+                             "application/json",
+    [KUBE_ANSWER_METADATA_LIST] = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;"
+                                  "v=v1,application/json",
+};
+
 struct kube_client {
     struct loop *loop;
     const struct kube_config *config;
@@ -328,16 +336,16 @@ bool kube_client_headers(const struct kube_client *client, struct buf *request)
 }
 
 /* Return: the headers as curl wants them, NULL when out of memory. */
-static struct curl_slist *header_list(const struct kube_client *client, const char *content_type)
+static struct curl_slist *header_list(const struct kube_client *client, const char *accept,
+                                      const char *content_type)
 {
     CLEANUP(buf_free) struct buf text;
     struct curl_slist *list = NULL;
 
     buf_init(&text, 1u << 20);
     if (!kube_client_headers(client, &text) ||
-        !buf_printf(&text, "Accept: application/json\r\n%s%s%s",
-                    content_type ? "Content-Type: " : "", content_type ? content_type : "",
-                    content_type ? "\r\n" : ""))
+        !buf_printf(&text, "Accept: %s\r\n%s%s%s", accept, content_type ? "Content-Type: " : "",
+                    content_type ? content_type : "", content_type ? "\r\n" : ""))
         return NULL;
     for (char *line = (char *)(uintptr_t)buf_string(&text), *end;
          line && (end = strstr(line, "\r\n")); line = end + 2) {
@@ -360,7 +368,8 @@ struct kube_call {
     struct transfer transfer;
     struct curl_slist *headers;
     char *method, *path, *content_type;
-    char *body;    /* JSON text; NULL: none */
+    char *body; /* JSON text; NULL: none */
+    enum kube_answer answer;
     bool repeated; /* after renewed credentials */
     kube_call_fn *done;
     void *data;
@@ -400,7 +409,8 @@ static int begin_transfer(struct kube_call *call, struct error *err)
 
     *transfer = (struct transfer){.easy = easy, .finished = on_transfer, .data = call};
     buf_init(&transfer->answer, ANSWER_MAX);
-    call->headers = header_list(client, call->body ? call->content_type : NULL);
+    call->headers =
+        header_list(client, accepts[call->answer], call->body ? call->content_type : NULL);
     if (!easy || !url || !call->headers)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     set_up(client, easy, transfer);
@@ -513,9 +523,8 @@ void kube_call_cancel(struct kube_call *call)
     free(call);
 }
 
-struct kube_call *kube_call_start(struct kube_client *client, const char *method, const char *path,
-                                  const char *content_type, const json_t *body, kube_call_fn *done,
-                                  void *data, struct error *err)
+struct kube_call *kube_call_start(struct kube_client *client, const struct kube_request *request,
+                                  kube_call_fn *done, void *data, struct error *err)
 {
     struct kube_call *call = calloc(1, sizeof(*call));
 
@@ -526,11 +535,12 @@ struct kube_call *kube_call_start(struct kube_client *client, const char *method
     call->client = client;
     call->done = done;
     call->data = data;
-    call->method = strdup(method);
-    call->path = strdup(path);
-    call->content_type = strdup(content_type ? content_type : "application/json");
-    call->body = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    if (!call->method || !call->path || !call->content_type || (body && !call->body))
+    call->answer = request->answer;
+    call->method = strdup(request->method ? request->method : "GET");
+    call->path = strdup(request->path);
+    call->content_type = strdup(request->content_type ? request->content_type : "application/json");
+    call->body = request->body ? json_dumps(request->body, JSON_COMPACT) : NULL;
+    if (!call->method || !call->path || !call->content_type || (request->body && !call->body))
         error_set(err, ERROR_INTERNAL, "out of memory");
     else if (kube_client_refresh(client, false, NULL, err) == 0 && begin_transfer(call, err) == 0)
         return call;
@@ -564,19 +574,15 @@ static int judge_waiting(struct waiting *waiting, json_t **ret_json, struct erro
             *err = waiting->error;
         return -1;
     }
-    if (ret_json)
-        *ret_json = waiting->answer;
-    else
-        json_decref(waiting->answer);
+    *ret_json = waiting->answer;
     return 0;
 }
 
-int kube_request(struct kube_client *client, const char *method, const char *path,
-                 const char *content_type, const json_t *body, json_t **ret_json, struct error *err)
+int kube_get(struct kube_client *client, const char *path, json_t **ret_json, struct error *err)
 {
+    const struct kube_request request = {.path = path};
     struct waiting waiting = {0};
-    struct kube_call *call =
-        kube_call_start(client, method, path, content_type, body, on_waited, &waiting, err);
+    struct kube_call *call = kube_call_start(client, &request, on_waited, &waiting, err);
 
     if (!call)
         return -1;
@@ -590,13 +596,15 @@ int kube_request(struct kube_client *client, const char *method, const char *pat
     return judge_waiting(&waiting, ret_json, err);
 }
 
-int kube_request_last(struct kube_client *client, const char *method, const char *path,
-                      const json_t *body, unsigned milliseconds, struct error *err)
+int kube_delete(struct kube_client *client, const char *path, unsigned milliseconds,
+                struct error *err)
 {
+    const struct kube_request request = {
+        .method = "DELETE", .path = path, .answer = KUBE_ANSWER_METADATA};
     struct waiting waiting = {0};
     uint64_t now = loop_now(), end = now + milliseconds;
-    struct kube_call *call =
-        kube_call_start(client, method, path, NULL, body, on_waited, &waiting, err);
+    json_t *answer = NULL;
+    struct kube_call *call = kube_call_start(client, &request, on_waited, &waiting, err);
 
     if (!call)
         return -1;
@@ -608,7 +616,9 @@ int kube_request_last(struct kube_client *client, const char *method, const char
         loop_step(client->loop, (int)(end - now));
         now = loop_now();
     }
-    return judge_waiting(&waiting, NULL, err);
+    int result = judge_waiting(&waiting, &answer, err);
+    json_decref(answer);
+    return result;
 }
 
 void kube_client_limit(struct kube_client *client, uint64_t milliseconds)

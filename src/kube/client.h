@@ -32,23 +32,26 @@ struct loop *kube_client_loop(const struct kube_client *client);
 const struct kube_config *kube_client_config(const struct kube_client *client);
 
 /*
- * kube_request - send one request and wait for its answer
- * @method: GET, POST, PATCH, DELETE
- * @path: from the server's root, query included, already escaped: "/api/v1/namespaces/x/pods/y"
- * @content_type: of the body; NULL: application/json
- * @body: sent as JSON; may be NULL; not consumed
- * @ret_json: the answer, owned by the caller (json_decref()); may be NULL
- *
- * An answer of 401 renews the credentials once. Errors: those of kube_error_from_curl() and
- * kube_error_from_answer(), ERROR_INTERRUPTED, ERROR_TIMEOUT.
+ * What is wanted of the answer. A server that cannot send the metadata alone sends the whole.
+ * Source: https://kubernetes.io/docs/reference/using-api/api-concepts/ ("Metadata-only fetches")
  */
-int kube_request(struct kube_client *client, const char *method, const char *path,
-                 const char *content_type, const json_t *body, json_t **ret_json,
-                 struct error *err);
+enum kube_answer {
+    KUBE_ANSWER_WHOLE,
+    KUBE_ANSWER_METADATA,      /* a PartialObjectMetadata; not of a list */
+    KUBE_ANSWER_METADATA_LIST, /* a PartialObjectMetadataList; of a list only */
+};
+
+/* One request. All is borrowed, for the call that takes it. */
+struct kube_request {
+    const char *method;       /* NULL: GET */
+    const char *path;         /* from the server's root, query included, already escaped:
+                                 "/api/v1/namespaces/x/pods/y" */
+    const char *content_type; /* of the body; NULL: application/json */
+    const json_t *body;       /* sent as JSON; NULL: none */
+    enum kube_answer answer;
+};
 
 /*
- * The same request without waiting: its end is an event of the loop.
- *
  * kube_call_fn - the last that is heard of a call, which is released behind it
  * @answer: borrowed; NULL when the request failed
  * @err: why it failed; NULL with an answer
@@ -56,20 +59,34 @@ int kube_request(struct kube_client *client, const char *method, const char *pat
 struct kube_call;
 typedef void kube_call_fn(void *data, json_t *answer, const struct error *err);
 
-/* kube_call_start - Return: the call, until @done is called; NULL with the error. */
-struct kube_call *kube_call_start(struct kube_client *client, const char *method, const char *path,
-                                  const char *content_type, const json_t *body, kube_call_fn *done,
-                                  void *data, struct error *err);
+/*
+ * kube_call_start - send a request; its end is an event of the loop
+ *
+ * An answer of 401 renews the credentials once. The call's errors: those of kube_error_from_curl()
+ * and kube_error_from_answer().
+ *
+ * Return: the call, until @done is called; NULL with the error.
+ */
+struct kube_call *kube_call_start(struct kube_client *client, const struct kube_request *request,
+                                  kube_call_fn *done, void *data, struct error *err);
 /* kube_call_cancel - forget it; @done is not called. NULL is allowed. */
 void kube_call_cancel(struct kube_call *call);
 
 /*
- * kube_request_last - a request that cleans up: interrupts do not end it, @milliseconds do
+ * kube_get - read an object, and wait for it
+ * @ret_json: owned by the caller (json_decref())
+ *
+ * Return: 0, or -1 with the error, ERROR_INTERRUPTED among them.
+ */
+int kube_get(struct kube_client *client, const char *path, json_t **ret_json, struct error *err);
+
+/*
+ * kube_delete - remove an object, and wait for that; interrupts do not end it, @milliseconds do
  *
  * Return: 0, or -1 with the error (ERROR_TIMEOUT when its time ran out).
  */
-int kube_request_last(struct kube_client *client, const char *method, const char *path,
-                      const json_t *body, unsigned milliseconds, struct error *err);
+int kube_delete(struct kube_client *client, const char *path, unsigned milliseconds,
+                struct error *err);
 
 /* kube_client_limit - no request from now on may take longer than this: milliseconds. */
 void kube_client_limit(struct kube_client *client, uint64_t milliseconds);

@@ -75,7 +75,7 @@ int kube_node_get(struct kube_client *client, const char *name, struct kube_node
 
     if (!path)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (kube_request(client, "GET", path, NULL, NULL, &json, err) < 0)
+    if (kube_get(client, path, &json, err) < 0)
         return -1;
     int result = kube_node_read(json, ret_node, err);
     json_decref(json);

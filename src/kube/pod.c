@@ -170,7 +170,7 @@ int kube_pod_get(struct kube_client *client, const char *namespace, const char *
 
     if (!path)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (kube_request(client, "GET", path, NULL, NULL, &json, err) < 0)
+    if (kube_get(client, path, &json, err) < 0)
         return -1;
     int result = kube_pod_read(json, ret_pod, err);
     json_decref(json);

@@ -57,12 +57,13 @@ class Sandbox:
         self.env = {**os.environ, "KUBECONFIG": self.kubeconfig}
         self.tls = ssl.create_default_context(cafile=self.ca)
 
-    def call(self, method, path, obj=None, token=None, kind=None):
+    def call(self, method, path, obj=None, token=None, kind=None, accept="application/json"):
         """Returns the HTTP code and the JSON of the answer. kind: the content's type, where it matters."""
         kind = kind or "application/" + ("strategic-merge-patch+json" if method == "PATCH" else "json")
         request = urllib.request.Request(
             self.admin + path, method=method, data=None if obj is None else json.dumps(obj).encode(),
-            headers={"Authorization": "Bearer " + (token or self.tokens["sandbox-token"]), "Content-Type": kind})
+            headers={"Authorization": "Bearer " + (token or self.tokens["sandbox-token"]), "Content-Type": kind,
+                     "Accept": accept})
         try:
             with urllib.request.urlopen(request, context=self.tls, timeout=GUARD) as answer:
                 return answer.status, json.load(answer)

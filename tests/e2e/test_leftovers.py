@@ -38,6 +38,17 @@ def test_stopped_while_it_starts(sandbox, ksniff, tmp_path, stage, number):
     wait_until(lambda: not leftovers(sandbox), "a clean cluster")
 
 
+def test_stopped_while_the_answer_is_late(sandbox, ksniff, tmp_path):
+    """What was asked for may be there also without an answer."""
+    late = {"path": "/pods$", "seconds": 9, "methods": ["POST"], "after": True}
+    with sandbox.faults(request_delay=late, hold_pods=True):
+        process = ksniff.start("web", "-p", "-o", str(tmp_path / "x"))
+        wait_until(lambda: helpers(sandbox), "the helper pod")
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=GUARD) and process.returncode == 130
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
 def stop_while_capturing(ksniff, tmp_path, method, number):
     path = str(tmp_path / "x.pcapng")
     with ksniff.capturing("web", "--method", method, "-o", path) as process:

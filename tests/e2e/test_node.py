@@ -51,6 +51,14 @@ def test_every_packet(sandbox, ksniff, tmp_path):
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
 
 
+def test_what_it_sent_does_not_come_back(sandbox, ksniff, tmp_path):
+    """The ConfigMap holds the agent: of what is made and changed, only the metadata is asked for."""
+    err = captures(sandbox, ksniff, tmp_path, "web", "-p", "-vv")
+    answers = [line for line in err.splitlines() if "configmaps" in line and "HTTP 20" in line]
+    assert len(answers) >= 2, err
+    assert all(int(line.split()[-2]) < 4096 for line in answers), answers
+
+
 @pytest.mark.parametrize("name", ["distroless", "nonroot", "web"])
 def test_any_pod(sandbox, ksniff, tmp_path, name):
     captures(sandbox, ksniff, tmp_path, name, "-p")

@@ -225,6 +225,25 @@ def test_a_dry_run(sandbox):
     assert code == 403
 
 
+def test_metadata_only(sandbox):
+    """A PartialObjectMetadata, where the first media type asks for one; never of a list, nor a list of one."""
+    one, many = (f"application/json;as=PartialObjectMetadata{of};g=meta.k8s.io;v=v1,application/json" for of in ("", "List"))
+    with config_map(sandbox, "whole", data={"a": "b"}) as obj:
+        path = f"{MAPS}/whole"
+        partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+        assert sandbox.call("GET", path, accept=one) == (200, partial)
+        assert sandbox.call("GET", path, accept="application/json,x/y;as=PartialObjectMetadata")[1]["data"] == {"a": "b"}
+        code, found = sandbox.call("GET", MAPS, accept=many)
+        assert code == 200 and found["kind"] == "PartialObjectMetadataList" and partial in found["items"]
+        for where, accept, text in ((MAPS, one, "is a list"), (path, many, "is not a list")):
+            code, status = sandbox.call("GET", where, accept=accept)
+            assert (code, status["reason"]) == (406, "NotAcceptable") and text in status["message"]
+        code, changed = sandbox.call("PATCH", path, {"data": {"a": "c"}}, kind=MERGE, accept=one)
+        assert code == 200 and changed["kind"] == "PartialObjectMetadata" and "data" not in changed
+        code, status = sandbox.call("DELETE", path, accept=one)
+        assert code == 200 and status["kind"] == "Status"
+
+
 def test_unknown_fields(sandbox):
     body = '{"metadata": {"name": "odd", "lables": {}}, "spec": {"containers": [{"name": "a", "image": "busybox", "comand": []}]}}'
     answer = sandbox.request("POST", PODS + "?dryRun=All", body)
