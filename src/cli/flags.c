@@ -362,8 +362,7 @@ const struct flag flags[] = {
      set_output_file},
     {"format", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "FORMAT", NULL,
      "pcapng or pcap (with nanoseconds), whatever the file's ending; default: pcap where the file "
-     "ends "
-     "in .pcap, else pcapng",
+     "ends in .pcap, else pcapng",
      set_format},
     {"max-size", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "SIZE", NULL,
      "end before the output becomes larger than this", set_max_size},
@@ -379,21 +378,19 @@ const struct flag flags[] = {
      set_remote_tcpdump_path},
     {"method", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "METHOD", NULL,
      "auto, upload (the agent into the container), node (a helper pod on its node) or ephemeral "
-     "(an "
-     "ephemeral container in the pod); default: auto, the first of them that works",
+     "(an ephemeral container in the pod); default: auto, the first of them that works",
      set_method},
     {"privileged", 'p', FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, P "PRIVILEGED",
      "the same as --method node", set_privileged},
     {"image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", P "IMAGE",
      "of the helper pod, or of the ephemeral container (which needs a shell); default: one that "
-     "the "
-     "node has already",
+     "the node has already",
      set_image},
     {"node-namespace", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "NAMESPACE", NULL,
      "where the helper pod is made, if not in the pod's namespace (Pod Security may forbid it "
      "there)",
      set_node_namespace},
-    {"serviceaccount", 's', FLAG_VALUE, FLAG_GROUP_METHOD, "NAME", NULL,
+    {"serviceaccount", 's', FLAG_VALUE, FLAG_GROUP_METHOD, "NAME", P "SERVICE_ACCOUNT",
      "the helper pod's service account; default: none is mounted", set_service_account},
     {"requests", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "LIST", NULL,
      "the helper pod's resource requests; default: cpu=10m,memory=32Mi", set_requests},
@@ -405,7 +402,7 @@ const struct flag flags[] = {
      set_pod_creation_timeout},
     {"tcpdump-image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", P "TCPDUMP_IMAGE",
      "not needed any more: taken for compatibility", set_tcpdump_image},
-    {"socket", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", NULL,
+    {"socket", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", "KUBECTL_PLUGINS_SOCKET_PATH",
      "not needed any more: taken for compatibility", set_socket},
     {"wait", 0, FLAG_OPTION, FLAG_GROUP_METHOD, "TIME", NULL,
      "wait for a pod that is Pending, at most so long", set_wait},

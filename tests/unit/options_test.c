@@ -463,7 +463,11 @@ static void test_drop_in(void **state)
         {"verbose", 'v', "KUBECTL_PLUGINS_LOCAL_FLAG_VERBOSE"},
         {"privileged", 'p', "KUBECTL_PLUGINS_LOCAL_FLAG_PRIVILEGED"},
         {"context", 'x', "KUBECTL_PLUGINS_CURRENT_CONTEXT"},
-        {"serviceaccount", 's', NULL},
+        {"serviceaccount", 's', "KUBECTL_PLUGINS_LOCAL_FLAG_SERVICE_ACCOUNT"},
+        {"image", 0, "KUBECTL_PLUGINS_LOCAL_FLAG_IMAGE"},
+        {"tcpdump-image", 0, "KUBECTL_PLUGINS_LOCAL_FLAG_TCPDUMP_IMAGE"},
+        {"socket", 0, "KUBECTL_PLUGINS_SOCKET_PATH"},
+        {"pod-creation-timeout", 0, NULL},
         {"help", 'h', NULL},
     };
 
