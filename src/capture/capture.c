@@ -553,8 +553,11 @@ int capture_check(struct kube_client *client, const struct settings *settings, b
     struct target target;
     struct preflight preflight = {.client = client, .settings = settings, .target = &target};
 
-    if (resolve(client, settings, &target, err) < 0)
+    if (resolve(client, settings, &target, err) < 0) {
+        if (json && err->kind != ERROR_INTERRUPTED)
+            report_print_json_refusal(stdout, settings, err);
         return -1;
+    }
     /* All at once here: nobody waits for the first packet. */
     target_learn_node(client, &target);
     int count = judge_methods(&preflight, reports, err);

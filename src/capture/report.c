@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "capture/settings.h"
 #include "capture/target.h"
 #include "kube/pod.h"
 
@@ -115,6 +116,19 @@ void report_print_json(FILE *file, const struct target *target, const struct met
                   target->pod ? target->namespace : NULL, "pod", target->pod ? target->name : NULL,
                   "container", target->container ? target->container->name : NULL, "node",
                   target->node_name, "works", report_works(reports, count), "methods", methods);
+    json_dumpf(whole, file, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+    fputc('\n', file);
+    json_decref(whole);
+}
+
+void report_print_json_refusal(FILE *file, const struct settings *settings, const struct error *err)
+{
+    json_t *whole = json_pack("{s:s?, s:s?, s:s?, s:s?, s:b, s:[], s:s, s:s?}", "namespace",
+                              settings->pod ? settings->namespace : NULL, "pod", settings->pod,
+                              "container", settings->container, "node",
+                              settings->pod ? NULL : settings->node, "works", false, "methods",
+                              "error", err->text, "remedy", err->remedy[0] ? err->remedy : NULL);
+
     json_dumpf(whole, file, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     fputc('\n', file);
     json_decref(whole);

@@ -10,6 +10,7 @@
 #include "capture/preflight.h"
 
 struct error;
+struct settings;
 struct target;
 
 #define REPORT_OBSTACLES_MAX 10
@@ -40,6 +41,15 @@ void report_print(FILE *file, const struct method_report *reports, size_t count)
  */
 void report_print_json(FILE *file, const struct target *target, const struct method_report *reports,
                        size_t count);
+
+/*
+ * report_print_json_refusal - the same where no method was asked about: the target is not there, or
+ * cannot be captured at all. "works" is false, "methods" empty, and "error" and "remedy" (null
+ * where there is none) say why.
+ * @settings: tell which target was named
+ */
+void report_print_json_refusal(FILE *file, const struct settings *settings,
+                               const struct error *err);
 
 /* report_works - does some method work, or may work? */
 bool report_works(const struct method_report *reports, size_t count);

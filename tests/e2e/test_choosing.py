@@ -464,6 +464,21 @@ def test_check_of_strangers(sandbox, ksniff, strangers):
     assert "virtual kubelet" in ksniff.fail("node/virtual1", "--check")
 
 
+@pytest.mark.parametrize("words, named, says", [
+    (["nosuch"], {"namespace": "default", "pod": "nosuch", "node": None}, 'pod "nosuch" not found'),
+    (["winpod"], {"namespace": "default", "pod": "winpod", "node": None}, "Windows"),
+    (["node/win1"], {"namespace": None, "pod": None, "node": "win1"}, "Windows"),
+    (["web", "-c", "nosuch"], {"namespace": "default", "pod": "web", "container": "nosuch"}, 'no container "nosuch"')])
+def test_check_of_what_is_refused(ksniff, strangers, words, named, says):
+    """A script gets its JSON also where no method was asked about."""
+    result = ksniff.run(*words, "--check=json")
+    whole = json.loads(result.out)
+    assert result.code == 1 and "error: " in result.err
+    assert list(whole) == ["namespace", "pod", "container", "node", "works", "methods", "error", "remedy"]
+    assert {key: whole[key] for key in named} == named
+    assert (whole["works"], whole["methods"]) == (False, []) and says in whole["error"]
+
+
 def test_a_pod_of_the_name_check(sandbox, ksniff, out):
     for name in ("check", "cleanup"):
         with sandbox.running_pod(name, containers=[SLEEP]):
