@@ -465,7 +465,7 @@ def test_check_of_strangers(sandbox, ksniff, strangers):
 
 
 @pytest.mark.parametrize("words, named, says", [
-    (["nosuch"], {"namespace": "default", "pod": "nosuch", "node": None}, 'pod "nosuch" not found'),
+    (["nosuch"], {"namespace": "default", "pod": "nosuch", "node": None}, 'pods "nosuch" not found in namespace "default"'),
     (["winpod"], {"namespace": "default", "pod": "winpod", "node": None}, "Windows"),
     (["node/win1"], {"namespace": None, "pod": None, "node": "win1"}, "Windows"),
     (["web", "-c", "nosuch"], {"namespace": "default", "pod": "web", "container": "nosuch"}, 'no container "nosuch"')])
