@@ -304,6 +304,9 @@ class Pod:
         failures = 0
         while not self.over:
             container.image = self.kubelet.images.find(name)
+            if name in (self.kubelet.faults().get("images_hang") or []):
+                await asyncio.sleep(RETRY)
+                continue
             missing = self.kubelet.faults().get("images_missing") or []
             here = container.image and name not in missing and container.image.name not in missing
             if here and container.image.private and not self.may_pull():

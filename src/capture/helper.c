@@ -163,6 +163,20 @@ static const char *string_at(const json_t *object, const char *key)
     return text ? text : "";
 }
 
+bool helper_is_pulling(const struct kube_pod *pod)
+{
+    size_t i;
+    json_t *condition;
+
+    json_array_foreach(json_object_get(json_object_get(pod->json, "status"), "conditions"), i,
+                       condition)
+    {
+        if (strcmp(string_at(condition, "type"), "PodReadyToStartContainers") == 0)
+            return strcmp(string_at(condition, "status"), "True") == 0;
+    }
+    return false;
+}
+
 enum helper_state helper_state(const struct kube_pod *pod, const struct kube_container *container,
                                char *ret_why, size_t size)
 {

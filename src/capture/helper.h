@@ -74,4 +74,12 @@ struct kube_container;
 enum helper_state helper_state(const struct kube_pod *pod, const struct kube_container *container,
                                char *ret_why, size_t size);
 
+/*
+ * helper_is_pulling - has the pod all that it needs but its image? A container that is not started
+ * then soon waits for a pull. Servers before 1.28 do not tell: false.
+ * Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/ (the condition
+ * PodReadyToStartContainers)
+ */
+bool helper_is_pulling(const struct kube_pod *pod);
+
 #endif

@@ -37,8 +37,9 @@
 #define IMAGES_MAX     5
 #define POLL_FIRST_MS  50
 #define POLL_MOST_MS   500
-#define TARGET_POLL_MS 5000 /* is the target still there? */
-#define REMOVE_MS      5000 /* for each request that cleans up */
+#define PULL_MS        10000 /* a registry that nobody reaches lets a pull take minutes */
+#define TARGET_POLL_MS 5000  /* is the target still there? */
+#define REMOVE_MS      5000  /* for each request that cleans up */
 #define DAY_SECONDS    86400
 #define SPARE_SECONDS  180 /* that the helper may live longer than --duration */
 #define MERGE_PATCH    "application/merge-patch+json"
@@ -54,8 +55,9 @@ struct node_method {
     size_t image_count, image;
     enum helper_privilege privilege;
 
-    uint64_t end;            /* loop_now() until which it may start; 0: no limit */
-    struct kube_call *call;  /* the step that is waited for */
+    uint64_t end;           /* loop_now() until which it may start; 0: no limit */
+    uint64_t pulling;       /* loop_now() since when its image seems to be pulled; 0: it does not */
+    struct kube_call *call; /* the step that is waited for */
     struct kube_call *owner; /* the patch of the ConfigMap */
     struct loop_timer *poll;
     unsigned poll_ms;
@@ -258,7 +260,7 @@ static void poll_again(struct session *session)
 
 static void on_state(struct session *session, const struct kube_pod *pod)
 {
-    const struct node_method *node = session->backend_data;
+    struct node_method *node = session->backend_data;
     char why[300];
     struct error err;
     enum helper_state state =
@@ -283,7 +285,13 @@ static void on_state(struct session *session, const struct kube_pod *pod)
         break;
     case HELPER_STARTING:
         text_escape(session->last_complaint, sizeof(session->last_complaint), why, strlen(why));
-        poll_again(session);
+        if (!node->pulling && helper_is_pulling(pod))
+            node->pulling = loop_now();
+        if (node->pulling && loop_now() - node->pulling >= PULL_MS &&
+            node->image + 1 < node->image_count)
+            next_image(session, "it seems to be pulled, and that takes long");
+        else
+            poll_again(session);
         break;
     }
 }
@@ -501,6 +509,7 @@ static int begin_helper(struct session *session, struct error *err)
     snprintf(node->name, sizeof(node->name), "ksniff-%02x%02x%02x%02x%02x", random[0], random[1],
              random[2], random[3], random[4]);
     node->resuming = false;
+    node->pulling = 0;
     set_stage(session);
     node->making = true;
     node->call = post(session, "configmaps", false, on_config_map_made, err);

@@ -170,6 +170,13 @@ def test_creation_timeout(sandbox, ksniff, tmp_path):
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
 
 
+def test_a_pull_that_never_ends(sandbox, ksniff, tmp_path):
+    """The node knows the image, but has to ask a registry for it that is out of reach."""
+    with sandbox.faults(images_hang=[PAUSE]):
+        err = captures(sandbox, ksniff, tmp_path, "web", "-p")
+    assert f"image '{PAUSE}' cannot be started on node 'node1' (it seems to be pulled" in err
+
+
 @pytest.mark.parametrize("denied, says", [("apparmor", ["without AppArmor"]),
                                           ("privileged", ["without AppArmor", "privileged"])])
 def test_more_privilege_only_where_it_is_needed(sandbox, ksniff, tmp_path, denied, says):
