@@ -362,6 +362,22 @@ static void on_owned(void *data, json_t *answer, const struct error *err)
         log_debug("the ConfigMap could not be given to the pod: %s", err->text);
 }
 
+/* Which of the user's wishes the refusal of the pod is about. */
+static void add_remedy(const struct session *session, struct error *err)
+{
+    const struct settings *settings = session->settings;
+
+    if (err->kind != ERROR_FORBIDDEN || err->remedy[0])
+        return;
+    if (strstr(err->text, "service account"))
+        error_remedy(err, "%s with -s", settings->service_account ? "name another" : "name one");
+    else if (strstr(err->text, "quota"))
+        error_remedy(err, "ask for less with --requests and --limits, or choose another namespace "
+                          "with --node-namespace");
+    else if (strstr(err->text, "PodSecurity"))
+        error_remedy(err, "choose another namespace with --node-namespace");
+}
+
 static void on_pod_made(void *data, json_t *answer, const struct error *err)
 {
     struct session *session = data;
@@ -374,8 +390,11 @@ static void on_pod_made(void *data, json_t *answer, const struct error *err)
     node->making = false;
     if (err) {
         /* Without an answer nobody knows whether it was made. */
+        struct error refused = *err;
+
         node->pod_made = err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT;
-        give_up(session, err);
+        add_remedy(session, &refused);
+        give_up(session, &refused);
         return;
     }
     node->pod_made = true;

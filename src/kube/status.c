@@ -139,8 +139,10 @@ static int not_found(const json_t *status, const char *path, struct error *err)
     namespace_of(path, namespace, sizeof(namespace));
     if (!*name || !*kind)
         return error_set(err, ERROR_NOT_FOUND, "%s", string_at(status, "message"));
-    if (!*namespace || strcmp(kind, "namespaces") == 0)
-        return error_set(err, ERROR_NOT_FOUND, "%s \"%s\" not found", kind, name);
+    if (!*namespace || strcmp(kind, "namespaces") == 0) {
+        error_set(err, ERROR_NOT_FOUND, "%s \"%s\" not found", kind, name);
+        return error_remedy(err, "list them with: kubectl get %s", kind);
+    }
     error_set(err, ERROR_NOT_FOUND, "%s \"%s\" not found in namespace \"%s\"", kind, name,
               namespace);
     if (strcmp(kind, "pods") == 0)

@@ -240,7 +240,7 @@ def test_quota(sandbox, ksniff, tmp_path):
                 {"name": "app", "image": "busybox", "command": ["sleep", "1000"], "resources": resources}]):
             captures(sandbox, ksniff, tmp_path, "metered", "-p", namespace="shop")
             error = ksniff.fail("metered", "-n", "shop", "-p", "--limits", "cpu=30,memory=64Mi", "-o", str(tmp_path / "y"))
-            assert "exceeded quota" in error
+            assert "exceeded quota" in error and "with --requests and --limits" in error
             wait_until(lambda: not leftovers(sandbox), "the helper's end")
     finally:
         sandbox.call("DELETE", "/api/v1/namespaces/shop/resourcequotas/q")
@@ -252,6 +252,18 @@ def test_pod_security_elsewhere(sandbox, ksniff, tmp_path):
         error = ksniff.fail("guarded", "-n", "baseline", "-p", "-o", str(tmp_path / "x"))
         assert 'namespace "baseline"' in error and "--node-namespace" in error
         captures(sandbox, ksniff, tmp_path, "guarded", "-p", "--node-namespace", "kube-system", namespace="baseline")
+
+
+def test_no_such_service_account(sandbox, ksniff, tmp_path):
+    error = ksniff.fail("web", "-p", "-s", "nobody", "-o", str(tmp_path / "x"))
+    assert 'serviceaccount "nobody" not found' in error and error.endswith("(name another with -s)")
+    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+
+
+def test_no_such_namespace_for_the_helper(sandbox, ksniff, tmp_path):
+    error = ksniff.fail("web", "-p", "--node-namespace", "nowhere", "-o", str(tmp_path / "x"))
+    assert error == 'namespaces "nowhere" not found (list them with: kubectl get namespaces)'
+    assert not leftovers(sandbox)
 
 
 # ---- the node's own interfaces ----
@@ -293,5 +305,5 @@ def test_node_target(sandbox, ksniff, tmp_path):
     info = capinfos(path)
     assert "node: node1" in info and "pod: " not in info
     error = ksniff.fail("node/nowhere", "-o", path)
-    assert error.startswith('nodes "nowhere" not found')
+    assert error == 'nodes "nowhere" not found (list them with: kubectl get nodes)'
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
