@@ -44,7 +44,7 @@ unit: build-check
 
 e2e: build-check
 	KSNIFF_BUILD=build-check ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-		$(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e
+		$(PYTHON) -m pytest -q -rs -p no:cacheprovider -n 3 --dist loadfile tests/e2e
 
 bench: dependencies-test build
 	@$(PYTHON) bench/agent_bench.py
