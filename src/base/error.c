@@ -60,3 +60,19 @@ int error_prefix(struct error *err, const char *format, ...)
              (int)(sizeof(err->text) - used - 1), old);
     return -1;
 }
+
+bool error_is_passing(const struct error *err)
+{
+    switch (err->kind) {
+    case ERROR_CONFIG:
+    case ERROR_NETWORK:
+    case ERROR_TLS:
+    case ERROR_SERVER:
+    case ERROR_TIMEOUT:
+    case ERROR_PROTOCOL:
+    case ERROR_INTERRUPTED:
+        return true;
+    default:
+        return false;
+    }
+}

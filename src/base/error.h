@@ -12,6 +12,8 @@
 #ifndef KSNIFF_BASE_ERROR_H
 #define KSNIFF_BASE_ERROR_H
 
+#include <stdbool.h>
+
 enum error_kind {
     ERROR_NONE = 0,
     ERROR_USAGE,        /* the command line: exit code 2 */
@@ -38,6 +40,14 @@ struct error {
     char text[ERROR_TEXT_MAX]; /* one line, safe to print */
     char remedy[512];          /* one line, safe to print; empty where there is none */
 };
+
+/*
+ * error_is_passing - may the same go well a little later, where it has gone well before?
+ *
+ * What the network and the server say in a bad moment does; so does a credential plugin that found
+ * no network (ERROR_CONFIG). What was refused, or is not there, does not.
+ */
+bool error_is_passing(const struct error *err);
 
 /*
  * error_set - describe a failure

@@ -39,6 +39,7 @@ struct capture {
     struct session *session;
     struct recorder recorder;
     struct sweep *sweep; /* of what earlier clients left */
+    bool sweep_due;
 
     char *filter_text;    /* owned: the user's filter, and what keeps our own stream out */
     struct filter filter; /* owned: the same */
@@ -46,9 +47,10 @@ struct capture {
     bool stopping;    /* the user or a limit has ended it */
     bool interrupted; /* the user has */
 
-    bool cut;  /* the agent is lost, and another is not there yet */
-    bool due;  /* the time to try has come */
-    bool gone; /* there is no use in trying */
+    bool cut;     /* the agent is lost, and another is not there yet */
+    bool planned; /* the time of the next try is set */
+    bool due;     /* and has come */
+    bool gone;    /* there is no use in trying */
     unsigned cuts;
     unsigned backoff; /* milliseconds, of the next wait */
     uint64_t resumed; /* loop_now() */
@@ -69,7 +71,8 @@ static void stop(void *data)
     struct capture *capture = data;
 
     capture->stopping = true;
-    session_stop(capture->session);
+    if (capture->session)
+        session_stop(capture->session);
 }
 
 static void cut_short(void *data)
@@ -77,7 +80,8 @@ static void cut_short(void *data)
     struct capture *capture = data;
 
     capture->stopping = true;
-    session_cut(capture->session);
+    if (capture->session)
+        session_cut(capture->session);
 }
 
 /* ---- what is written ---- */
@@ -109,7 +113,8 @@ static void on_started(void *data)
         capture->duration =
             loop_add_timer(capture->loop, capture->settings.duration, stop, capture);
     log_info("capturing; Ctrl-C ends it");
-    capture->sweep = sweep_start(capture->client, &capture->settings);
+    /* Not here: a request may step the loop, and this is an event of the stream. */
+    capture->sweep_due = true;
 }
 
 /* The new agent's first item after a cut. */
@@ -147,7 +152,7 @@ static void on_status(void *data)
     snprintf(line, sizeof(line), "%" PRIu64 " packets, %s, %s/s, %" PRIu64 " dropped%s",
              recorder->packets, bytes, rate, recorder_dropped(recorder),
              capture->cut ? "; cut off: taking it up again" : "");
-    if (recorder->begun)
+    if (recorder->begun && capture->session)
         log_status(line);
     loop_set_timer(capture->status_timer, STATUS_MS);
 }
@@ -204,18 +209,12 @@ static void plan_retry(struct capture *capture)
     } else {
         log_debug("not yet: %s", error->text);
     }
+    session_hang_up(capture->session);
+    capture->planned = true;
     capture->due = false;
     loop_set_timer(capture->retry, capture->backoff);
     capture->backoff =
         2 * capture->backoff < BACKOFF_MOST_MS ? 2 * capture->backoff : BACKOFF_MOST_MS;
-}
-
-/* Is it of use to try again later, when asking for the target ended like this? */
-static bool is_passing(const struct error *err)
-{
-    return err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT || err->kind == ERROR_TLS ||
-           err->kind == ERROR_SERVER || err->kind == ERROR_PROTOCOL ||
-           err->kind == ERROR_INTERRUPTED;
 }
 
 static void try_again(struct capture *capture)
@@ -224,22 +223,23 @@ static void try_again(struct capture *capture)
     struct error err = {0};
     bool running;
 
-    capture->due = false;
-    if (target_still_there(capture->client, &capture->target, &running, &err) < 0) {
-        capture->gone = !is_passing(&err);
+    capture->planned = capture->due = false;
+    int there = target_still_there(capture->client, &capture->target, &running, &err);
+
+    if (capture->stopping)
+        return; /* meanwhile */
+    if (there < 0) {
+        capture->gone = !error_is_passing(&err);
         if (err.kind == ERROR_NOT_FOUND)
             error_set(&err, ERROR_TARGET, "%s was deleted", capture->target.label);
         session->error = err;
     } else if (!running && session->backend == &backend_upload) {
         error_set(&session->error, ERROR_TARGET, "container \"%s\" of pod \"%s\" does not run",
                   capture->target.container->name, capture->target.name);
-    } else if (session_resume(session, &err) == 0) {
-        return;
+        session->cut = true;
     } else {
-        session->cut = is_passing(&err);
+        session_resume(session); /* its end tells, at once or later */
     }
-    if (may_resume(capture))
-        plan_retry(capture);
 }
 
 /* ---- the run ---- */
@@ -273,6 +273,10 @@ static void run(struct capture *capture)
             on_interrupt(capture);
             continue;
         }
+        if (capture->sweep_due) {
+            capture->sweep_due = false;
+            capture->sweep = sweep_start(capture->client, &capture->settings);
+        }
         recorder_flush(recorder);
         if (session->paused && recorder_has_room(recorder)) {
             session_pump(session);
@@ -282,11 +286,11 @@ static void run(struct capture *capture)
             (recorder->out.length == 0 || !recorder->begun)) {
             if (!may_resume(capture))
                 return;
-            if (capture->cut && capture->due) {
+            if (capture->due) {
                 try_again(capture);
                 continue;
             }
-            if (!capture->cut)
+            if (!capture->planned)
                 plan_retry(capture);
         }
         loop_step(capture->loop, -1);
@@ -333,12 +337,13 @@ static int run_session(struct capture *capture, const struct backend *backend, b
     log_status(NULL);
     sum_up(capture);
     int result = judge(capture, err);
-    if (recorder->begun && sink_finish(recorder->sink, result == 0 ? err : NULL) < 0)
-        result = -1;
     *ret_elsewhere = capture->session->elsewhere && !recorder->begun && !capture->interrupted;
     capture->target.has_shell |= capture->session->has_shell;
+    /* First what is in the cluster: Wireshark may stay open for days. */
     session_free(capture->session);
     capture->session = NULL;
+    if (recorder->begun && sink_finish(recorder->sink, result == 0 ? err : NULL) < 0)
+        result = -1;
     return result;
 }
 

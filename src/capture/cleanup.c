@@ -26,6 +26,7 @@ struct sweep {
     enum step step;
     struct kube_call *call;
     json_t *stale; /* objects that are to be removed, each with "path" and "uid" */
+    json_t *kept;  /* helper pods that are not: their ConfigMaps may have no owner yet */
     size_t at;     /* the one that is being removed */
     unsigned removed;
     struct error error; /* the first */
@@ -77,6 +78,7 @@ static bool is_stale(const struct sweep *sweep, const json_t *object)
     if (sweep->step == LIST_PODS)
         return is_stale_pod(sweep, object);
     return json_array_size(json_object_get(metadata, "ownerReferences")) == 0 &&
+           !json_object_get(sweep->kept, string_at(metadata, "name")) &&
            age(sweep, metadata) > BETWEEN_SECONDS;
 }
 
@@ -108,6 +110,21 @@ static void keep_in_mind(struct sweep *sweep, const json_t *object)
                                                       "namespace", namespace));
 }
 
+/* A helper pod that is in use, or may be. */
+static void leave_alone(const struct sweep *sweep, const json_t *pod)
+{
+    const json_t *metadata = json_object_get(pod, "metadata");
+
+    if (json_object_get(metadata, "deletionTimestamp"))
+        return;
+    /* The same 40 random bits are in no other namespace. */
+    json_object_set_new(sweep->kept, string_at(metadata, "name"), json_true());
+    if (sweep->told)
+        log_info("helper pod '%s' in namespace '%s' is left alone: it serves somebody, or has "
+                 "done so a minute ago",
+                 string_at(metadata, "name"), string_at(metadata, "namespace"));
+}
+
 static void on_list(void *data, json_t *answer, const struct error *err)
 {
     struct sweep *sweep = data;
@@ -121,12 +138,8 @@ static void on_list(void *data, json_t *answer, const struct error *err)
     {
         if (is_stale(sweep, object))
             keep_in_mind(sweep, object);
-        else if (sweep->told && sweep->step == LIST_PODS &&
-                 !json_object_get(json_object_get(object, "metadata"), "deletionTimestamp"))
-            log_info("helper pod '%s' in namespace '%s' is left alone: it serves somebody, or has "
-                     "done so a minute ago",
-                     string_at(json_object_get(object, "metadata"), "name"),
-                     string_at(json_object_get(object, "metadata"), "namespace"));
+        else if (sweep->step == LIST_PODS)
+            leave_alone(sweep, object);
     }
     sweep->step++;
     next_step(sweep);
@@ -211,8 +224,11 @@ static struct sweep *sweep_new(struct kube_client *client, const char *namespace
 
     if (!sweep)
         return NULL;
-    *sweep = (struct sweep){
-        .client = client, .namespace = namespace, .told = told, .stale = json_array()};
+    *sweep = (struct sweep){.client = client,
+                            .namespace = namespace,
+                            .told = told,
+                            .stale = json_array(),
+                            .kept = json_object()};
     next_step(sweep);
     return sweep;
 }
@@ -229,6 +245,7 @@ void sweep_end(struct sweep *sweep)
         return;
     kube_call_cancel(sweep->call);
     json_decref(sweep->stale);
+    json_decref(sweep->kept);
     free(sweep);
 }
 

@@ -308,6 +308,8 @@ static int find_or_add(struct session *session, struct error *err)
     }
     ephemeral->reused = running != NULL;
     kube_pod_free(pod);
+    if (session->state != SESSION_STARTING)
+        return 0; /* meanwhile; and what is added can never be removed */
     if (running)
         return run_agent(session, err);
     return add_container(session, err);
@@ -332,9 +334,8 @@ static int start(struct session *session, struct error *err)
     }
     kube_call_cancel(ephemeral->call); /* of before a cut */
     ephemeral->call = NULL;
-    session_stage(session, "the start of the ephemeral container", (unsigned)limit);
-    if (!limit)
-        session_stage(session, NULL, 0);
+    session_stage(session, limit ? "the start of the ephemeral container" : NULL, limit);
+    session->stage_flag = "--pod-creation-timeout";
     return find_or_add(session, err);
 }
 

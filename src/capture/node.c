@@ -34,15 +34,17 @@
 #include "kube/node.h"
 #include "kube/pod.h"
 
-#define IMAGES_MAX     5
-#define POLL_FIRST_MS  50
-#define POLL_MOST_MS   500
-#define PULL_MS        10000 /* a registry that nobody reaches lets a pull take minutes */
-#define TARGET_POLL_MS 5000  /* is the target still there? */
-#define REMOVE_MS      5000  /* for each request that cleans up */
-#define DAY_SECONDS    86400
-#define SPARE_SECONDS  180 /* that the helper may live longer than --duration */
-#define MERGE_PATCH    "application/merge-patch+json"
+#define IMAGES_MAX      5
+#define POLL_FIRST_MS   50
+#define POLL_MOST_MS    500
+#define PULL_MS         10000 /* a registry that nobody reaches lets a pull take minutes */
+#define TARGET_POLL_MS  5000  /* is the target still there? */
+#define WATCH_TICKS     4     /* that an answer to that may take */
+#define REMOVE_MS       5000  /* for each request that cleans up */
+#define REMOVE_FIRST_MS 300   /* until the first repetition */
+#define DAY_SECONDS     86400
+#define SPARE_SECONDS   180 /* that the helper may live longer than --duration */
+#define MERGE_PATCH     "application/merge-patch+json"
 
 struct node_method {
     char name[32]; /* of the pod and of the ConfigMap */
@@ -50,6 +52,7 @@ struct node_method {
     bool config_map_made, pod_made, owned;
     bool making;   /* call is a request that makes something */
     bool resuming; /* after a cut: the helper may be there still, or not */
+    bool removing; /* it is taken away: no next step */
 
     const char *images[IMAGES_MAX]; /* the last may be the target's own */
     size_t image_count, image;
@@ -63,6 +66,7 @@ struct node_method {
     unsigned poll_ms;
     struct loop_timer *watch; /* of the target */
     struct kube_call *watch_call;
+    unsigned watch_ticks; /* that its answer has not come for */
 };
 
 static int begin_helper(struct session *session, struct error *err);
@@ -78,9 +82,18 @@ static int remove_object(struct session *session, const char *resource, struct e
 
     if (!path)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (kube_delete(session->client, path, REMOVE_MS, err) == 0 || err->kind == ERROR_NOT_FOUND)
-        return 0;
-    return -1;
+    /* Again where the server has a bad moment: nobody else does it soon. */
+    for (uint64_t end = loop_now() + REMOVE_MS, wait = REMOVE_FIRST_MS;; wait *= 2) {
+        uint64_t now = loop_now();
+
+        if (kube_delete(session->client, path, end > now ? (unsigned)(end - now) : 1, err) == 0 ||
+            err->kind == ERROR_NOT_FOUND)
+            return 0;
+        if (!error_is_passing(err) || loop_now() + wait >= end)
+            return -1;
+        for (uint64_t next = loop_now() + wait; (now = loop_now()) < next;)
+            loop_step(session->loop, (int)(next - now));
+    }
 }
 
 /* Lets a request that makes something come to its end: only then is it known what there is. */
@@ -112,7 +125,9 @@ static void remove_helper(struct session *session)
     loop_stop_timer(node->watch);
     kube_call_cancel(node->watch_call);
     node->watch_call = NULL;
+    node->removing = true;
     await_calls(session);
+    node->removing = false;
     if (node->pod_made && remove_object(session, "pods", &err) < 0) {
         log_warning("helper pod '%s' in namespace '%s' could not be removed: %s; it ends by itself "
                     "within %d s, and 'kubectl sniff --cleanup' removes it",
@@ -140,6 +155,16 @@ static void release(struct session *session)
 }
 
 /* ---- when a step fails ---- */
+
+/*
+ * Is there anything, after the request to make it ended so? Where nobody refused it there may be:
+ * an answer that was lost, a proxy's, or, as curl repeats what a dying connection took, a conflict
+ * with ourselves.
+ */
+static bool may_be_made(const struct error *err)
+{
+    return !err || error_is_passing(err) || err->kind == ERROR_CONFLICT;
+}
 
 static void give_up(struct session *session, const struct error *err)
 {
@@ -210,8 +235,15 @@ static void on_watch(void *data)
                                           session->target->namespace, session->target->name);
     const struct kube_request request = {.path = path};
 
-    if (path && !node->watch_call && session->state == SESSION_RUNNING)
+    /* On a connection that has died silently no answer comes. */
+    if (node->watch_call && ++node->watch_ticks >= WATCH_TICKS) {
+        kube_call_cancel(node->watch_call);
+        node->watch_call = NULL;
+    }
+    if (path && !node->watch_call && session->state == SESSION_RUNNING) {
+        node->watch_ticks = 0;
         node->watch_call = kube_call_start(session->client, &request, on_target, session, NULL);
+    }
     loop_set_timer(node->watch, TARGET_POLL_MS);
 }
 
@@ -242,8 +274,9 @@ static int run_agent(struct session *session, struct error *err)
         }
         more[used++] = "-P";
         more[used++] = target->pod->config_hash ? target->pod->config_hash : target->pod->uid;
-        loop_set_timer(node->watch, TARGET_POLL_MS);
     }
+    if (target->pod)
+        loop_set_timer(node->watch, TARGET_POLL_MS);
     more[used] = NULL;
     return agent_exec_start(session, HELPER_AGENT, more, 0, err);
 }
@@ -312,6 +345,7 @@ static void on_pod(void *data, json_t *answer, const struct error *err)
     } else if (err && err->kind == ERROR_NOT_FOUND) {
         error_set(&failure, ERROR_TARGET, "the helper pod \"%s\" was deleted by somebody",
                   node->name);
+        session->cut = true;
         give_up(session, &failure);
     } else if (err && (err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT)) {
         log_debug("%s", err->text);
@@ -392,7 +426,7 @@ static void on_pod_made(void *data, json_t *answer, const struct error *err)
         /* Without an answer nobody knows whether it was made. */
         struct error refused = *err;
 
-        node->pod_made = err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT;
+        node->pod_made = may_be_made(err);
         add_remedy(session, &refused);
         give_up(session, &refused);
         return;
@@ -410,10 +444,18 @@ static void on_pod_made(void *data, json_t *answer, const struct error *err)
         node->owner = kube_call_start(session->client, &request, on_owned, session, NULL);
         json_decref(patch);
     }
-    if (session->state != SESSION_STARTING)
+    if (session->state != SESSION_STARTING || node->removing)
         return;
     node->poll_ms = POLL_FIRST_MS;
     poll_again(session);
+}
+
+/* Return: seconds that the helper pod may live at most, the pull of its image included. */
+static uint64_t deadline_of(const struct settings *settings)
+{
+    uint64_t start = settings->creation_timeout ? settings->creation_timeout / 1000 : DAY_SECONDS;
+
+    return settings->duration ? settings->duration / 1000 + SPARE_SECONDS + start : DAY_SECONDS;
 }
 
 /* Everything of the helper that is the same for each attempt. Strings are borrowed. */
@@ -439,9 +481,7 @@ static void describe(const struct session *session, const char *target, struct h
         .service_account = settings->service_account,
         .host_network = session->target->host_network,
         .privilege = node->privilege,
-        .deadline = settings->duration ? settings->duration / 1000 + SPARE_SECONDS +
-                                             settings->creation_timeout / 1000
-                                       : DAY_SECONDS,
+        .deadline = deadline_of(settings),
         .creation_timeout = settings->creation_timeout / 1000,
         .ring = settings->buffer_size ? settings->buffer_size : AGENT_RING_DEFAULT,
         .requests = settings->requests,
@@ -494,12 +534,12 @@ static void on_config_map_made(void *data, json_t *answer, const struct error *e
 
     (void)answer;
     node->call = NULL;
-    node->config_map_made = !err || err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT;
+    node->config_map_made = may_be_made(err);
     if (err) {
         give_up(session, err);
         return;
     }
-    if (session->state != SESSION_STARTING)
+    if (session->state != SESSION_STARTING || node->removing)
         return;
     node->call = post(session, "pods", true, on_pod_made, &failure);
     if (!node->call)
@@ -511,11 +551,9 @@ static void set_stage(struct session *session)
     const struct node_method *node = session->backend_data;
     uint64_t now = loop_now();
 
-    if (node->end)
-        session_stage(session, "the start of the helper pod",
-                      node->end > now ? (unsigned)(node->end - now) : 1);
-    else
-        session_stage(session, NULL, 0);
+    session_stage(session, node->end ? "the start of the helper pod" : NULL,
+                  node->end > now ? node->end - now : 1);
+    session->stage_flag = "--pod-creation-timeout";
 }
 
 static int begin_helper(struct session *session, struct error *err)
@@ -565,6 +603,11 @@ static int start(struct session *session, struct error *err)
     if (node) { /* after a cut: the helper may still be there */
         if (node->making)
             remove_helper(session); /* or half of it */
+        if (session->state != SESSION_STARTING)
+            return 0;
+        kube_call_cancel(node->call);
+        kube_call_cancel(node->watch_call);
+        node->call = node->watch_call = NULL;
         node->end = limit ? loop_now() + limit : 0;
         set_stage(session);
         node->resuming = true;

@@ -50,7 +50,8 @@ static bool add_slice(struct buf *out, const json_t *slice)
             {
                 json_int_t number = json_integer_value(json_object_get(port, "port"));
 
-                fits = fits && add_server(out, json_string_value(address), (unsigned)number);
+                if (number > 0 && number < 65536)
+                    fits = fits && add_server(out, json_string_value(address), (unsigned)number);
             }
         }
     }

@@ -33,8 +33,11 @@ static void on_stage_timeout(void *data)
     }
     session->elsewhere = session->cut = true;
     error_set(&err, ERROR_TIMEOUT, "%s: %s took too long", session->where, session->stage);
-    if (session->last_complaint[0])
-        error_remedy(&err, "it says: %s", session->last_complaint);
+    const char *flag = session->stage_flag, *says = session->last_complaint;
+
+    if (flag || *says)
+        error_remedy(&err, "%s%s%s%s%s", flag ? "give it more with " : "", flag ? flag : "",
+                     flag && *says ? "; " : "", *says ? "it says: " : "", says);
     else
         error_remedy(&err, "try again, with -v to see more");
     session_end(session, &err);
@@ -88,8 +91,7 @@ void session_free(struct session *session)
     if (!session)
         return;
     session->state = SESSION_ENDED;
-    kube_stream_free(session->stream);
-    kube_stream_free(session->retired);
+    session_hang_up(session);
     session->backend->release(session);
     capture_reader_free(session->reader);
     buf_free(&session->complaint);
@@ -98,21 +100,29 @@ void session_free(struct session *session)
     free(session);
 }
 
-int session_resume(struct session *session, struct error *err)
+void session_hang_up(struct session *session)
 {
+    kube_stream_free(session->stream);
+    kube_stream_free(session->retired);
+    session->stream = session->retired = NULL;
+}
+
+void session_resume(struct session *session)
+{
+    struct error err;
+
+    session_hang_up(session);
     session->state = SESSION_STARTING;
     session->error = (struct error){0};
     session->cut = session->elsewhere = false;
     session->last_complaint[0] = '\0';
     session->complaints = 0;
-    session_retire_stream(session);
+    buf_take(&session->complaint, session->complaint.length);
     capture_reader_free(session->reader);
     session->reader = NULL;
     loop_set_timer(session->heartbeat, HEARTBEAT_MS);
-    if (session->backend->start(session, err) == 0)
-        return 0;
-    session_end(session, err);
-    return -1;
+    if (session->backend->start(session, &err) < 0)
+        session_end(session, &err);
 }
 
 void session_set_place(struct session *session, const struct session_place *place)
@@ -129,9 +139,10 @@ void session_retire_stream(struct session *session)
     session->stream = NULL;
 }
 
-void session_stage(struct session *session, const char *stage, unsigned milliseconds)
+void session_stage(struct session *session, const char *stage, uint64_t milliseconds)
 {
     session->stage = stage;
+    session->stage_flag = NULL;
     if (stage)
         loop_set_timer(session->stage_timer, milliseconds);
     else
@@ -145,8 +156,10 @@ void session_end(struct session *session, const struct error *err)
     session->state = SESSION_ENDED;
     loop_stop_timer(session->stage_timer);
     loop_stop_timer(session->heartbeat);
-    if (err && session->error.kind == ERROR_NONE)
+    if (err && session->error.kind == ERROR_NONE) {
         session->error = *err;
+        session->cut |= error_is_passing(err);
+    }
 }
 
 void session_running(struct session *session)
@@ -198,6 +211,7 @@ void session_pump(struct session *session)
 
         if (kind == CAPTURE_MALFORMED) {
             session_end(session, &err);
+            session->cut = false; /* it would be as malformed again */
             capture_reader_free(session->reader);
             session->reader = NULL;
         }
@@ -277,7 +291,7 @@ static const struct {
      "something on the node forbids it, such as AppArmor or SELinux"},
     {AGENT_EXIT_NO_INTERFACE, ERROR_TARGET, false, false, "%s has no such interface", true,
      "leave out -i to capture on every interface"},
-    {AGENT_EXIT_NO_NAMESPACE, ERROR_TARGET, true, false,
+    {AGENT_EXIT_NO_NAMESPACE, ERROR_TARGET, true, true,
      "%s does not find the target's network namespace", true, NULL},
     {AGENT_EXIT_NO_PACKET_SOCKET, ERROR_TARGET, true, false,
      "%s has a kernel without packet sockets", true, NULL},
@@ -349,7 +363,12 @@ void session_closed(struct session *session, const struct kube_exit *exit, const
         session_complaint(session, (const unsigned char *)"\n", 1);
     if (!lost && exit->kind == KUBE_EXIT_CODE && exit->code == 0 &&
         session->state != SESSION_STARTING) {
-        session_end(session, NULL);
+        if (session->state == SESSION_RUNNING && !session->settings->tcpdump_path) {
+            session->cut = true;
+            error_set(&explained, ERROR_NETWORK, "the agent in %s was told to end, but not by us",
+                      session->where);
+        }
+        session_end(session, explained.kind != ERROR_NONE ? &explained : NULL);
         return;
     }
     if (lost && session->state == SESSION_STOPPING) {

@@ -44,7 +44,7 @@ struct session {
     struct error error; /* why it ended; ERROR_NONE: as asked */
     bool elsewhere;     /* it never ran, and another method may do better */
     bool has_shell;     /* its container was seen to have one */
-    bool cut;           /* it ran, and its target is there still: session_resume() may help */
+    bool cut;           /* beginning again may help, if it ran once: session_resume() */
 
     struct loop *loop;
     struct kube_client *client;
@@ -65,6 +65,7 @@ struct session {
     unsigned complaints;            /* lines shown */
     struct loop_timer *stage_timer; /* how long the present stage may take */
     const char *stage;              /* what is waited for, for the message of the time-out */
+    const char *stage_flag;         /* that gives it more time; NULL: none */
     struct loop_timer *heartbeat;
     bool paused;    /* the owner could not take a packet: it stays in the reader */
     uint64_t heard; /* loop_now() when the agent's last bytes came */
@@ -88,10 +89,13 @@ struct session *session_start(struct kube_client *client, const struct backend *
 /*
  * session_resume - begin again after a cut: same target, same method, another agent
  *
- * Not from within an event, and only when every item has been given out. Return: 0; -1 with the
- * error, which is the session's own then.
+ * Not from within an event, and only when every item has been given out. What goes wrong ends the
+ * session, at once or later.
  */
-int session_resume(struct session *session, struct error *err);
+void session_resume(struct session *session);
+
+/* session_hang_up - close the streams of a session that has ended; not from within an event. */
+void session_hang_up(struct session *session);
 
 /* session_stop - ask the agent to write what it still has and to end; at once if it does not
  * capture yet. */
@@ -108,8 +112,9 @@ void session_free(struct session *session);
 
 /* ---- for back-ends ---- */
 
-/* The stage that begins now, and how many milliseconds it may take; NULL: no limit any more. */
-void session_stage(struct session *session, const char *stage, unsigned milliseconds);
+/* The stage that begins now, and how many milliseconds it may take; NULL: no limit any more. What a
+ * flag limits says so in stage_flag after that. */
+void session_stage(struct session *session, const char *stage, uint64_t milliseconds);
 /* Where the agent will run, and what messages call it. */
 void session_set_place(struct session *session, const struct session_place *place);
 /* The stream has ended, but not the session: there will be another. */
@@ -118,7 +123,8 @@ void session_retire_stream(struct session *session);
 void session_running(struct session *session);
 void session_packets(struct session *session, const unsigned char *bytes, size_t length);
 void session_complaint(struct session *session, const unsigned char *bytes, size_t length);
-/* It is over: session->error tells how, unless it is given here. Later calls change nothing. */
+/* It is over: session->error tells how, unless it is given here. Later calls change nothing. An
+ * error that passes (error_is_passing()) is a cut. */
 void session_end(struct session *session, const struct error *err);
 /* The agent's stream is closed: turns its exit into the end of the session. */
 void session_closed(struct session *session, const struct kube_exit *exit, const struct error *err);

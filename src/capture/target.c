@@ -14,6 +14,7 @@
 #include "kube/node.h"
 
 #define WAIT_POLL_MS 500
+#define RETRY_MS     2000 /* when the server has not answered */
 
 static int no_container(const struct kube_pod *pod, const char *name, struct error *err)
 {
@@ -150,8 +151,13 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
     for (;;) {
         struct kube_pod *pod;
 
-        if (kube_pod_get(client, namespace, name, &pod, err) < 0)
-            return -1;
+        if (kube_pod_get(client, namespace, name, &pod, err) < 0) {
+            /* Not for a bad moment of the server's after hours of waiting. */
+            if (!said || !error_is_passing(err) || err->kind == ERROR_INTERRUPTED ||
+                loop_now() >= end || pass_time(kube_client_loop(client), RETRY_MS, err) < 0)
+                return -1;
+            continue;
+        }
         if (strcmp(pod->phase, "Pending") != 0)
             return take_pod(pod, container, ret_target, err);
         if (!said)

@@ -54,25 +54,29 @@ static void on_answer(void *data, json_t *answer, const struct error *err)
         log_debug("the server does not tell what is allowed: %s", err->text);
 }
 
+static size_t count_open(const struct question *questions, size_t count)
+{
+    size_t open = 0;
+
+    for (size_t i = 0; i < count; i++)
+        open += questions[i].call != NULL;
+    return open;
+}
+
 /* Asks on: so many questions at once as there are lanes. Return: whether any is open. */
 static bool ask_on(struct kube_client *client, const char *namespace,
                    const struct kube_right *rights, struct question *questions, size_t count,
                    size_t *next)
 {
-    size_t open = 0;
-
-    for (size_t i = 0; i < *next; i++)
-        open += questions[i].call != NULL;
-    for (; *next < count && open < LANES; (*next)++) {
+    for (; *next < count && count_open(questions, *next) < LANES; (*next)++) {
         json_t *review = kube_access_review(namespace, &rights[*next]);
         const struct kube_request request = {.method = "POST", .path = REVIEWS, .body = review};
 
         questions[*next].call =
             kube_call_start(client, &request, on_answer, &questions[*next], NULL);
-        open += questions[*next].call != NULL;
         json_decref(review);
     }
-    return open > 0;
+    return count_open(questions, *next) > 0;
 }
 
 int kube_access_ask(struct kube_client *client, const char *namespace,

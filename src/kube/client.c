@@ -371,6 +371,8 @@ struct kube_call {
     char *body; /* JSON text; NULL: none */
     enum kube_answer answer;
     bool repeated; /* after renewed credentials */
+    bool judged;   /* its answer is: that may step the loop, and with it whoever cancels it */
+    bool cancelled;
     kube_call_fn *done;
     void *data;
 };
@@ -502,11 +504,14 @@ static void on_transfer(void *data, CURLcode code, const char *detail)
 {
     struct kube_call *call = data;
     struct error err = {0};
+    call->judged = true;
     json_t *answer = take_answer(call, code, detail, &err);
 
-    if (!answer && err.kind == ERROR_NONE)
+    call->judged = false;
+    if (!answer && err.kind == ERROR_NONE && !call->cancelled)
         return;
-    call->done(call->data, answer, answer ? NULL : &err);
+    if (!call->cancelled)
+        call->done(call->data, answer, answer ? NULL : &err);
     json_decref(answer);
     kube_call_cancel(call);
 }
@@ -515,6 +520,10 @@ void kube_call_cancel(struct kube_call *call)
 {
     if (!call)
         return;
+    if (call->judged) {
+        call->cancelled = true;
+        return;
+    }
     end_transfer(call);
     free(call->method);
     free(call->path);

@@ -62,6 +62,8 @@ typedef void kube_call_fn(void *data, json_t *answer, const struct error *err);
 /*
  * kube_call_start - send a request; its end is an event of the loop
  *
+ * Old credentials are renewed first, by a plugin perhaps, for which the loop is stepped: so not
+ * from within an event of a stream.
  * An answer of 401 renews the credentials once. The call's errors: those of kube_error_from_curl()
  * and kube_error_from_answer().
  *

@@ -337,6 +337,7 @@ static void refuse(struct kube_stream *stream, const char *head, size_t head_len
         stream->state = RESTARTING;
         stream->retried = true;
         loop_set_events(stream->watch, 0);
+        loop_stop_timer(stream->ping); /* a plugin may ask somebody to log in */
         loop_set_timer(stream->turn, 0);
         return;
     }
