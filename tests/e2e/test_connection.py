@@ -16,7 +16,7 @@ import threading
 
 import pytest
 
-from conftest import BUILD, GUARD, Ksniff, start_sandbox, tshark, wait_until
+from conftest import BUILD, GUARD, Ksniff, leftovers, start_sandbox, tshark, wait_until
 
 
 class Proxy:
@@ -140,6 +140,25 @@ echo '{{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","
     error = [line for line in ksniff.run("web", "--kubeconfig", config, "-o", str(tmp_path / "x")).err.splitlines()
              if line.startswith("error: ")]
     assert len(error) == 1 and str(plugin) in error[0]
+
+
+def test_plugin_whose_tokens_have_always_expired(sandbox, ksniff, tmp_path):
+    """It is asked before each request, also of those that are made while packets come."""
+    plugin = tmp_path / "login"
+    plugin.write_text(f"""#!/bin/sh
+sleep 0.1
+echo '{{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":
+{{"token":"{sandbox.tokens["sandbox-token"]}","expirationTimestamp":"2026-01-01T00:00:00Z"}}}}'
+""")
+    plugin.chmod(0o700)
+    config = config_with(sandbox, tmp_path / "config", user={"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}})
+    for method in ("upload", "node"):
+        path = str(tmp_path / method)
+        result = ksniff.run("web", "--kubeconfig", config, "--method", method, "--duration", "2s", "-o", path)
+        assert result.code == 0, result.err
+        assert tshark(path, "frame.number")
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
 
 
 def test_basic_auth(sandbox, ksniff, tmp_path):

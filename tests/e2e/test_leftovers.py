@@ -86,6 +86,34 @@ def test_interrupted_while_stopping(sandbox, ksniff, tmp_path, method):
     wait_until(lambda: not leftovers(sandbox), "a clean cluster")
 
 
+def test_removed_in_a_bad_moment(sandbox, ksniff, tmp_path):
+    """The server is away when the helper is to be removed: it is tried again."""
+    path = str(tmp_path / "x.pcapng")
+    fault = {"path": "/pods/ksniff-[0-9a-f]*$", "code": 503, "reason": "ServiceUnavailable", "message": "it is stopping"}
+    with ksniff.capturing("web", "-p", "-vv", "-o", path) as process:
+        with sandbox.faults(request_error=fault):
+            process.send_signal(signal.SIGINT)
+            while "HTTP 503" not in process.stderr.readline().decode():
+                assert process.poll() is None
+        err = process.stderr.read().decode()
+        assert process.wait(timeout=GUARD) == 0 and "could not be removed" not in err, err
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+def test_the_reader_stays_open(sandbox, ksniff, tmp_path):
+    """Wireshark may be looked at for days: the helper is gone as soon as the capture has ended."""
+    wireshark = tmp_path / "wireshark"
+    wireshark.write_text("#!/bin/sh\ncat >/dev/null\nexec sleep 1000\n")
+    wireshark.chmod(0o755)
+    env = {"KSNIFF_WIRESHARK": str(wireshark), "DISPLAY": ":0"}
+    with ksniff.capturing("web", "-p", "--duration", "1s", env=env) as process:
+        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+        assert process.wait(timeout=GUARD) == 0
+
+
 def test_killed_at_every_stage(sandbox, ksniff, tmp_path):
     """No process of ours runs a minute later. What Kubernetes keeps of it is removed by the next client, where that
     one looks, and by --cleanup."""

@@ -229,6 +229,17 @@ def test_target_deleted(sandbox, ksniff, tmp_path):
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
 
 
+def test_target_on_the_nodes_network_deleted(sandbox, ksniff, tmp_path):
+    spec = {"hostNetwork": True, "containers": [{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]}
+    with sandbox.running_pod("doomed", **spec):
+        with ksniff.capturing("doomed", "-p", "-o", str(tmp_path / "x.pcapng")) as process:
+            sandbox.delete_pod("doomed")
+            err = process.stderr.read().decode()
+            assert process.wait(timeout=GUARD) == 1
+    assert err.endswith('error: pod "doomed" is gone: it was deleted\n')
+    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+
+
 def test_quota(sandbox, ksniff, tmp_path):
     """A namespace whose quota wants limits: the helper has some."""
     quota = {"metadata": {"name": "q"}, "spec": {"hard": {"limits.cpu": "4", "limits.memory": "4Gi",

@@ -110,6 +110,80 @@ def test_container_restarts_under_an_uploaded_agent(sandbox, ksniff, tmp_path):
     assert capinfos(path).count("Name = default/phoenix:lo") == 2
 
 
+@pytest.mark.parametrize("path", ["/exec$", "/pods/"])
+@pytest.mark.parametrize("method", METHODS)
+def test_bad_moments_while_it_is_taken_up(sandbox, ksniff, tmp_path, method, path):
+    """The first tries fail, at the start or in the end: it goes on trying."""
+    file = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-v", "--method", method, "-f", "udp port 4305", "-o", file) as process:
+        before = exchange_in(sandbox, 4305, rounds=5)
+        time.sleep(0.3)
+        with sandbox.faults(drop_exec_connections=True, request_error={"path": path, "code": 500}):
+            until(process, "not yet: ")
+        until(process, "capturing again, after ")
+        after = exchange_in(sandbox, 4305, rounds=5)
+        ksniff.stop(process)
+    check_gap(file, before, after, "")
+
+
+def test_helper_made_anew_in_a_bad_moment(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-v", "-p", "-f", "udp port 4306", "-o", path) as process:
+        before = exchange_in(sandbox, 4306, rounds=5)
+        time.sleep(0.3)
+        pods = sandbox.get("/api/v1/namespaces/default/pods?labelSelector=app.kubernetes.io/name=ksniff")["items"]
+        fault = {"path": "/configmaps$", "code": 503, "reason": "ServiceUnavailable", "message": "it is starting"}
+        with sandbox.faults(request_error=fault):
+            sandbox.call("DELETE", "/api/v1/namespaces/default/pods/" + pods[0]["metadata"]["name"])
+            until(process, "not yet: it is starting")
+        until(process, "capturing again, after ")
+        after = exchange_in(sandbox, 4306, rounds=5)
+        ksniff.stop(process)
+    check_gap(path, before, after, "")
+    wait_until(lambda: not leftovers(sandbox), "the end of everything")
+
+
+def test_late_bytes_of_a_try_that_was_given_up(sandbox, ksniff, tmp_path):
+    """Its exec is taken, and nothing comes of it until it is too late."""
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-v", "-p", "-f", "udp port 4307", "-o", path) as process:
+        before = exchange_in(sandbox, 4307, rounds=5)
+        time.sleep(0.3)
+        with sandbox.faults(drop_exec_connections=True, freeze_exec=True):
+            until(process, "not yet: ")
+        with sandbox.faults(request_delay={"path": "/pods/ksniff-", "seconds": 2, "methods": ["GET"]}):
+            until(process, "capturing again, after ")
+        after = exchange_in(sandbox, 4307, rounds=5)
+        ksniff.stop(process)
+    check_gap(path, before, after, "")
+
+
+def test_told_to_end_by_somebody_else(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-p", "-f", "udp port 4308", "-o", path) as process:
+        before = exchange_in(sandbox, 4308, rounds=5)
+        time.sleep(0.3)
+        for pid, command in agents_running(sandbox):
+            if "capture" in command:
+                os.kill(pid, signal.SIGTERM)
+        until(process, "capturing again, after ")
+        after = exchange_in(sandbox, 4308, rounds=5)
+        ksniff.stop(process)
+    check_gap(path, before, after, "was told to end, but not by us")
+
+
+def test_a_duration_that_ends_during_a_request(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-o", path, "--duration", "3s") as process:
+        wait_until(lambda: os.path.getsize(path) > 2000, "packets")
+        slow = {"path": "/pods/web$", "seconds": 4, "methods": ["GET"]}
+        with sandbox.faults(drop_exec_connections=True, request_delay=slow):
+            err = process.head + process.stderr.read().decode()
+            assert process.wait(timeout=GUARD) == 0, err
+    assert "was cut 1 time" in err and "capturing again" not in err
+    assert not list(agents_running(sandbox))
+
+
 def test_limits_and_interrupts_while_it_is_cut(sandbox, ksniff, tmp_path):
     """Ctrl-C while it waits to try again: the file is whole, and it was no failure. A duration ends it too."""
     for flags, number in ((["--duration", "3s"], None), ([], signal.SIGINT)):
