@@ -191,7 +191,8 @@ struct search {
 
 static char text[TEXT_SIZE];
 
-/* Reads a file of /proc into text. Return: its length, cut at a line; 0: cannot be read. */
+/* Reads a file of /proc into text. Return: its length, cut at a line; 0: cannot be read, errno says
+ * why. */
 static size_t read_text(int directory, const char *path)
 {
     int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
@@ -243,8 +244,11 @@ static void look_at(struct search *search, pid_t pid)
     uint64_t start;
 
     found->looked_at++;
-    size_t target =
-        target_match(search->options, text, read_text(search->proc, path_of(path, pid, "cgroup")));
+    errno = 0;
+    size_t length = read_text(search->proc, path_of(path, pid, "cgroup"));
+    if (length == 0 && is_refusal(errno))
+        found->hidden = errno;
+    size_t target = target_match(search->options, text, length);
     if (target == TARGET_NONE)
         return;
     if (!target_parse_stat(text, read_text(search->proc, path_of(path, pid, "stat")), &start))
@@ -370,6 +374,12 @@ static int none_found(const struct options *options, const struct target_found *
     if (found->of_node != TARGET_NONE) {
         message(name_target(name, options, found->of_node), "shares the node's network", NULL);
         return AGENT_EXIT_NO_NAMESPACE;
+    }
+    /* It may be among those that SELinux lets nobody look at. */
+    if (found->hidden) {
+        errno = found->hidden;
+        message_errno("may not look at every process for", name_targets(name, options));
+        return AGENT_EXIT_NO_ENTRY;
     }
     stpcpy(stpcpy(stpcpy(among, "among "), decimal(number, found->looked_at)), " processes");
     message("no process of", name_targets(name, options), among);

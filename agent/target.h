@@ -46,6 +46,7 @@ struct target_found {
     pid_t pid;
     uint64_t start;
     int refused; /* errno: its network namespace may not be looked at; 0: */
+    int hidden;  /* errno of the processes whose group may not be read; 0: there are none */
     dev_t device;
     ino_t inode;      /* of the namespace */
     size_t looked_at; /* processes */

@@ -24,6 +24,7 @@ enum error_kind {
     ERROR_FORBIDDEN,    /* HTTP 403 */
     ERROR_NOT_FOUND,    /* HTTP 404 */
     ERROR_CONFLICT,     /* HTTP 409 */
+    ERROR_INVALID,      /* HTTP 400, 413, 415, 422: as it is, the request will never be taken */
     ERROR_SERVER,       /* any other answer of the API server */
     ERROR_TIMEOUT,
     ERROR_INTERRUPTED, /* the user wants to stop */

@@ -13,6 +13,13 @@
 
 #include "base/error.h"
 
+/* A laptop's sleep is time that passes, too. (On macOS the monotonic clock counts it.) */
+#ifdef CLOCK_BOOTTIME
+#define LOOP_CLOCK CLOCK_BOOTTIME
+#else
+#define LOOP_CLOCK CLOCK_MONOTONIC
+#endif
+
 /*
  * Watches are kept in singly linked lists. Removing one only marks it; the lists are swept when no
  * callback is running, so that a callback may remove any watch, its own included.
@@ -341,6 +348,6 @@ uint64_t loop_now(void)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(LOOP_CLOCK, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }

@@ -149,9 +149,9 @@ static void on_status(void *data)
     text_format_bytes(rate, sizeof(rate),
                       (recorder->bytes - capture->status_bytes) * 1000 / STATUS_MS);
     capture->status_bytes = recorder->bytes;
-    snprintf(line, sizeof(line), "%" PRIu64 " packets, %s, %s/s, %" PRIu64 " dropped%s",
-             recorder->packets, bytes, rate, recorder_dropped(recorder),
-             capture->cut ? "; cut off: taking it up again" : "");
+    snprintf(line, sizeof(line), "%s%" PRIu64 " packets, %s, %s/s, %" PRIu64 " dropped",
+             capture->cut ? "cut off, taking it up again; " : "", recorder->packets, bytes, rate,
+             recorder_dropped(recorder));
     if (recorder->begun && capture->session)
         log_status(line);
     loop_set_timer(capture->status_timer, STATUS_MS);
@@ -161,6 +161,7 @@ static void sum_up(const struct capture *capture)
 {
     const struct recorder *recorder = &capture->recorder;
     const char *output = recorder->sink->output;
+    bool piped = output && strcmp(output, "-") == 0;
     char bytes[32];
     uint64_t lost = recorder_dropped(recorder);
 
@@ -168,14 +169,19 @@ static void sum_up(const struct capture *capture)
         return;
     log_info("%" PRIu64 " packets captured, %s, %" PRIu64 " dropped%s%s%s", recorder->packets,
              text_format_bytes(bytes, sizeof(bytes), recorder->bytes), lost,
-             output ? ", written to '" : "", output ? output : "", output ? "'" : "");
+             piped    ? ", written to standard output"
+             : output ? ", written to '"
+                      : "",
+             output && !piped ? output : "", output && !piped ? "'" : "");
     if (lost)
         log_warning("%" PRIu64 " packets were dropped before the agent could take them: raise "
                     "--buffer-size, or narrow the capture with -f or --snaplen",
                     lost);
-    if (capture->cuts)
-        log_warning("the capture was cut %u time%s: what passed meanwhile is missing",
-                    capture->cuts, capture->cuts > 1 ? "s" : "");
+    /* The last is none, if nothing could follow it. */
+    unsigned cuts = capture->cuts - (capture->cut && !capture->stopping);
+    if (cuts)
+        log_warning("the capture was cut %u time%s: what passed meanwhile is missing", cuts,
+                    cuts > 1 ? "s" : "");
 }
 
 /* ---- taking up a cut capture ---- */
@@ -393,6 +399,10 @@ static void learn(struct capture *capture, struct preflight *preflight,
     if (node && node->virtual)
         error_set(err, ERROR_TARGET, "%s runs on a virtual kubelet, node \"%s\": %s",
                   capture->target.label, node->name, said.text);
+    if (node && strcmp(node->os, "windows") == 0)
+        error_set(err, ERROR_TARGET,
+                  "%s runs on node \"%s\", which runs Windows and has no AF_PACKET",
+                  capture->target.label, node->name);
 }
 
 static int run_methods(struct capture *capture, struct preflight *preflight, struct error *err)

@@ -17,6 +17,9 @@
  * the wait for a pod and its removal. */
 #define BETWEEN_SECONDS 60
 
+/* What --pod-creation-timeout 0 means to others. */
+#define NO_LIMIT_SECONDS 3600
+
 enum step { LIST_PODS, LIST_CONFIG_MAPS, REMOVE, DONE };
 
 struct sweep {
@@ -56,6 +59,21 @@ static int64_t age(const struct sweep *sweep, const json_t *metadata)
     return kube_client_time(sweep->client) - made;
 }
 
+/* Our container; another, which somebody's webhook has put beside it, may run on. */
+static bool has_ended(const json_t *pod)
+{
+    size_t i;
+    json_t *container;
+
+    json_array_foreach(json_object_get(json_object_get(pod, "status"), "containerStatuses"), i,
+                       container)
+    {
+        if (strcmp(string_at(container, "name"), HELPER_CONTAINER) == 0)
+            return json_object_get(json_object_get(container, "state"), "terminated") != NULL;
+    }
+    return false;
+}
+
 static bool is_stale_pod(const struct sweep *sweep, const json_t *pod)
 {
     const json_t *metadata = json_object_get(pod, "metadata");
@@ -65,10 +83,10 @@ static bool is_stale_pod(const struct sweep *sweep, const json_t *pod)
 
     if (json_object_get(metadata, "deletionTimestamp"))
         return false;
-    if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0)
+    if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0 || has_ended(pod))
         return true;
-    return strcmp(phase, "Pending") == 0 && timeout > 0 &&
-           age(sweep, metadata) > timeout + BETWEEN_SECONDS;
+    return strcmp(phase, "Pending") == 0 &&
+           age(sweep, metadata) > (timeout > 0 ? timeout : NO_LIMIT_SECONDS) + BETWEEN_SECONDS;
 }
 
 static bool is_stale(const struct sweep *sweep, const json_t *object)
@@ -120,9 +138,11 @@ static void leave_alone(const struct sweep *sweep, const json_t *pod)
     /* The same 40 random bits are in no other namespace. */
     json_object_set_new(sweep->kept, string_at(metadata, "name"), json_true());
     if (sweep->told)
-        log_info("helper pod '%s' in namespace '%s' is left alone: it serves somebody, or has "
-                 "done so a minute ago",
-                 string_at(metadata, "name"), string_at(metadata, "namespace"));
+        log_info("helper pod '%s' in namespace '%s' is left alone: it %s",
+                 string_at(metadata, "name"), string_at(metadata, "namespace"),
+                 strcmp(string_at(json_object_get(pod, "status"), "phase"), "Pending") == 0
+                     ? "is still being started"
+                     : "serves somebody, or has done so a minute ago");
 }
 
 static void on_list(void *data, json_t *answer, const struct error *err)
@@ -266,7 +286,9 @@ int cleanup_run(struct kube_client *client, const char *namespace, struct error 
         *err = sweep->error;
         result = -1;
     } else if (result == 0 && sweep->removed == 0) {
-        log_info("there is nothing to remove");
+        log_info("there is nothing to remove in %s%s%s",
+                 namespace ? "namespace '" : "any namespace", namespace ? namespace : "",
+                 namespace ? "'" : "");
     }
     sweep_end(sweep);
     return result;

@@ -47,7 +47,7 @@
 #define WAIT_FOR_AGENT                                                                             \
     "trap 'exit 0' TERM; i=0; until [ -x " AGENT_PATH                                              \
     " ]; do i=$((i + 1)); [ $i -le 55 ] || exit 0; "                                               \
-    "sleep 1; done; exec " AGENT_PATH " hold -S 55 -u " AGENT_PATH
+    "sleep 1 || exit 1; done; exec " AGENT_PATH " hold -S 55 -u " AGENT_PATH
 
 struct ephemeral {
     char name[32]; /* of the container */
@@ -185,6 +185,12 @@ static json_t *build_patch(const struct ephemeral *ephemeral)
                      "securityContext", context);
 }
 
+/* Not by RBAC, which names the right that is needed. Who refuses words it as he likes. */
+static bool is_refused_by_admission(const struct error *err)
+{
+    return err->kind == ERROR_INVALID || (err->kind == ERROR_FORBIDDEN && !err->remedy[0]);
+}
+
 static void on_added(void *data, json_t *answer, const struct error *err)
 {
     struct session *session = data;
@@ -195,8 +201,7 @@ static void on_added(void *data, json_t *answer, const struct error *err)
     ephemeral->call = NULL;
     if (session->state != SESSION_STARTING)
         return;
-    if (err && ephemeral->net_raw && err->kind == ERROR_FORBIDDEN &&
-        strstr(err->text, "PodSecurity")) {
+    if (err && ephemeral->net_raw && is_refused_by_admission(err)) {
         log_debug("NET_RAW may not be asked for: %s", err->text);
         ephemeral->net_raw = false;
         if (add_container(session, &failure) < 0)
@@ -250,12 +255,16 @@ static bool is_ours(const struct kube_container *container)
            strcmp(script, WAIT_FOR_AGENT) == 0;
 }
 
-/* Return: one of ours that still runs, NULL when there is none. */
-static const struct kube_container *find_running(const struct kube_pod *pod)
+/* Return: one of ours that still runs, of @image where one is wished; NULL when there is none. */
+static const struct kube_container *find_running(const struct kube_pod *pod, const char *image)
 {
-    for (size_t i = 0; i < pod->container_count; i++)
-        if (is_ours(&pod->containers[i]) && pod->containers[i].running)
-            return &pod->containers[i];
+    for (size_t i = 0; i < pod->container_count; i++) {
+        const struct kube_container *container = &pod->containers[i];
+        const char *of = json_string_value(json_object_get(container->spec, "image"));
+
+        if (is_ours(container) && container->running && (!image || (of && strcmp(of, image) == 0)))
+            return container;
+    }
     return NULL;
 }
 
@@ -301,7 +310,7 @@ static int find_or_add(struct session *session, struct error *err)
     if (kube_pod_get(session->client, session->target->namespace, session->target->name, &pod,
                      err) < 0)
         return -1;
-    const struct kube_container *running = find_running(pod);
+    const struct kube_container *running = find_running(pod, session->settings->image);
     if (running) {
         log_debug("ephemeral container '%s' still runs: used again", running->name);
         snprintf(ephemeral->name, sizeof(ephemeral->name), "%s", running->name);

@@ -40,8 +40,9 @@
 #define PULL_MS         10000 /* a registry that nobody reaches lets a pull take minutes */
 #define TARGET_POLL_MS  5000  /* is the target still there? */
 #define WATCH_TICKS     4     /* that an answer to that may take */
-#define REMOVE_MS       5000  /* for each request that cleans up */
-#define REMOVE_FIRST_MS 300   /* until the first repetition */
+#define NO_PROCESS_MS   1000
+#define REMOVE_MS       5000 /* for each request that cleans up */
+#define REMOVE_FIRST_MS 300  /* until the first repetition */
 #define DAY_SECONDS     86400
 #define SPARE_SECONDS   180 /* that the helper may live longer than --duration */
 #define MERGE_PATCH     "application/merge-patch+json"
@@ -53,6 +54,9 @@ struct node_method {
     bool making;   /* call is a request that makes something */
     bool resuming; /* after a cut: the helper may be there still, or not */
     bool removing; /* it is taken away: no next step */
+
+    const char *machine; /* the agent's: "amd64" */
+    bool machine_known;  /* it is no guess, or the last one */
 
     const char *images[IMAGES_MAX]; /* the last may be the target's own */
     size_t image_count, image;
@@ -202,6 +206,36 @@ static void next_image(struct session *session, const char *why)
     give_up(session, &err);
 }
 
+/* It needs more to get in, or to run at all. */
+static void next_privilege(struct session *session, const char *why)
+{
+    static const char *const how[] = {"", "without AppArmor, and as SELinux's spc_t", "privileged"};
+    struct node_method *node = session->backend_data;
+
+    node->privilege++;
+    log_info("the node does not let the helper pod in (%s): trying again %s", why,
+             how[node->privilege]);
+    next_attempt(session);
+}
+
+/*
+ * Was it the agent that could not be started, being one for another machine? Who may not read nodes
+ * does not know theirs. Return: whether the other agent is tried.
+ */
+static bool other_machine(struct session *session, const struct kube_container *container)
+{
+    struct node_method *node = session->backend_data;
+
+    if (node->machine_known || !container || !container->terminated_reason)
+        return false;
+    node->machine_known = true;
+    node->machine = strcmp(node->machine, "amd64") == 0 ? "arm64" : "amd64";
+    log_debug("the agent does not start on node '%s': trying the one for '%s'",
+              session->target->node_name, node->machine);
+    next_attempt(session);
+    return true;
+}
+
 /* ---- the target, while the capture runs ---- */
 
 static void on_target(void *data, json_t *answer, const struct error *err)
@@ -309,7 +343,10 @@ static void on_state(struct session *session, const struct kube_pod *pod)
             session_end(session, &err);
         break;
     case HELPER_UNFIT:
-        next_image(session, why);
+        if (node->privilege != HELPER_CAPABILITIES && node->privilege != HELPER_PRIVILEGED)
+            next_privilege(session, why); /* the image has been started before */
+        else if (!other_machine(session, kube_pod_container(pod, HELPER_CONTAINER)))
+            next_image(session, why);
         break;
     case HELPER_ENDED:
         error_set(&err, ERROR_TARGET, "the helper pod \"%s\" was not started on node \"%s\": %s",
@@ -399,15 +436,20 @@ static void on_owned(void *data, json_t *answer, const struct error *err)
 /* Which of the user's wishes the refusal of the pod is about. */
 static void add_remedy(const struct session *session, struct error *err)
 {
+    static const char *const about_resources[] = {"quota", "usage per", "limit to request ratio",
+                                                  "resources.", NULL};
     const struct settings *settings = session->settings;
+    bool resources = false;
 
-    if (err->kind != ERROR_FORBIDDEN || err->remedy[0])
+    if ((err->kind != ERROR_FORBIDDEN && err->kind != ERROR_INVALID) || err->remedy[0])
         return;
+    for (size_t i = 0; about_resources[i]; i++)
+        resources |= strstr(err->text, about_resources[i]) != NULL;
     if (strstr(err->text, "service account"))
         error_remedy(err, "%s with -s", settings->service_account ? "name another" : "name one");
-    else if (strstr(err->text, "quota"))
-        error_remedy(err, "ask for less with --requests and --limits, or choose another namespace "
-                          "with --node-namespace");
+    else if (resources)
+        error_remedy(err, "ask for other resources with --requests and --limits, or choose another "
+                          "namespace with --node-namespace");
     else if (strstr(err->text, "PodSecurity"))
         error_remedy(err, "choose another namespace with --node-namespace");
 }
@@ -495,9 +537,7 @@ static struct kube_call *post(struct session *session, const char *resource, boo
 {
     struct node_method *node = session->backend_data;
     const struct target *target = session->target;
-    const char *machine =
-        target->node && *target->node->architecture ? target->node->architecture : "amd64";
-    const struct agent_binary *agent = agent_binary_find(machine);
+    const struct agent_binary *agent = agent_binary_find(node->machine);
     cleanup_free char *path = text_format("/api/v1/namespaces/%s/%s", node->namespace, resource);
     cleanup_free char *name =
         text_format("%s/%s", target->pod ? target->namespace : "node", target->name);
@@ -506,7 +546,7 @@ static struct kube_call *post(struct session *session, const char *resource, boo
     json_t *object;
 
     if (!agent) {
-        error_set(err, ERROR_TARGET, "there is no agent for \"%s\" machines", machine);
+        error_set(err, ERROR_TARGET, "there is no agent for \"%s\" machines", node->machine);
         return NULL;
     }
     if (!path || !name) {
@@ -595,6 +635,23 @@ static void choose_images(struct session *session, struct node_method *node)
         node->images[node->image_count++] = own;
 }
 
+/* From the node, else from what the pod asks of it, else a guess. */
+static void choose_machine(const struct target *target, struct node_method *node)
+{
+    const char *asked =
+        target->pod
+            ? json_string_value(json_object_get(
+                  json_object_get(json_object_get(target->pod->json, "spec"), "nodeSelector"),
+                  "kubernetes.io/arch"))
+            : NULL;
+
+    node->machine =
+        target->node && *target->node->architecture ? target->node->architecture : asked;
+    node->machine_known = node->machine != NULL;
+    if (!node->machine)
+        node->machine = "amd64";
+}
+
 static int start(struct session *session, struct error *err)
 {
     struct node_method *node = session->backend_data;
@@ -631,6 +688,7 @@ static int start(struct session *session, struct error *err)
     loop_stop_timer(node->poll);
     loop_stop_timer(node->watch);
     choose_images(session, node);
+    choose_machine(session->target, node);
     if (node->image_count == 0) {
         error_set(err, ERROR_TARGET, "no image is known to be on node \"%s\"",
                   session->target->node_name);
@@ -641,20 +699,36 @@ static int start(struct session *session, struct error *err)
 
 /* ---- the agent's end before it began ---- */
 
+/*
+ * A pod without a running container may have no process at all just now (CRI-O has none that holds
+ * the pod's namespaces): between two crashes it is waited for.
+ */
+static bool comes_back(const struct session *session, const struct node_method *node)
+{
+    return session->target->pod && !session->target->container->running && node->end &&
+           loop_now() + NO_PROCESS_MS < node->end;
+}
+
 static bool again(struct session *session, const struct kube_exit *exit)
 {
-    static const char *const how[] = {"", "without AppArmor, and as SELinux's spc_t", "privileged"};
     struct node_method *node = session->backend_data;
+    char why[sizeof(session->last_complaint)];
 
-    if (exit->kind != KUBE_EXIT_CODE || exit->code != AGENT_EXIT_NO_ENTRY ||
+    if (exit->kind != KUBE_EXIT_CODE)
+        return false;
+    if (exit->code == AGENT_EXIT_NO_NAMESPACE && comes_back(session, node)) {
+        session_retire_stream(session);
+        set_stage(session);
+        loop_set_timer(node->poll, NO_PROCESS_MS);
+        return true;
+    }
+    if ((exit->code != AGENT_EXIT_NO_ENTRY && exit->code != AGENT_EXIT_NO_PERMISSION) ||
         node->privilege == HELPER_PRIVILEGED)
         return false;
-    node->privilege++;
-    log_info("the node does not let the helper pod in (%s): trying again %s",
-             session->last_complaint, how[node->privilege]);
+    snprintf(why, sizeof(why), "%s", session->last_complaint);
     session->last_complaint[0] = '\0';
     session_retire_stream(session);
-    next_attempt(session);
+    next_privilege(session, why);
     return true;
 }
 

@@ -37,7 +37,8 @@ static const struct {
                       {"patch", "configmaps", NULL},
                       {"create", "pods", NULL},
                       {"get", "pods", NULL},
-                      {"delete", "pods", NULL}}},
+                      {"delete", "pods", NULL},
+                      {"delete", "configmaps", NULL}}},
     [METHOD_EPHEMERAL] = {"ephemeral", {EXEC_RIGHTS, {"patch", "pods", "ephemeralcontainers"}}},
 };
 

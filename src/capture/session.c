@@ -289,7 +289,7 @@ static const struct {
     {AGENT_EXIT_NO_ENTRY, ERROR_TARGET, true, false,
      "%s may not enter the target's network namespace", true,
      "something on the node forbids it, such as AppArmor or SELinux"},
-    {AGENT_EXIT_NO_INTERFACE, ERROR_TARGET, false, false, "%s has no such interface", true,
+    {AGENT_EXIT_NO_INTERFACE, ERROR_TARGET, false, false, "%s", true,
      "leave out -i to capture on every interface"},
     {AGENT_EXIT_NO_NAMESPACE, ERROR_TARGET, true, true,
      "%s does not find the target's network namespace", true, NULL},
@@ -315,7 +315,9 @@ static bool explain_agent(struct session *session, int code, struct error *err)
 
         if (agent_exits[i].code != code)
             continue;
-        snprintf(text, sizeof(text), agent_exits[i].text, session->where);
+        /* An interface is the target's, wherever the agent is. */
+        snprintf(text, sizeof(text), agent_exits[i].text,
+                 code == AGENT_EXIT_NO_INTERFACE ? session->target->label : session->where);
         error_set(err, agent_exits[i].kind, "%s%s%s", text, agent_exits[i].says ? ": " : "",
                   agent_exits[i].says ? session->last_complaint : "");
         if (agent_exits[i].remedy)

@@ -338,7 +338,7 @@ static int set_cleanup(struct options *options, const char *value, const char *a
 
 const struct flag flags[] = {
     {"container", 'c', FLAG_VALUE, FLAG_GROUP_CAPTURE, "CONTAINER", P "CONTAINER",
-     "the container to put the agent in; default: the one of the annotation "
+     "the container to put the agent in, or to find the pod by; default: the one of the annotation "
      "kubectl.kubernetes.io/default-container, else the first",
      set_container},
     {"interface", 'i', FLAG_VALUE, FLAG_GROUP_CAPTURE, "INTERFACE", P "INTERFACE",
@@ -384,7 +384,7 @@ const struct flag flags[] = {
      "the same as --method node", set_privileged},
     {"image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", P "IMAGE",
      "of the helper pod, or of the ephemeral container (which needs a shell); default: one that "
-     "the node has already",
+     "the node has already, else for an ephemeral container busybox",
      set_image},
     {"node-namespace", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "NAMESPACE", NULL,
      "where the helper pod is made, if not in the pod's namespace (Pod Security may forbid it "
@@ -405,7 +405,7 @@ const struct flag flags[] = {
     {"socket", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", "KUBECTL_PLUGINS_SOCKET_PATH",
      "not needed any more: taken for compatibility", set_socket},
     {"wait", 0, FLAG_OPTION, FLAG_GROUP_METHOD, "TIME", NULL,
-     "wait for a pod that is Pending, at most so long", set_wait},
+     "wait for a pod that is Pending, for ever or at most so long; the = is needed", set_wait},
     {"no-reconnect", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
      "end when the stream is cut, instead of taking the capture up again", set_no_reconnect},
     {"include-own-traffic", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,

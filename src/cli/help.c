@@ -75,7 +75,8 @@ static void print_flag(const struct flag *flag)
 static void print_help(void)
 {
     printf("Show the network traffic of a Kubernetes pod, live, in Wireshark or in a file.\n\n"
-           "Usage:\n  kubectl sniff POD [flags]\n  kubectl sniff node/NODE [flags]\n");
+           "Usage:\n  kubectl sniff POD [flags]\n  kubectl sniff node/NODE [flags]\n"
+           "  kubectl sniff --cleanup [-n NAMESPACE|-A]\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         printf("\n%s:\n", groups[group]);
         for (size_t i = 0; i < flag_count; i++)

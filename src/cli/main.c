@@ -5,6 +5,8 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -63,6 +65,17 @@ static void log_unneeded(const char *flag, const char *value)
         log_info("%s is not needed any more: it has no effect", flag);
 }
 
+/* A pipe's reader, such as tshark, writes to the same terminal: a status line would stand amid it.
+ */
+static bool wants_status(const struct options *options)
+{
+    struct stat out;
+    bool piped = options->output_file && strcmp(options->output_file, "-") == 0 &&
+                 fstat(STDOUT_FILENO, &out) == 0 && S_ISFIFO(out.st_mode);
+
+    return log_is_terminal() && !options->quiet && !piped;
+}
+
 /* Does what the options ask for, once the API server can be spoken to. Return: the exit code, or
  * -1 with the error. */
 static int act(struct kube_client *client, const struct options *options, struct settings *settings,
@@ -75,7 +88,7 @@ static int act(struct kube_client *client, const struct options *options, struct
         return cleanup_run(client, options->all_namespaces ? NULL : settings->namespace, err);
     default:
         log_settings(settings);
-        return capture_run(client, settings, sink, log_is_terminal() && !options->quiet, err);
+        return capture_run(client, settings, sink, wants_status(options), err);
     }
 }
 

@@ -91,7 +91,19 @@ static int parse_letters(struct parser *parser, const char *word, struct error *
     return 0;
 }
 
-static int take_target(struct options *options, const char *word, struct error *err)
+/* Return: the flag in the word before, where its value could only have been attached; or NULL. */
+static const struct flag *option_before(const struct parser *parser)
+{
+    const char *word = parser->at > 0 ? parser->argv[parser->at - 1] : "";
+    const struct flag *flag =
+        strncmp(word, "--", 2) == 0 ? flag_find(word + 2, strlen(word + 2)) : NULL;
+
+    return flag && flag->kind == FLAG_OPTION ? flag : NULL;
+}
+
+/* @after: the flag before it, where that takes a value only behind "="; else NULL */
+static int take_target(struct options *options, const char *word, const struct flag *after,
+                       struct error *err)
 {
     if (!options->target) {
         options->target = word;
@@ -101,6 +113,8 @@ static int take_target(struct options *options, const char *word, struct error *
               options->target);
     if (strcmp(options->target, "pod") == 0 || strcmp(options->target, "pods") == 0)
         return error_remedy(err, "write pod/%s", word);
+    if (after)
+        return error_remedy(err, "write --%s=%s", after->name, word);
     return error_remedy(err, "a filter stands behind -f, in quotes");
 }
 
@@ -122,7 +136,7 @@ static int parse_words(struct parser *parser, struct error *err)
             continue;
         }
         if (flags_ended || word[0] != '-' || !word[1])
-            result = take_target(parser->options, word, err);
+            result = take_target(parser->options, word, option_before(parser), err);
         else if (word[1] == '-')
             result = parse_long(parser, word + 2, err);
         else

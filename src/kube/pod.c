@@ -142,8 +142,10 @@ int kube_pod_read(json_t *json, struct kube_pod **ret_pod, struct error *err)
     pod->terminating = json_object_get(metadata, "deletionTimestamp") != NULL;
     pod->default_container =
         optional_string(annotations, "kubectl.kubernetes.io/default-container");
-    pod->config_hash = optional_string(annotations, "kubernetes.io/config.hash");
     pod->mirror = optional_string(annotations, "kubernetes.io/config.mirror") != NULL;
+    /* On another pod it is a copy, and means nothing. */
+    pod->config_hash =
+        pod->mirror ? optional_string(annotations, "kubernetes.io/config.hash") : NULL;
     pod->node = string_at(spec, "nodeName");
     pod->host_network = json_is_true(json_object_get(spec, "hostNetwork"));
     pod->os = string_at(json_object_get(spec, "os"), "name");

@@ -181,6 +181,8 @@ int kube_error_from_answer(const struct kube_config *config, const char *method,
         not_found(status, path, err);
     else if (code == 409)
         error_set(err, ERROR_CONFLICT, "%s", message);
+    else if (code == 400 || code == 405 || code == 413 || code == 415 || code == 422)
+        error_set(err, ERROR_INVALID, "%s", *message ? message : string_at(status, "reason"));
     else if (code == 504 || code == 408)
         error_set(err, ERROR_TIMEOUT, "the server \"%s\" ran out of time: %s", server_of(config),
                   message);

@@ -439,6 +439,19 @@ def test_process_that_is_not_the_same_any_more(node, helper, tmp_path):
     assert code == NO_NAMESPACE and f"come and go too fast: container {container.id}\n" in text
 
 
+def test_processes_that_may_not_be_looked_at(node, helper, tmp_path):
+    """As under SELinux: the target may be among them. What shows without them is taken all the same."""
+    pod, network = Pod(), node.network()
+    hidden, other = (node.container(pod.path(), network) for _ in range(2))
+    prefix = ["strace", "-o", str(tmp_path / "trace"), "-P", f"{hidden.pid}/cgroup", "-e", "trace=openat",
+              "-e", "inject=openat:error=EACCES"]
+    code, text = refused(RELEASE, helper, "-C", hidden.id, prefix=prefix)
+    assert code == NO_ENTRY and f"may not look at every process for container {hidden.id}: Permission denied" in text
+    agent = Agent(RELEASE, helper, "-C", other.id, prefix=prefix)
+    agent.wait_ready()
+    sees(agent, str(tmp_path / "x.pcapng"), network, helper)
+
+
 @pytest.mark.parametrize("words", [["-C"], ["-C", "c" * 63], ["-C", "c" * 65], ["-C", "C" * 64], ["-P", ""],
                                    ["-P", "c" * 36], ["-P", "../../1"]])
 def test_bad_targets(binary, helper, words):

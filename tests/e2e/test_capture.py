@@ -41,7 +41,7 @@ def test_the_file_says_where_it_comes_from(sandbox, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
     result = ksniff.run("pod/web", "-c", "sidecar", "-f", "tcp port 8080", "--count", "4", "-o", path)
     assert result.code == 0, result.err
-    assert "INFO[0000] selected container: 'sidecar'" in result.err
+    assert "selected container: 'sidecar'" in result.err
     info = capinfos(path)
     for line in ("context: sandbox", "namespace: default", "pod: web", "container: sidecar", "node: node1",
                  "method: upload", "filter: tcp port 8080", "versions: kubectl-sniff ", ", ksniff-agent "):

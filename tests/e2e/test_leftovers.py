@@ -160,7 +160,7 @@ def test_cleanup_spares_who_serves(sandbox, ksniff, tmp_path):
         ksniff.stop(process)
     wait_until(lambda: not leftovers(sandbox), "a clean cluster")
     result = ksniff.run("--cleanup")
-    assert result.code == 0 and "there is nothing to remove" in result.err
+    assert result.code == 0 and "there is nothing to remove in namespace 'default'" in result.err
 
 
 def test_cleanup_of_a_lone_config_map(sandbox, ksniff):
@@ -173,6 +173,27 @@ def test_cleanup_of_a_lone_config_map(sandbox, ksniff):
     assert "removed ConfigMap 'ksniff-old'" in result.err and "ksniff-new" not in result.err
     assert [left[1] for left in leftovers(sandbox)] == ["ksniff-new"]
     sandbox.call("DELETE", "/api/v1/namespaces/default/configmaps/ksniff-new")
+
+
+def test_cleanup_of_helpers_that_never_started_or_have_ended_inside(sandbox, ksniff):
+    """Pending for longer than anybody waits; or kept running by a container that a webhook has added."""
+    labels = {"app.kubernetes.io/name": "ksniff", "app.kubernetes.io/managed-by": "kubectl-sniff"}
+    ended = {"phase": "Running", "containerStatuses": [{"name": "mesh", "state": {"running": {}}},
+                                                       {"name": "ksniff", "state": {"terminated": {"exitCode": 0}}}]}
+    for name, timeout, made, status in (("ksniff-a", "60", "2020-01-01T00:00:00Z", {"phase": "Pending"}),
+                                        ("ksniff-b", "0", "2020-01-01T00:00:00Z", {"phase": "Pending"}),
+                                        ("ksniff-c", "60", None, {"phase": "Pending"}),
+                                        ("ksniff-d", "60", None, ended)):
+        metadata = {"name": name, "labels": labels, "annotations": {"kubectl-sniff/creation-timeout": timeout},
+                    **({"creationTimestamp": made} if made else {})}
+        sandbox.call("POST", "/sandbox/objects", {"resource": "pods", "namespace": "shop", "object": {
+            "metadata": metadata, "spec": {"containers": [{"name": "ksniff", "image": "busybox"}]}, "status": status}})
+    result = ksniff.run("--cleanup", "-n", "shop")
+    for name in ("ksniff-a", "ksniff-b", "ksniff-d"):
+        assert f"removed helper pod '{name}' in namespace 'shop'" in result.err, result.err
+    assert "helper pod 'ksniff-c' in namespace 'shop' is left alone: it is still being started" in result.err
+    sandbox.call("DELETE", "/api/v1/namespaces/shop/pods/ksniff-c")
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
 
 
 def test_cleanup_that_is_forbidden(sandbox, ksniff):

@@ -265,6 +265,12 @@ def test_pod_security_elsewhere(sandbox, ksniff, tmp_path):
         captures(sandbox, ksniff, tmp_path, "guarded", "-p", "--node-namespace", "kube-system", namespace="baseline")
 
 
+def test_requests_above_the_limits(sandbox, ksniff, tmp_path):
+    error = ksniff.fail("web", "-p", "--requests", "cpu=2", "--limits", "cpu=1", "-o", str(tmp_path / "x"))
+    assert "must be less than or equal to cpu limit" in error and "with --requests and --limits" in error
+    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+
+
 def test_no_such_service_account(sandbox, ksniff, tmp_path):
     error = ksniff.fail("web", "-p", "-s", "nobody", "-o", str(tmp_path / "x"))
     assert 'serviceaccount "nobody" not found' in error and error.endswith("(name another with -s)")

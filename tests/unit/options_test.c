@@ -144,6 +144,8 @@ static void test_refusals(void **state)
     refused("pod web", "unexpected argument \"web\": the pod is \"pod\" already", "write pod/web");
     refused("web --fo\x1b[m", "unknown flag \"--fo\\x1b[m\"", NULL);
     refused("web -o", "-o needs a value", "-o FILE");
+    refused("web --wait 5s", "unexpected argument \"5s\": the pod is \"web\" already",
+            "write --wait=5s");
     refused("web b", "unexpected argument \"b\": the pod is \"web\" already",
             "a filter stands behind -f, in quotes");
     refused("web --count x", "--count takes a whole number, not \"x\"", NULL);

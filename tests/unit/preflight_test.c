@@ -353,6 +353,7 @@ static void test_other_rights(void **state)
         {METHOD_NODE, 4, "needs: create pods in namespace \"shop\""},
         {METHOD_NODE, 5, "needs: get pods in namespace \"shop\""},
         {METHOD_NODE, 6, "needs: delete pods in namespace \"shop\""},
+        {METHOD_NODE, 7, "needs: delete configmaps in namespace \"shop\""},
         {METHOD_EPHEMERAL, 2, "needs: patch pods/ephemeralcontainers in namespace \"shop\""},
     };
 

@@ -68,7 +68,7 @@ static void test_recorded_answers(void **state)
         {"unauthorized.http", ERROR_UNAUTHORIZED,
          "the server \"cluster.example:6443\" does not accept the credentials of user \"ada\"",
          "log in again; kubectl auth whoami tells who you are"},
-        {"exec-no-such-container.ws", ERROR_SERVER, "container nope is not valid for pod web", ""},
+        {"exec-no-such-container.ws", ERROR_INVALID, "container nope is not valid for pod web", ""},
         {"pod-create-conflict.http", ERROR_CONFLICT, "pods \"web\" already exists", ""},
         {"podsecurity-baseline-forbids.http", ERROR_FORBIDDEN, NULL, ""},
         {"exec-bad-protocol.ws", ERROR_FORBIDDEN, NULL, ""},
