@@ -358,6 +358,8 @@ class Pod:
         container.next_attempt()
         container.starting = True
         try:
+            if container.spec["image"] in (self.kubelet.faults().get("start_error") or []):
+                raise RuntimeError(f'exec: "{(container.spec.get("command") or [""])[0]}": exec format error')
             root = self.kubelet.images.root(container.image)
             await self.in_thread(self.kubelet.runc.start, container, self.config(container), root)
         except (RuntimeError, OSError) as error:

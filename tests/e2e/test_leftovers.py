@@ -80,9 +80,10 @@ def stop_while_stopping(sandbox, ksniff, tmp_path, method, number):
     assert tshark(path, "frame.number")
 
 
+@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("method", ["upload", "node"])
-def test_interrupted_while_stopping(sandbox, ksniff, tmp_path, method):
-    stop_while_stopping(sandbox, ksniff, tmp_path, method, signal.SIGINT)
+def test_interrupted_while_stopping(sandbox, ksniff, tmp_path, method, number):
+    stop_while_stopping(sandbox, ksniff, tmp_path, method, number)
     wait_until(lambda: not leftovers(sandbox), "a clean cluster")
 
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node method: a helper pod beside any pod, and nothing of it left."""
+import base64
 import json
 import os
 import signal
 import socket
+import struct
 import subprocess
+import time
 
 import pytest
 
@@ -170,6 +173,25 @@ def test_creation_timeout(sandbox, ksniff, tmp_path):
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
 
 
+def test_the_agent_of_another_machine(sandbox, ksniff, tmp_path):
+    """Who may not read nodes does not know theirs: where the agent does not start, the other one is tried."""
+    config = sandbox.kubeconfig_for("blind", [{"verbs": ["*"], "resources": ["pods", "pods/exec", "configmaps"]}])
+    image = sandbox.get("/api/v1/namespaces/default/pods/web")["spec"]["containers"][0]["image"]
+    machines = []
+    with sandbox.faults(start_error=[image]):
+        process = ksniff.start("web", "-p", "-v", "--kubeconfig", config, "-o", str(tmp_path / "x"))
+        while process.poll() is None:
+            for item in sandbox.get("/api/v1/namespaces/default/configmaps?labelSelector=app.kubernetes.io/name=ksniff")["items"]:
+                # e_machine, of the ELF header: 62 is x86-64, 183 is AArch64.
+                machine, = struct.unpack_from("<H", base64.b64decode(item["binaryData"]["ksniff-agent"]), 18)
+                machines += [machine] if machine not in machines else []
+            time.sleep(0.02)
+        err = process.stderr.read().decode()
+    assert machines == [62, 183], err
+    assert "trying the one for 'arm64'" in err and "exec format error" in err
+    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+
+
 def test_a_pull_that_never_ends(sandbox, ksniff, tmp_path):
     """The node knows the image, but has to ask a registry for it that is out of reach."""
     with sandbox.faults(images_hang=[PAUSE]):
@@ -178,6 +200,7 @@ def test_a_pull_that_never_ends(sandbox, ksniff, tmp_path):
 
 
 @pytest.mark.parametrize("denied, says", [("apparmor", ["without AppArmor"]),
+                                          ("selinux", ["without AppArmor"]),
                                           ("privileged", ["without AppArmor", "privileged"])])
 def test_more_privilege_only_where_it_is_needed(sandbox, ksniff, tmp_path, denied, says):
     with sandbox.faults(setns_denied=denied):
@@ -265,6 +288,20 @@ def test_pod_security_elsewhere(sandbox, ksniff, tmp_path):
         captures(sandbox, ksniff, tmp_path, "guarded", "-p", "--node-namespace", "kube-system", namespace="baseline")
 
 
+@pytest.mark.parametrize("spec", [
+    {"containers": [{"name": "app", "image": "no.such/image:1"}]},
+    {"initContainers": [{"name": "init", "image": "busybox", "command": ["sleep", "1000"]}],
+     "containers": [{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]}])
+def test_a_pod_that_has_not_started(sandbox, ksniff, tmp_path, spec):
+    """Its sandbox holds the network namespace before any container does."""
+    sandbox.call("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": "early"}, "spec": spec})
+    try:
+        wait_until(lambda: sandbox.pods()[("default", "early")].get("netns"), "its network")
+        captures(sandbox, ksniff, tmp_path, "early", "-p")
+    finally:
+        sandbox.delete_pod("early")
+
+
 def test_requests_above_the_limits(sandbox, ksniff, tmp_path):
     error = ksniff.fail("web", "-p", "--requests", "cpu=2", "--limits", "cpu=1", "-o", str(tmp_path / "x"))
     assert "must be less than or equal to cpu limit" in error and "with --requests and --limits" in error
@@ -285,12 +322,12 @@ def test_no_such_namespace_for_the_helper(sandbox, ksniff, tmp_path):
 
 # ---- the node's own interfaces ----
 
-@pytest.mark.parametrize("target", ["node/node1", "hostnet"])
-def test_own_stream_is_left_out(sandbox, ksniff, tmp_path, target):
+@pytest.mark.parametrize("words", [["node/node1"], ["hostnet"], ["hostnet", "-p"]])
+def test_own_stream_is_left_out(sandbox, ksniff, tmp_path, words):
     """What is captured travels over the node's interfaces: by default it is not captured again."""
     path = str(tmp_path / "x.pcapng")
     node = f"/run/netns/ks{sandbox.process.pid}-node"
-    with ksniff.capturing(target, "-o", path) as process:
+    with ksniff.capturing(*words, "-o", path) as process:
         with in_netns(node), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
             for _ in range(3):
                 one.sendto(b"on the node", ("127.0.0.1", 4103))
@@ -299,7 +336,7 @@ def test_own_stream_is_left_out(sandbox, ksniff, tmp_path, target):
     assert "this capture's stream is left out by the filter 'not (tcp port 10250" in err
     assert tshark(path, "frame.number", display="tcp.port == 10250") == []
     assert len(payloads(path, 4103)) == 3
-    with ksniff.capturing(target, "-o", path, "--include-own-traffic") as process:
+    with ksniff.capturing(*words, "-o", path, "--include-own-traffic") as process:
         wait_until(lambda: os.path.getsize(path) > 20000, "the stream itself")
         err = ksniff.stop(process)
     assert "left out" not in err

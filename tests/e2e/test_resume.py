@@ -67,6 +67,24 @@ def test_agent_killed(sandbox, ksniff, tmp_path, method):
         after = exchange_in(sandbox, 4301, rounds=5)
         ksniff.stop(process)
     check_gap(path, before, after, "was ended by signal 9")
+    if method != "ephemeral":
+        wait_until(lambda: not leftovers(sandbox), "the end of everything")
+
+
+def test_what_holds_the_agent_killed(sandbox, ksniff, tmp_path):
+    """The helper's main process: the pod has ended then, and another is made."""
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-p", "-f", "udp port 4309", "-o", path) as process:
+        before = exchange_in(sandbox, 4309, rounds=5)
+        time.sleep(0.3)
+        for pid, command in agents_running(sandbox):
+            if "hold" in command:
+                os.kill(pid, signal.SIGKILL)
+        until(process, "capturing again, after ")
+        after = exchange_in(sandbox, 4309, rounds=5)
+        ksniff.stop(process)
+    check_gap(path, before, after, "")
+    wait_until(lambda: not leftovers(sandbox), "the end of everything")
 
 
 def test_same_pipe(sandbox, ksniff):
@@ -108,6 +126,7 @@ def test_container_restarts_under_an_uploaded_agent(sandbox, ksniff, tmp_path):
             until(process, "capturing again, after ")
             ksniff.stop(process)
     assert capinfos(path).count("Name = default/phoenix:lo") == 2
+    wait_until(lambda: not leftovers(sandbox), "the end of everything")
 
 
 @pytest.mark.parametrize("path", ["/exec$", "/pods/"])
@@ -124,6 +143,8 @@ def test_bad_moments_while_it_is_taken_up(sandbox, ksniff, tmp_path, method, pat
         after = exchange_in(sandbox, 4305, rounds=5)
         ksniff.stop(process)
     check_gap(file, before, after, "")
+    if method != "ephemeral":
+        wait_until(lambda: not leftovers(sandbox), "the end of everything")
 
 
 def test_helper_made_anew_in_a_bad_moment(sandbox, ksniff, tmp_path):
@@ -156,6 +177,7 @@ def test_late_bytes_of_a_try_that_was_given_up(sandbox, ksniff, tmp_path):
         after = exchange_in(sandbox, 4307, rounds=5)
         ksniff.stop(process)
     check_gap(path, before, after, "")
+    wait_until(lambda: not leftovers(sandbox), "the end of everything")
 
 
 def test_told_to_end_by_somebody_else(sandbox, ksniff, tmp_path):
@@ -170,6 +192,7 @@ def test_told_to_end_by_somebody_else(sandbox, ksniff, tmp_path):
         after = exchange_in(sandbox, 4308, rounds=5)
         ksniff.stop(process)
     check_gap(path, before, after, "was told to end, but not by us")
+    wait_until(lambda: not leftovers(sandbox), "the end of everything")
 
 
 def test_a_duration_that_ends_during_a_request(sandbox, ksniff, tmp_path):
@@ -198,6 +221,24 @@ def test_limits_and_interrupts_while_it_is_cut(sandbox, ksniff, tmp_path):
                 assert process.wait(timeout=GUARD) == 0, err
         assert "packets captured" in err and "was cut 1 time" in err
         assert tshark(path, "frame.number")
+    wait_until(lambda: not leftovers(sandbox), "the end of everything")
+
+
+def test_waits_longer_from_try_to_try(sandbox, ksniff, tmp_path):
+    """From half a second on, twice as long each time."""
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-v", "-o", path) as process:
+        with sandbox.faults(drop_exec_connections=True, request_error={"path": "/pods/web", "code": 503}):
+            seen = []
+            for _ in range(4):
+                until(process, "not yet: ")
+                seen.append(time.monotonic())
+            process.send_signal(signal.SIGINT)
+            process.stderr.read()
+            assert process.wait(timeout=GUARD) == 0
+    gaps = [later - earlier for earlier, later in zip(seen, seen[1:])]
+    # A slow machine only makes them longer.
+    assert gaps[0] >= 0.9 and gaps[1] >= 1.9 and gaps[2] >= 3.9, gaps
 
 
 def test_refused_afterwards(sandbox, ksniff, tmp_path):
@@ -212,6 +253,7 @@ def test_refused_afterwards(sandbox, ksniff, tmp_path):
         assert process.wait(timeout=GUARD) == 1
     assert "error: forbidden: " in err and "pods/exec" in err
     assert tshark(path, "frame.number")
+    wait_until(lambda: not leftovers(sandbox), "the end of everything")
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +277,8 @@ def test_api_server_restarted(box, tmp_path, method):
         after = exchange_in(box, 4304, rounds=5)
         ksniff.stop(process)
     check_gap(path, before, after, "")
+    if method != "ephemeral":
+        wait_until(lambda: not leftovers(box), "the end of everything")
 
 
 @contextlib.contextmanager
