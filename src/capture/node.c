@@ -652,6 +652,20 @@ static void choose_machine(const struct target *target, struct node_method *node
         node->machine = "amd64";
 }
 
+/* What is no container to the node is not found by its processes there. */
+static void warn_of_runtime(const struct target *target)
+{
+    const char *class =
+        target->pod ? json_string_value(json_object_get(json_object_get(target->pod->json, "spec"),
+                                                        "runtimeClassName"))
+                    : NULL;
+
+    if (class)
+        log_warning("%s has the RuntimeClass '%s': if that is gVisor or Kata, its packets may not "
+                    "be seen from the node (--method upload captures inside)",
+                    target->label, class);
+}
+
 static int start(struct session *session, struct error *err)
 {
     struct node_method *node = session->backend_data;
@@ -689,6 +703,7 @@ static int start(struct session *session, struct error *err)
     loop_stop_timer(node->watch);
     choose_images(session, node);
     choose_machine(session->target, node);
+    warn_of_runtime(session->target);
     if (node->image_count == 0) {
         error_set(err, ERROR_TARGET, "no image is known to be on node \"%s\"",
                   session->target->node_name);

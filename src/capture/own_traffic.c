@@ -14,8 +14,13 @@
 #include "kube/client.h"
 #include "kube/node.h"
 
-#define KUBELET_PORT   10250
-#define EXPRESSION_MAX 4096
+#define KUBELET_PORT 10250
+
+/* Where the control plane is in another network (GKE, AKS), the kubelet's end of an exec comes
+ * through a tunnel that an agent on some node keeps to this port of it. */
+#define KONNECTIVITY_PORT "8132"
+
+#define EXPRESSION_MAX    4096
 
 /* The addresses of the API server inside the cluster, as it publishes them itself. */
 #define KUBERNETES "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes"
@@ -31,7 +36,8 @@ static bool is_address(const char *text)
 static bool add_server(struct buf *out, const char *address, unsigned port)
 {
     return !is_address(address) || port == 0 || port > 65535 ||
-           buf_printf(out, " or (tcp port %u and host %s)", port, address);
+           buf_printf(out, " or (host %s and (tcp port %u or tcp port " KONNECTIVITY_PORT "))",
+                      address, port);
 }
 
 /* Each address of the slice with each of its ports. */

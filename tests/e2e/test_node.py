@@ -302,6 +302,13 @@ def test_a_pod_that_has_not_started(sandbox, ksniff, tmp_path, spec):
         sandbox.delete_pod("early")
 
 
+def test_runtime_class(sandbox, ksniff, tmp_path):
+    with sandbox.running_pod("boxed", runtimeClassName="gvisor",
+                             containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]):
+        err = captures(sandbox, ksniff, tmp_path, "boxed", "-p", "--pod-creation-timeout", "0")
+    assert "pod \"boxed\" has the RuntimeClass 'gvisor': if that is gVisor or Kata" in err
+
+
 def test_requests_above_the_limits(sandbox, ksniff, tmp_path):
     error = ksniff.fail("web", "-p", "--requests", "cpu=2", "--limits", "cpu=1", "-o", str(tmp_path / "x"))
     assert "must be less than or equal to cpu limit" in error and "with --requests and --limits" in error
