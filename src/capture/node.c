@@ -56,7 +56,8 @@ struct node_method {
     bool removing; /* it is taken away: no next step */
 
     const char *machine; /* the agent's: "amd64" */
-    bool machine_known;  /* it is no guess, or the last one */
+    bool machine_known;  /* it is no guess */
+    bool machine_tried;  /* with this image, the other one too */
 
     const char *images[IMAGES_MAX]; /* the last may be the target's own */
     size_t image_count, image;
@@ -197,6 +198,7 @@ static void next_image(struct session *session, const char *why)
                  node->images[node->image], session->target->node_name, why,
                  node->images[node->image + 1]);
         node->image++;
+        node->machine_tried = false;
         next_attempt(session);
         return;
     }
@@ -226,9 +228,9 @@ static bool other_machine(struct session *session, const struct kube_container *
 {
     struct node_method *node = session->backend_data;
 
-    if (node->machine_known || !container || !container->terminated_reason)
+    if (node->machine_known || node->machine_tried || !container || !container->terminated_reason)
         return false;
-    node->machine_known = true;
+    node->machine_tried = true;
     node->machine = strcmp(node->machine, "amd64") == 0 ? "arm64" : "amd64";
     log_debug("the agent does not start on node '%s': trying the one for '%s'",
               session->target->node_name, node->machine);
