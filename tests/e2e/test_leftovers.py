@@ -176,6 +176,22 @@ def test_cleanup_of_a_lone_config_map(sandbox, ksniff):
     sandbox.call("DELETE", "/api/v1/namespaces/default/configmaps/ksniff-new")
 
 
+def test_cleanup_spares_what_a_new_helper_needs(sandbox, ksniff):
+    """Its image is still being pulled, and the ConfigMap could not be given to it."""
+    labels = {"app.kubernetes.io/name": "ksniff", "app.kubernetes.io/managed-by": "kubectl-sniff"}
+    sandbox.call("POST", "/sandbox/objects", {"resource": "pods", "namespace": "shop", "object": {
+        "metadata": {"name": "ksniff-new", "labels": labels}, "status": {"phase": "Pending"},
+        "spec": {"containers": [{"name": "ksniff", "image": "busybox"}]}}})
+    for name in ("ksniff-new", "ksniff-old"):
+        sandbox.call("POST", "/sandbox/objects", {"resource": "configmaps", "namespace": "shop", "object": {
+            "metadata": {"name": name, "labels": labels, "creationTimestamp": "2020-01-01T00:00:00Z"}}})
+    result = ksniff.run("--cleanup", "-n", "shop")
+    assert "removed ConfigMap 'ksniff-old'" in result.err and "ConfigMap 'ksniff-new'" not in result.err
+    for resource in ("pods", "configmaps"):
+        sandbox.call("DELETE", f"/api/v1/namespaces/shop/{resource}/ksniff-new")
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
 def test_cleanup_of_helpers_that_never_started_or_have_ended_inside(sandbox, ksniff):
     """Pending for longer than anybody waits; or kept running by a container that a webhook has added."""
     labels = {"app.kubernetes.io/name": "ksniff", "app.kubernetes.io/managed-by": "kubectl-sniff"}
