@@ -242,19 +242,10 @@ def test_survives_a_restart_of_the_container(sandbox, ksniff, tmp_path):
     assert capinfos(path).count("Name = default/restarts:eth0") == 1
 
 
-def test_target_deleted(sandbox, ksniff, tmp_path):
-    with sandbox.running_pod("doomed", containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]):
-        with ksniff.capturing("doomed", "-p", "-o", str(tmp_path / "x.pcapng")) as process:
-            sandbox.delete_pod("doomed")
-            err = process.stderr.read().decode()
-            assert process.wait(timeout=GUARD) == 1
-    assert err.endswith('error: pod "doomed" is gone: it was deleted\n')
-    wait_until(lambda: not leftovers(sandbox), "the helper's end")
-
-
-def test_target_on_the_nodes_network_deleted(sandbox, ksniff, tmp_path):
-    spec = {"hostNetwork": True, "containers": [{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]}
-    with sandbox.running_pod("doomed", **spec):
+@pytest.mark.parametrize("spec", [{}, {"hostNetwork": True}])
+def test_target_deleted(sandbox, ksniff, tmp_path, spec):
+    app = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
+    with sandbox.running_pod("doomed", containers=[app], **spec):
         with ksniff.capturing("doomed", "-p", "-o", str(tmp_path / "x.pcapng")) as process:
             sandbox.delete_pod("doomed")
             err = process.stderr.read().decode()

@@ -36,55 +36,90 @@ def check_gap(path, before, after, why):
     assert max(ids[:len(before)]) < min(ids[len(before):])  # new interface blocks
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_cut_stream(sandbox, ksniff, tmp_path, method):
-    path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("web", "--method", method, "-f", "udp port 4300", "-o", path) as process:
-        before = exchange_in(sandbox, 4300, rounds=5)
+@contextlib.contextmanager
+def taken_up(sandbox, tmp_path, method, port, why=""):
+    """A capture with packets before and after what the caller does to it, which is marked in the file. Yields the
+    client; what it has said is its head in the end."""
+    path, ksniff = str(tmp_path / "x.pcapng"), Ksniff(sandbox)
+    with ksniff.capturing("web", "-v", "--method", method, "-f", f"udp port {port}", "-o", path) as process:
+        before = exchange_in(sandbox, port, rounds=5)
         time.sleep(0.3)
-        sandbox.drop_streams()
+        yield process
         until(process, "capturing again, after ")
-        after = exchange_in(sandbox, 4300, rounds=5)
-        err = ksniff.stop(process)
-    assert "taking it up again" in err and "the capture was cut 1 time: what passed meanwhile is missing" in err
-    check_gap(path, before, after, " of \"https://")
+        after = exchange_in(sandbox, port, rounds=5)
+        process.head = ksniff.stop(process)
+    check_gap(path, before, after, why)
     assert capinfos(path).count("Name = default/web:eth0") == 2
     if method != "ephemeral":
         wait_until(lambda: not leftovers(sandbox), "the end of everything")
 
 
+def signal_agents(sandbox, command, number):
+    for pid, words in agents_running(sandbox):
+        if command in words:
+            os.kill(pid, number)
+
+
+def delete_helper(sandbox):
+    pod, = sandbox.get("/api/v1/namespaces/default/pods?labelSelector=app.kubernetes.io/name=ksniff")["items"]
+    sandbox.call("DELETE", "/api/v1/namespaces/default/pods/" + pod["metadata"]["name"])
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_agent_killed(sandbox, ksniff, tmp_path, method):
+def test_cut_stream(sandbox, tmp_path, method):
+    with taken_up(sandbox, tmp_path, method, 4300, " of \"https://") as process:
+        sandbox.drop_streams()
+    assert "taking it up again" in process.head
+    assert "the capture was cut 1 time: what passed meanwhile is missing" in process.head
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_agent_killed(sandbox, tmp_path, method):
     """Somebody kills the capture itself; what holds it stays."""
-    path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("web", "--method", method, "-f", "udp port 4301", "-o", path) as process:
-        before = exchange_in(sandbox, 4301, rounds=5)
-        time.sleep(0.3)
-        for pid, command in agents_running(sandbox):
-            if "capture" in command:
-                os.kill(pid, signal.SIGKILL)
-        until(process, "capturing again, after ")
-        after = exchange_in(sandbox, 4301, rounds=5)
-        ksniff.stop(process)
-    check_gap(path, before, after, "was ended by signal 9")
-    if method != "ephemeral":
-        wait_until(lambda: not leftovers(sandbox), "the end of everything")
+    with taken_up(sandbox, tmp_path, method, 4301, "was ended by signal 9"):
+        signal_agents(sandbox, "capture", signal.SIGKILL)
 
 
-def test_what_holds_the_agent_killed(sandbox, ksniff, tmp_path):
+def test_told_to_end_by_somebody_else(sandbox, tmp_path):
+    with taken_up(sandbox, tmp_path, "node", 4308, "was told to end, but not by us"):
+        signal_agents(sandbox, "capture", signal.SIGTERM)
+
+
+def test_what_holds_the_agent_killed(sandbox, tmp_path):
     """The helper's main process: the pod has ended then, and another is made."""
-    path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("web", "-p", "-f", "udp port 4309", "-o", path) as process:
-        before = exchange_in(sandbox, 4309, rounds=5)
-        time.sleep(0.3)
-        for pid, command in agents_running(sandbox):
-            if "hold" in command:
-                os.kill(pid, signal.SIGKILL)
-        until(process, "capturing again, after ")
-        after = exchange_in(sandbox, 4309, rounds=5)
-        ksniff.stop(process)
-    check_gap(path, before, after, "")
-    wait_until(lambda: not leftovers(sandbox), "the end of everything")
+    with taken_up(sandbox, tmp_path, "node", 4309, "was ended by signal 9"):
+        signal_agents(sandbox, "hold", signal.SIGKILL)
+
+
+def test_helper_deleted_by_somebody(sandbox, tmp_path):
+    with taken_up(sandbox, tmp_path, "node", 4303):
+        delete_helper(sandbox)
+
+
+def test_helper_made_anew_in_a_bad_moment(sandbox, tmp_path):
+    fault = {"path": "/configmaps$", "code": 503, "reason": "ServiceUnavailable", "message": "it is starting"}
+    with taken_up(sandbox, tmp_path, "node", 4306) as process:
+        with sandbox.faults(request_error=fault):
+            delete_helper(sandbox)
+            until(process, "not yet: it is starting")
+
+
+@pytest.mark.parametrize("path", ["/exec$", "/pods/"])
+@pytest.mark.parametrize("method", METHODS)
+def test_bad_moments_while_it_is_taken_up(sandbox, tmp_path, method, path):
+    """The first tries fail, at the start or in the end: it goes on trying."""
+    with taken_up(sandbox, tmp_path, method, 4305, " of \"https://") as process:
+        with sandbox.faults(drop_exec_connections=True, request_error={"path": path, "code": 500}):
+            until(process, "not yet: ")
+
+
+def test_late_bytes_of_a_try_that_was_given_up(sandbox, tmp_path):
+    """Its exec is taken, and nothing comes of it until it is too late."""
+    with taken_up(sandbox, tmp_path, "node", 4307, " of \"https://") as process:
+        with sandbox.faults(drop_exec_connections=True, freeze_exec=True):
+            until(process, "not yet: ")
+        with sandbox.faults(request_delay={"path": "/pods/ksniff-", "seconds": 2, "methods": ["GET"]}):
+            time.sleep(3)
 
 
 def test_same_pipe(sandbox, ksniff):
@@ -104,20 +139,6 @@ def test_same_pipe(sandbox, ksniff):
     assert judge.stdout.decode().split("\n")[:-1] == [data.hex() for _, data in before + after]
 
 
-def test_helper_deleted_by_somebody(sandbox, ksniff, tmp_path):
-    path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("web", "-p", "-f", "udp port 4303", "-o", path) as process:
-        before = exchange_in(sandbox, 4303, rounds=5)
-        time.sleep(0.3)
-        pods = sandbox.get("/api/v1/namespaces/default/pods?labelSelector=app.kubernetes.io/name=ksniff")["items"]
-        sandbox.call("DELETE", "/api/v1/namespaces/default/pods/" + pods[0]["metadata"]["name"])
-        until(process, "capturing again, after ")
-        after = exchange_in(sandbox, 4303, rounds=5)
-        ksniff.stop(process)
-    check_gap(path, before, after, "")
-    wait_until(lambda: not leftovers(sandbox), "the end of everything")
-
-
 def test_container_restarts_under_an_uploaded_agent(sandbox, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
     with sandbox.running_pod("phoenix", containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]):
@@ -126,72 +147,6 @@ def test_container_restarts_under_an_uploaded_agent(sandbox, ksniff, tmp_path):
             until(process, "capturing again, after ")
             ksniff.stop(process)
     assert capinfos(path).count("Name = default/phoenix:lo") == 2
-    wait_until(lambda: not leftovers(sandbox), "the end of everything")
-
-
-@pytest.mark.parametrize("path", ["/exec$", "/pods/"])
-@pytest.mark.parametrize("method", METHODS)
-def test_bad_moments_while_it_is_taken_up(sandbox, ksniff, tmp_path, method, path):
-    """The first tries fail, at the start or in the end: it goes on trying."""
-    file = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("web", "-v", "--method", method, "-f", "udp port 4305", "-o", file) as process:
-        before = exchange_in(sandbox, 4305, rounds=5)
-        time.sleep(0.3)
-        with sandbox.faults(drop_exec_connections=True, request_error={"path": path, "code": 500}):
-            until(process, "not yet: ")
-        until(process, "capturing again, after ")
-        after = exchange_in(sandbox, 4305, rounds=5)
-        ksniff.stop(process)
-    check_gap(file, before, after, "")
-    if method != "ephemeral":
-        wait_until(lambda: not leftovers(sandbox), "the end of everything")
-
-
-def test_helper_made_anew_in_a_bad_moment(sandbox, ksniff, tmp_path):
-    path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("web", "-v", "-p", "-f", "udp port 4306", "-o", path) as process:
-        before = exchange_in(sandbox, 4306, rounds=5)
-        time.sleep(0.3)
-        pods = sandbox.get("/api/v1/namespaces/default/pods?labelSelector=app.kubernetes.io/name=ksniff")["items"]
-        fault = {"path": "/configmaps$", "code": 503, "reason": "ServiceUnavailable", "message": "it is starting"}
-        with sandbox.faults(request_error=fault):
-            sandbox.call("DELETE", "/api/v1/namespaces/default/pods/" + pods[0]["metadata"]["name"])
-            until(process, "not yet: it is starting")
-        until(process, "capturing again, after ")
-        after = exchange_in(sandbox, 4306, rounds=5)
-        ksniff.stop(process)
-    check_gap(path, before, after, "")
-    wait_until(lambda: not leftovers(sandbox), "the end of everything")
-
-
-def test_late_bytes_of_a_try_that_was_given_up(sandbox, ksniff, tmp_path):
-    """Its exec is taken, and nothing comes of it until it is too late."""
-    path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("web", "-v", "-p", "-f", "udp port 4307", "-o", path) as process:
-        before = exchange_in(sandbox, 4307, rounds=5)
-        time.sleep(0.3)
-        with sandbox.faults(drop_exec_connections=True, freeze_exec=True):
-            until(process, "not yet: ")
-        with sandbox.faults(request_delay={"path": "/pods/ksniff-", "seconds": 2, "methods": ["GET"]}):
-            until(process, "capturing again, after ")
-        after = exchange_in(sandbox, 4307, rounds=5)
-        ksniff.stop(process)
-    check_gap(path, before, after, "")
-    wait_until(lambda: not leftovers(sandbox), "the end of everything")
-
-
-def test_told_to_end_by_somebody_else(sandbox, ksniff, tmp_path):
-    path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("web", "-p", "-f", "udp port 4308", "-o", path) as process:
-        before = exchange_in(sandbox, 4308, rounds=5)
-        time.sleep(0.3)
-        for pid, command in agents_running(sandbox):
-            if "capture" in command:
-                os.kill(pid, signal.SIGTERM)
-        until(process, "capturing again, after ")
-        after = exchange_in(sandbox, 4308, rounds=5)
-        ksniff.stop(process)
-    check_gap(path, before, after, "was told to end, but not by us")
     wait_until(lambda: not leftovers(sandbox), "the end of everything")
 
 
@@ -267,18 +222,8 @@ def box(tmp_path_factory):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_api_server_restarted(box, tmp_path, method):
-    path = str(tmp_path / "x.pcapng")
-    ksniff = Ksniff(box)
-    with ksniff.capturing("web", "--method", method, "-f", "udp port 4304", "-o", path) as process:
-        before = exchange_in(box, 4304, rounds=5)
-        time.sleep(0.3)
+    with taken_up(box, tmp_path, method, 4304):
         box.call("POST", "/sandbox/restart", {"seconds": 2})
-        until(process, "capturing again, after ")
-        after = exchange_in(box, 4304, rounds=5)
-        ksniff.stop(process)
-    check_gap(path, before, after, "")
-    if method != "ephemeral":
-        wait_until(lambda: not leftovers(box), "the end of everything")
 
 
 @contextlib.contextmanager
