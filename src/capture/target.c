@@ -156,6 +156,7 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
             if (!said || !error_is_passing(err) || err->kind == ERROR_INTERRUPTED ||
                 loop_now() >= end || pass_time(kube_client_loop(client), RETRY_MS, err) < 0)
                 return -1;
+            log_debug("not now: %s", err->text);
             continue;
         }
         if (strcmp(pod->phase, "Pending") != 0)
