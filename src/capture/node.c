@@ -467,7 +467,6 @@ static void on_pod_made(void *data, json_t *answer, const struct error *err)
     node->call = NULL;
     node->making = false;
     if (err) {
-        /* Without an answer nobody knows whether it was made. */
         struct error refused = *err;
 
         node->pod_made = may_be_made(err);
@@ -654,8 +653,9 @@ static void choose_machine(const struct target *target, struct node_method *node
         node->machine = "amd64";
 }
 
-/* What is no container to the node is not found by its processes there. */
-static void warn_of_runtime(const struct target *target)
+/* What is no container to the node is not found by its processes there. Names are free: one for
+ * GPUs is harmless, so it is no warning. */
+static void tell_of_runtime(const struct target *target)
 {
     const char *class =
         target->pod ? json_string_value(json_object_get(json_object_get(target->pod->json, "spec"),
@@ -663,9 +663,9 @@ static void warn_of_runtime(const struct target *target)
                     : NULL;
 
     if (class)
-        log_warning("%s has the RuntimeClass '%s': if that is gVisor or Kata, its packets may not "
-                    "be seen from the node (--method upload captures inside)",
-                    target->label, class);
+        log_info("%s has the RuntimeClass '%s': if that is gVisor or Kata, its packets may not "
+                 "be seen from the node (--method upload captures inside)",
+                 target->label, class);
 }
 
 static int start(struct session *session, struct error *err)
@@ -705,7 +705,7 @@ static int start(struct session *session, struct error *err)
     loop_stop_timer(node->watch);
     choose_images(session, node);
     choose_machine(session->target, node);
-    warn_of_runtime(session->target);
+    tell_of_runtime(session->target);
     if (node->image_count == 0) {
         error_set(err, ERROR_TARGET, "no image is known to be on node \"%s\"",
                   session->target->node_name);
