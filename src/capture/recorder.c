@@ -17,6 +17,9 @@
 /* Bytes kept free for the last statistics of each interface. */
 #define STATISTICS_ROOM 128
 
+/* Interfaces of all agents whose drops are kept apart. */
+#define INTERFACES_MAX (16 * CAPTURE_INTERFACES_MAX)
+
 static void on_sink_ready(void *data)
 {
     recorder_flush(data);
@@ -27,6 +30,7 @@ void recorder_init(struct recorder *recorder)
     recorder->writer =
         (struct capture_writer){.format = recorder->settings->format, .out = &recorder->out};
     buf_init(&recorder->out, OUT_MAX);
+    buf_init(&recorder->drops, INTERFACES_MAX * sizeof(uint64_t));
     recorder->sink->format = recorder->settings->format;
     recorder->sink->ready = on_sink_ready;
     /* The sink's events come from the loop, which is not stepped any more when this is gone. */
@@ -36,6 +40,7 @@ void recorder_init(struct recorder *recorder)
 void recorder_free(struct recorder *recorder)
 {
     buf_free(&recorder->out);
+    buf_free(&recorder->drops);
 }
 
 /* ---- the sink ---- */
@@ -141,14 +146,30 @@ static int add_packet(struct recorder *recorder, const struct capture_packet *pa
     return 0;
 }
 
+/* Statistics count from the beginning: the last of an interface say all. */
+static int count_drops(struct recorder *recorder, const struct capture_statistics *statistics,
+                       struct error *err)
+{
+    size_t at = statistics->interface * sizeof(uint64_t);
+    uint64_t before;
+
+    while (recorder->drops.length <= at)
+        if (!buf_append(&recorder->drops, &(uint64_t){0}, sizeof(uint64_t)))
+            return error_set(err, ERROR_INTERNAL, "out of memory");
+    memcpy(&before, recorder->drops.data + at, sizeof(before));
+    memcpy(recorder->drops.data + at, &statistics->dropped, sizeof(before));
+    recorder->dropped += statistics->dropped - before;
+    return 0;
+}
+
 static int add_statistics(struct recorder *recorder, const struct capture_statistics *statistics,
                           struct error *err)
 {
     struct capture_statistics placed = *statistics;
 
     placed.interface += recorder->base;
-    if (placed.interface < RECORDER_INTERFACES)
-        recorder->dropped[placed.interface] = statistics->dropped;
+    if (count_drops(recorder, &placed, err) < 0)
+        return -1;
     return recorder->writer.format->statistics(&recorder->writer, &placed, err);
 }
 
@@ -188,9 +209,5 @@ void recorder_gap(struct recorder *recorder, uint64_t milliseconds, const char *
 
 uint64_t recorder_dropped(const struct recorder *recorder)
 {
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < RECORDER_INTERFACES; i++)
-        sum += recorder->dropped[i];
-    return sum;
+    return recorder->dropped;
 }

@@ -17,8 +17,6 @@
 struct settings;
 struct sink;
 
-#define RECORDER_INTERFACES 4096
-
 struct recorder {
     const struct settings *settings;
     struct sink *sink;
@@ -34,8 +32,9 @@ struct recorder {
     uint32_t base; /* interfaces of the agents before this one */
     char gap[600]; /* comment for the next packet; "": none */
 
-    uint64_t packets, bytes;               /* written, of packets */
-    uint64_t dropped[RECORDER_INTERFACES]; /* as each interface's last statistics say */
+    uint64_t packets, bytes; /* written, of packets */
+    struct buf drops;        /* of each interface a uint64_t: as its last statistics say */
+    uint64_t dropped;        /* their sum */
 
     void (*started)(void *data); /* capturing has really begun */
     void (*enough)(void *data);  /* a limit is reached, or nobody reads any more */

@@ -13,6 +13,10 @@
 #define CAPTURE_COMMENT_MAX 1024   /* bytes of a comment, NUL included */
 #define CAPTURE_PACKET_MAX  262144 /* bytes of one packet that are taken from an agent */
 
+/* Interfaces that are taken from one agent. They come and go with a node's pods, and each that
+ * comes gets a number of its own: one each second for twelve days. */
+#define CAPTURE_INTERFACES_MAX (1u << 20)
+
 struct capture_interface {
     uint16_t linktype; /* LINKTYPE_* */
     uint32_t snaplen;  /* bytes */

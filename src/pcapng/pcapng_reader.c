@@ -85,8 +85,8 @@ static enum capture_item_kind read_interface(struct capture_reader *reader, cons
 
     if (length < sizeof(idb) + 4)
         return capture_malformed(err, "an interface description of %zu bytes", length);
-    if (reader->interface_count == READER_INTERFACES_MAX)
-        return capture_malformed(err, "more than %d interfaces", READER_INTERFACES_MAX);
+    if (reader->interface_count == CAPTURE_INTERFACES_MAX)
+        return capture_malformed(err, "more than %u interfaces", CAPTURE_INTERFACES_MAX);
     memcpy(&idb, block, sizeof(idb));
     interface.linktype = idb.linktype;
     interface.snaplen = idb.snaplen;
@@ -106,8 +106,10 @@ static enum capture_item_kind read_interface(struct capture_reader *reader, cons
         return capture_malformed(err, "an option reaches out of its interface description");
     if (units == 0)
         return capture_malformed(err, "a time resolution other than 6 or 9");
-    reader->interfaces[reader->interface_count].units_per_second = units;
-    reader->interfaces[reader->interface_count].snaplen = interface.snaplen;
+    if (!buf_append(&reader->units, &units, sizeof(units))) {
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return CAPTURE_MALFORMED;
+    }
     reader->interface_count++;
     *ret = interface;
     return CAPTURE_INTERFACE;
@@ -117,9 +119,11 @@ static enum capture_item_kind read_interface(struct capture_reader *reader, cons
 static uint64_t timestamp(const struct capture_reader *reader, uint32_t interface, uint32_t high,
                           uint32_t low)
 {
-    uint64_t units = (uint64_t)high << 32 | low;
+    uint64_t time = (uint64_t)high << 32 | low;
+    uint32_t units;
 
-    return units * (NANOSECONDS / reader->interfaces[interface].units_per_second);
+    memcpy(&units, buf_bytes(&reader->units) + interface * sizeof(units), sizeof(units));
+    return time * (NANOSECONDS / units);
 }
 
 static enum capture_item_kind read_packet(struct capture_reader *reader, const uint8_t *block,

@@ -13,8 +13,10 @@ struct capture_reader *capture_reader_new(void)
     struct capture_reader *reader = calloc(1, sizeof(*reader));
 
     /* Twice a block: one that is not whole, and the bytes that come behind it in one feed. */
-    if (reader)
-        buf_init(&reader->bytes, 2 * READER_BLOCK_MAX);
+    if (!reader)
+        return NULL;
+    buf_init(&reader->bytes, 2 * READER_BLOCK_MAX);
+    buf_init(&reader->units, CAPTURE_INTERFACES_MAX * sizeof(uint32_t));
     return reader;
 }
 
@@ -23,6 +25,7 @@ void capture_reader_free(struct capture_reader *reader)
     if (!reader)
         return;
     buf_free(&reader->bytes);
+    buf_free(&reader->units);
     free(reader);
 }
 

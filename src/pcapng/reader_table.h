@@ -6,8 +6,7 @@
 #include "base/buf.h"
 #include "pcapng/reader.h"
 
-#define READER_INTERFACES_MAX 1024
-#define READER_BLOCK_MAX      (512u << 10) /* bytes: a packet of CAPTURE_PACKET_MAX with options */
+#define READER_BLOCK_MAX (512u << 10) /* bytes: a packet of CAPTURE_PACKET_MAX with options */
 
 struct capture_reader {
     /* Takes the next item from the front of reader->bytes. */
@@ -18,10 +17,7 @@ struct capture_reader {
     bool started; /* the section's or file's header has been read */
     uint32_t interface_count;
 
-    struct {
-        uint32_t units_per_second;
-        uint32_t snaplen;
-    } interfaces[READER_INTERFACES_MAX]; /* pcapng */
+    struct buf units; /* pcapng: of each interface a uint32_t, units of its time in a second */
 
     bool swapped; /* pcap: the other byte order */
     bool nanoseconds;

@@ -238,6 +238,31 @@ static void test_hostile_agent(void **state)
     }
 }
 
+/* As many as come and go on a node in days are read; without an end they are not. */
+static void test_interfaces_without_end(void **state)
+{
+    struct capture_reader *reader = capture_reader_pcapng();
+    const struct pcapng_shb shb = {PCAPNG_SHB, 28, PCAPNG_BYTE_ORDER_MAGIC, 1, 0, -1, -1};
+    const struct pcapng_idb idb = {PCAPNG_IDB, 20, LINKTYPE_ETHERNET, 0, 0};
+    const uint32_t lengths[] = {28, 20};
+    static struct capture_item item;
+    struct error err = {0};
+    uint32_t count = 0;
+
+    (void)state;
+    capture_reader_feed(reader, &shb, sizeof(shb));
+    capture_reader_feed(reader, &lengths[0], 4);
+    for (enum capture_item_kind kind = CAPTURE_INTERFACE; kind == CAPTURE_INTERFACE; count++) {
+        capture_reader_feed(reader, &idb, sizeof(idb));
+        capture_reader_feed(reader, &lengths[1], 4);
+        kind = capture_reader_next(reader, &item, &err);
+    }
+    assert_int_equal(count, CAPTURE_INTERFACES_MAX + 1);
+    assert_string_equal(err.text,
+                        "the agent sends what is no capture: more than 1048576 interfaces");
+    capture_reader_free(reader);
+}
+
 /* Whatever the bytes, the reader neither crashes nor goes round for ever. */
 static void test_noise(void **state)
 {
@@ -369,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_unread),
         cmocka_unit_test(test_whole_blocks),
         cmocka_unit_test(test_hostile_agent),
+        cmocka_unit_test(test_interfaces_without_end),
         cmocka_unit_test(test_noise),
         cmocka_unit_test(test_pcap_of_any_kind),
         cmocka_unit_test(test_pcap_writer),
