@@ -25,6 +25,7 @@ enum error_kind {
     ERROR_NOT_FOUND,    /* HTTP 404 */
     ERROR_CONFLICT,     /* HTTP 409 */
     ERROR_INVALID,      /* HTTP 400, 413, 415, 422: as it is, the request will never be taken */
+    ERROR_REFUSED,      /* not by the API server: a proxy or a gateway does not let it through */
     ERROR_SERVER,       /* any other answer of the API server */
     ERROR_TIMEOUT,
     ERROR_INTERRUPTED, /* the user wants to stop */

@@ -20,6 +20,7 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "kube/credentials.h"
+#include "kube/foreign.h"
 #include "kube/status.h"
 
 #define ANSWER_MAX         (64u << 20) /* bytes; a list of thousands of pods fits */
@@ -453,13 +454,16 @@ static void learn(struct kube_client *client, CURL *easy)
 static json_t *parse_answer(const struct kube_call *call, struct error *err)
 {
     const struct buf *answer = &call->transfer.answer;
-    json_t *json = json_loadb((const char *)buf_bytes(answer), answer->length, 0, NULL);
+    const char *text = (const char *)buf_bytes(answer);
+    json_t *json = json_loadb(text ? text : "", answer->length, 0, NULL);
+    char words[200];
 
     if (json_is_object(json))
         return json;
     json_decref(json);
-    error_set(err, ERROR_PROTOCOL, "the answer of \"%s\" to %s is not a JSON object",
-              call->client->host, call->path);
+    kube_foreign_words(words, sizeof(words), text, answer->length);
+    error_set(err, ERROR_PROTOCOL, "the answer of \"%s\" to %s is not a JSON object%s%s%s",
+              call->client->host, call->path, *words ? ": \"" : "", words, *words ? "\"" : "");
     return NULL;
 }
 

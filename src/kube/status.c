@@ -6,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
+#include "kube/foreign.h"
+
+#define WORDS_MAX 200 /* bytes that a stranger's answer may take in a message */
 
 /* The host and port of the server, for messages. */
 static const char *server_of(const struct kube_config *config)
@@ -151,43 +155,94 @@ static int not_found(const json_t *status, const char *path, struct error *err)
     return -1;
 }
 
-static int unauthorized(const struct kube_config *config, struct error *err)
+/*
+ * Takes the queries out of the URLs in a message, in place: that of an exec is a whole script, and
+ * the reason stands behind it.
+ */
+static void drop_queries(char *message)
+{
+    for (char *query = strchr(message, '?'); query; query = strchr(query + 1, '?')) {
+        size_t length = strcspn(query, "\" \n");
+        const char *command = strstr(query, "command=");
+
+        if (command && command < query + length)
+            memmove(query, query + length, strlen(query + length) + 1);
+    }
+}
+
+static int unauthorized(const struct kube_config *config, const char *words, struct error *err)
 {
     error_set(err, ERROR_UNAUTHORIZED,
-              "the server \"%s\" does not accept the credentials of user \"%s\"", server_of(config),
-              config->user ? config->user : "");
+              "the server \"%s\" does not accept the credentials of user \"%s\"%s%s%s",
+              server_of(config), config->user ? config->user : "", *words ? ": \"" : "", words,
+              *words ? "\"" : "");
     return error_remedy(err, "log in again; kubectl auth whoami tells who you are");
+}
+
+/* Is it a bad moment of who answered, and no refusal? */
+static bool is_passing_code(long code)
+{
+    return code >= 500 || code == 408 || code == 425 || code == 429;
+}
+
+/* An answer that no API server gives. @words: what it says, may be empty */
+static int foreign(const struct kube_config *config, const char *method, const char *path,
+                   long code, const char *words, struct error *err)
+{
+    bool passing = is_passing_code(code);
+
+    error_set(err, passing ? ERROR_SERVER : ERROR_REFUSED,
+              "the server \"%s\" answered %s %.*s with HTTP %ld, not as an API server%s%s%s",
+              server_of(config), method, (int)strcspn(path, "?"), path, code, *words ? ": \"" : "",
+              words, *words ? "\"" : "");
+    if (passing)
+        return -1;
+    return error_remedy(err, "something before the API server refuses it: let the path through "
+                             "(kubectl proxy: --reject-paths), or use the API server itself");
+}
+
+/* A Status. @message: of it, without what no message needs */
+static int from_status(const struct kube_config *config, const json_t *status, const char *message,
+                       const char *path, long code, struct error *err)
+{
+    const char *says = *message ? message : string_at(status, "reason");
+
+    if (code == 403)
+        return forbidden(message, err);
+    if (code == 404)
+        return not_found(status, path, err);
+    if (code == 409)
+        return error_set(err, ERROR_CONFLICT, "%s", message);
+    if (code == 400 || code == 405 || code == 413 || code == 415 || code == 422)
+        return error_set(err, ERROR_INVALID, "%s", says);
+    if (code == 504 || code == 408)
+        return error_set(err, ERROR_TIMEOUT, "the server \"%s\" ran out of time: %s",
+                         server_of(config), message);
+    if (!*says)
+        return error_set(err, ERROR_SERVER, "the server \"%s\" failed with HTTP %ld",
+                         server_of(config), code);
+    return error_set(err, ERROR_SERVER, "%s", says);
 }
 
 int kube_error_from_answer(const struct kube_config *config, const char *method, const char *path,
                            long code, const char *body, size_t length, struct error *err)
 {
     json_t *status = json_loadb(body ? body : "", length, 0, NULL);
-    const char *message = string_at(status, "message");
-    bool is_status = status && strcmp(string_at(status, "kind"), "Status") == 0;
+    cleanup_free char *message = strdup(string_at(status, "message"));
+    bool is_status = strcmp(string_at(status, "kind"), "Status") == 0;
+    char words[WORDS_MAX];
 
-    if (code == 401)
-        unauthorized(config, err);
-    else if (!is_status && code == 403)
-        error_set(err, ERROR_FORBIDDEN, "forbidden: %s %.*s", method, (int)strcspn(path, "?"),
-                  path);
-    else if (!is_status)
-        error_set(err, ERROR_SERVER,
-                  "the server \"%s\" answered %s %.*s with HTTP %ld, not as an API server",
-                  server_of(config), method, (int)strcspn(path, "?"), path, code);
-    else if (code == 403)
-        forbidden(message, err);
-    else if (code == 404)
-        not_found(status, path, err);
-    else if (code == 409)
-        error_set(err, ERROR_CONFLICT, "%s", message);
-    else if (code == 400 || code == 405 || code == 413 || code == 415 || code == 422)
-        error_set(err, ERROR_INVALID, "%s", *message ? message : string_at(status, "reason"));
-    else if (code == 504 || code == 408)
-        error_set(err, ERROR_TIMEOUT, "the server \"%s\" ran out of time: %s", server_of(config),
-                  message);
+    kube_foreign_words(words, sizeof(words), body, is_status ? 0 : length);
+    if (message)
+        drop_queries(message);
+    if (!message)
+        error_set(err, ERROR_INTERNAL, "out of memory");
+    else if (code == 401)
+        unauthorized(config, words, err);
+    else if (is_status)
+        from_status(config, status, message, path, code, err);
     else
-        error_set(err, ERROR_SERVER, "%s", *message ? message : string_at(status, "reason"));
+        foreign(config, method, path, code, words, err);
     json_decref(status);
     return -1;
 }
@@ -222,7 +277,11 @@ int kube_exit_from_status(const char *text, size_t length, struct kube_exit *ret
         json_decref(status);
         return -1;
     }
-    snprintf(result.message, sizeof(result.message), "%s", string_at(status, "message"));
+    cleanup_free char *message = strdup(string_at(status, "message"));
+    if (message) {
+        drop_queries(message);
+        snprintf(result.message, sizeof(result.message), "%s", message);
+    }
     if (strcmp(string_at(status, "status"), "Success") == 0) {
         result.kind = KUBE_EXIT_CODE;
         result.code = 0;

@@ -29,7 +29,8 @@ int kube_error_from_curl(const struct kube_config *config, CURLcode code, const 
 /*
  * kube_error_from_answer - an answer with a code of 300 or more
  * @path: of the request, for the namespace and where the Status names nothing
- * @body: @length bytes; a Status object, or anything
+ * @body: @length bytes; a Status object, or anything: then the message repeats what it says, in one
+ * line, and an answer below 500 is ERROR_REFUSED
  *
  * Return: always -1.
  */

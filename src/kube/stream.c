@@ -24,10 +24,12 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "kube/client.h"
+#include "kube/foreign.h"
 
 #define INPUT_SIZE       (64u << 10) /* bytes read from TLS at once */
 #define READS_A_TURN     32 /* then the loop gets its turn: signals, timers, other streams */
-#define HEADERS_MAX      (64u << 10)  /* bytes of an answer to the upgrade, body included */
+#define HEADERS_MAX      (128u << 10) /* bytes of an answer to the upgrade, body included */
+#define BODY_MAX         (16u << 10)  /* of it, bytes of the body that are waited for */
 #define STATUS_MAX       (256u << 10) /* bytes of the final Status */
 #define PING_MS          25000        /* between pings: load balancers cut what is idle */
 #define PONG_MS          20000        /* no byte for this long after a ping: the peer is gone */
@@ -320,18 +322,20 @@ static bool find_header(const char *head, const char *name, char *out, size_t si
     return false;
 }
 
-/* The answer is no upgrade: wait for its body as far as it is announced, then say why. */
+/* The answer is no upgrade: wait for its body, as much of it as a message needs, then say why. */
 static void refuse(struct kube_stream *stream, const char *head, size_t head_length, long code,
                    bool ended)
 {
-    const char *body = (const char *)buf_bytes(&stream->answer) + head_length;
-    size_t length = stream->answer.length - head_length;
-    char announced[32];
+    CLEANUP(buf_free) struct buf joined;
     struct error err;
 
-    if (!ended && find_header(head, "Content-Length", announced, sizeof(announced)) &&
-        length < strtoul(announced, NULL, 10))
+    buf_init(&joined, BODY_MAX);
+    if (!kube_foreign_body(head, (const char *)buf_bytes(&stream->answer) + head_length,
+                           stream->answer.length - head_length, &joined) &&
+        !ended && joined.length < BODY_MAX)
         return;
+    const char *body = (const char *)buf_bytes(&joined);
+    size_t length = joined.length;
     if (code == 401 && !stream->retried) {
         /* on_turn() renews the credentials and starts again: not here, amid the old connection. */
         stream->state = RESTARTING;
@@ -346,9 +350,9 @@ static void refuse(struct kube_stream *stream, const char *head, size_t head_len
                   kube_client_config(stream->client)->server);
         error_remedy(&err, "it speaks none of " STREAM_PROTOCOLS);
     } else if (code == 200 || code == 400 || code == 426) {
-        kube_error_from_answer(kube_client_config(stream->client), "GET", stream->path,
-                               code < 300 ? 426 : code, body, length, &err);
-        if (!strstr(body, "\"Status\""))
+        kube_error_from_answer(kube_client_config(stream->client), "GET", stream->path, code, body,
+                               length, &err);
+        if (err.kind == ERROR_REFUSED)
             error_remedy(&err, "the server, or a proxy before it, does not take WebSockets");
     } else {
         kube_error_from_answer(kube_client_config(stream->client), "GET", stream->path, code, body,

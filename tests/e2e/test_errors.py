@@ -113,7 +113,14 @@ def test_no_answer_in_time(ksniff, out):
 def test_not_an_api_server(sandbox, ksniff, out):
     with sandbox.faults(request_error={"path": "/pods/web$", "code": 502, "body": "<html>\x1b[31mBad Gateway"}):
         error = ksniff.fail("web", "-o", out)
-    assert "with HTTP 502, not as an API server" in error and "\x1b" not in error
+    assert error.endswith('with HTTP 502, not as an API server: "\\x1b[31mBad Gateway"') and "\x1b" not in error
+
+
+def test_a_page_where_json_is_due(sandbox, ksniff, out):
+    """Of a login before the API server, say: its own words tell best."""
+    page = "<html><head><title>Sign in - Example</title></head><body>...</body></html>"
+    with sandbox.faults(request_error={"path": "/pods/web$", "code": 200, "body": page}):
+        assert ksniff.fail("web", "-o", out).endswith('is not a JSON object: "Sign in - Example"')
 
 
 def test_v4_alone(sandbox, ksniff, out):
@@ -166,7 +173,8 @@ def test_the_query_of_an_exec_is_not_printed(sandbox, ksniff, out):
     """Its command is a whole script. Here something that is no API server stands in between."""
     with sandbox.faults(request_error={"path": "/pods/web/exec", "code": 404, "body": "404 page not found"}):
         error = ksniff.fail("web", "--method", "upload", "-o", out)
-    assert "/pods/web/exec with HTTP 404, not as an API server" in error and "umask" not in error
+    assert "umask" not in error
+    assert '/pods/web/exec with HTTP 404, not as an API server: "404 page not found" (something before the API' in error
 
 
 def test_existing_file_is_kept_until_capturing_begins(sandbox, ksniff, tmp_path):

@@ -71,7 +71,9 @@ static void test_recorded_answers(void **state)
         {"exec-no-such-container.ws", ERROR_INVALID, "container nope is not valid for pod web", ""},
         {"pod-create-conflict.http", ERROR_CONFLICT, "pods \"web\" already exists", ""},
         {"podsecurity-baseline-forbids.http", ERROR_FORBIDDEN, NULL, ""},
-        {"exec-bad-protocol.ws", ERROR_FORBIDDEN, NULL, ""},
+        {"exec-bad-protocol.ws", ERROR_REFUSED, NULL,
+         "something before the API server refuses it: let the path through (kubectl proxy: "
+         "--reject-paths), or use the API server itself"},
     };
 
     (void)state;
@@ -87,18 +89,87 @@ static void test_recorded_answers(void **state)
     }
 }
 
-static void test_answers_of_something_else(void **state)
+static struct error error_for(const char *path, long code, const char *body)
 {
-    static const char html[] = "<html>\x1b[31m502 Bad Gateway</html>";
     struct error err = {0};
 
+    assert_int_equal(kube_error_from_answer(&config, "GET", path, code, body, strlen(body), &err),
+                     -1);
+    assert_null(strpbrk(err.text, "\x1b\n"));
+    return err;
+}
+
+#define EXEC "/api/v1/namespaces/lab/pods/web/exec"
+#define ANSWERED                                                                                   \
+    "the server \"cluster.example:6443\" answered GET " EXEC " with HTTP %ld, not as an API "      \
+    "server"
+
+/* What is no Status: a refusal, or a bad moment; in the words of who answered. */
+static void test_answers_of_something_else(void **state)
+{
+    static const struct {
+        long code;
+        const char *body;
+        enum error_kind kind;
+        const char *words; /* behind ANSWERED */
+    } cases[] = {
+        /* kubectl proxy's filter */
+        {403, "Forbidden\n", ERROR_REFUSED, ": \"Forbidden\""},
+        {403, "", ERROR_REFUSED, ""},
+        {404, "404 page not found\n", ERROR_REFUSED, ": \"404 page not found\""},
+        {302, "<a href=\"https://sso.example/login\">Found</a>.\n", ERROR_REFUSED, ": \"Found .\""},
+        {200, "<html><title>Log in</title></html>", ERROR_REFUSED, ": \"Log in\""},
+        {451, "Unavailable For Legal Reasons", ERROR_REFUSED,
+         ": \"Unavailable For Legal Reasons\""},
+        {403, "{\"message\":\"no access\\u001b[2J\"}", ERROR_REFUSED, ": \"no access\\x1b[2J\""},
+        {403, "{\"a\":[1,2,3]}", ERROR_REFUSED, ""},
+        {502, "<html>\x1b[31m502 Bad Gateway</html>", ERROR_SERVER,
+         ": \"\\x1b[31m502 Bad Gateway\""},
+        {503, "no healthy upstream", ERROR_SERVER, ": \"no healthy upstream\""},
+        {500, "container not found (\"app\")\nat x\n", ERROR_SERVER,
+         ": \"container not found (\"app\")\""},
+        {429, "slow down", ERROR_SERVER, ": \"slow down\""},
+    };
+
     (void)state;
-    kube_error_from_answer(&config, "GET", "/api/v1/x", 502, html, strlen(html), &err);
-    assert_string_equal(err.text, "the server \"cluster.example:6443\" answered GET /api/v1/x with "
-                                  "HTTP 502, not as an API server");
-    kube_error_from_answer(&config, "GET", "/x", 500,
-                           "{\"kind\":\"Status\",\"message\":\"a\\u001b[2Jb\"}", 36, &err);
-    assert_null(strchr(err.text, '\x1b'));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct error err = error_for(EXEC "?command=sh", cases[i].code, cases[i].body);
+        char text[600];
+
+        snprintf(text, sizeof(text), ANSWERED "%s", cases[i].code, cases[i].words);
+        assert_string_equal(err.text, text);
+        assert_int_equal(err.kind, cases[i].kind);
+        assert_int_equal(err.remedy[0] != '\0', cases[i].kind == ERROR_REFUSED);
+        assert_int_equal(error_is_passing(&err), cases[i].kind == ERROR_SERVER);
+    }
+    struct error err = error_for("/x", 500, "{\"kind\":\"Status\",\"message\":\"a\\u001b[2Jb\"}");
+    assert_string_equal(err.text, "a\\x1b[2Jb");
+    err = error_for("/x", 503, "{\"kind\":\"Status\"}");
+    assert_string_equal(err.text, "the server \"cluster.example:6443\" failed with HTTP 503");
+    err = error_for("/x", 401, "<title>Please log in</title>");
+    assert_int_equal(err.kind, ERROR_UNAUTHORIZED);
+    assert_non_null(strstr(err.text, "of user \"ada\": \"Please log in\""));
+}
+
+/* The script of an exec stands in the URL of the request that failed, and the reason behind it. */
+static void test_queries_are_dropped(void **state)
+{
+    static const char status[] =
+        "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"Internal error occurred: error "
+        "sending request: Post \\\"https://10.0.0.1:10250/exec/lab/web/app?command=sh&command=-c"
+        "&command=umask+077\\\": dial tcp 10.0.0.1:10250: connect: connection refused\"}";
+    static const char says[] = "Internal error occurred: error sending request: Post "
+                               "\"https://10.0.0.1:10250/exec/lab/web/app\": dial tcp "
+                               "10.0.0.1:10250: connect: connection refused";
+    struct kube_exit exit;
+
+    (void)state;
+    assert_string_equal(error_for(EXEC, 500, status).text, says);
+    assert_int_equal(kube_exit_from_status(status, strlen(status), &exit), 0);
+    assert_string_equal(exit.message, says);
+    assert_string_equal(
+        error_for("/x", 500, "{\"kind\":\"Status\",\"message\":\"what? no command=x\"}").text,
+        "what? no command=x");
 }
 
 static void test_curl(void **state)
@@ -189,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recorded_answers),
         cmocka_unit_test(test_answers_of_something_else),
+        cmocka_unit_test(test_queries_are_dropped),
         cmocka_unit_test(test_curl),
         cmocka_unit_test(test_recorded_exits),
         cmocka_unit_test(test_exits_that_are_none),
