@@ -1,37 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-# A thin front of meson. `make demo` and `make check` are all that one needs to know.
+# A thin front of meson. `make demo` and `make check` are all that one needs to know; `make help` lists the rest.
 PYTHON = /usr/bin/python3
+PREFIX = /usr/local
+DESTDIR =
+BUILD = build
 SOURCES = $(shell git ls-files '*.c' '*.h')
+export DESTDIR
 
-.PHONY: all build demo check sandbox bench install clean dependencies lint unit e2e
+.PHONY: all help build build-check demo sandbox check lint unit e2e bench install uninstall clean
 
 all: build
 
-dependencies:
-	@packaging/install-dependencies build
-dependencies-test:
-	@packaging/install-dependencies build test
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo "Variables: PREFIX ($(PREFIX)) and DESTDIR for install and uninstall; BUILD ($(BUILD)), the directory of the build."
 
-build: dependencies
-	@[ -f build/build.ninja ] || meson setup --buildtype=release -Db_ndebug=false build >build-setup.log || { cat build-setup.log; false; }
-	@rm -f build-setup.log
-	@ninja -C build
+# Sets a directory up for meson, or anew when it was set up otherwise: $(call configure,DIRECTORY,OPTIONS)
+define configure
+	@if [ ! -f $(1)/build.ninja ]; then words="setup $(1)"; \
+	elif [ "$$(cat $(1)/options 2>/dev/null)" != "$(2)" ]; then words="setup --reconfigure $(1)"; \
+	else words=; fi; \
+	[ -z "$$words" ] || said=$$(meson $$words $(2) 2>&1) || { echo "$$said" >&2; exit 1; }; \
+	echo "$(2)" >$(1)/options
+endef
+
+build: ## the program, in build/src: no test package is needed
+	@packaging/install-dependencies build
+	$(call configure,$(BUILD),--prefix=$(abspath $(PREFIX)) --buildtype=release -Db_ndebug=false -Dtests=disabled)
+	@ninja -C $(BUILD)
 
 # The same sources with sanitizers; what the tests run.
-build-check: dependencies-test
-	@[ -f build-check/build.ninja ] || meson setup --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false build-check
+build-check:
+	@packaging/install-dependencies build demo test
+	$(call configure,build-check,--buildtype=debugoptimized -Db_sanitize=address$(comma)undefined -Db_lundef=false -Dtests=enabled)
 	@ninja -C build-check
+comma = ,
 
-demo: dependencies-test build
+demo: ## installs what it needs, starts a sandbox and shows real packets of a real pod
+	@packaging/install-dependencies build demo
+	@$(MAKE) --no-print-directory build
 	@packaging/demo
 
-sandbox: dependencies-test
+sandbox: ## a small Kubernetes on this machine, until Ctrl-C
+	@packaging/install-dependencies demo
 	@exec $(PYTHON) -m sandbox
 
-check: lint unit e2e
+check: lint unit e2e ## every test: lint, unit and e2e
 
 # cppcheck does not know __attribute__((cleanup)): leaks are LeakSanitizer's to find.
-lint: dependencies-test
+lint: ## clang-format, cppcheck, shellcheck
+	@packaging/install-dependencies lint
 	clang-format --dry-run -Werror $(SOURCES)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=normalCheckLevelMaxBranches -Isrc -I. -DKSNIFF_VERSION=\"\" \
@@ -39,20 +57,27 @@ lint: dependencies-test
 	shellcheck -s sh src/capture/upload.sh packaging/install-dependencies packaging/demo packaging/kubectl_complete-sniff \
 		agent/build-agent.sh
 
-unit: build-check
+unit: build-check ## the unit tests, with sanitizers
 	meson test -C build-check --print-errorlogs --no-rebuild
 
-e2e: build-check
+e2e: build-check ## the real programs against the sandbox
 	KSNIFF_BUILD=build-check ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		$(PYTHON) -m pytest -q -rs -p no:cacheprovider -n 3 --dist loadfile tests/e2e
 
-bench: dependencies-test build
+bench: build ## the agent against tcpdump and dumpcap, the client against kubectl
+	@packaging/install-dependencies build demo test
+	@ninja -C build bench/block_bench
 	@$(PYTHON) bench/agent_bench.py
 	@$(PYTHON) bench/client_bench.py
 	@$(PYTHON) bench/first_packet.py
 
-install: build
-	meson install -C build --no-rebuild
+install: build ## the program, its man page and its roles, below DESTDIR and PREFIX
+	@meson install -C $(BUILD) --no-rebuild
 
-clean:
+uninstall: ## removes what install has put there
+	rm -f $(DESTDIR)$(abspath $(PREFIX))/bin/kubectl-sniff $(DESTDIR)$(abspath $(PREFIX))/bin/kubectl_complete-sniff
+	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/man/man1/kubectl-sniff.1
+	rm -rf $(DESTDIR)$(abspath $(PREFIX))/share/doc/kubectl-sniff
+
+clean: ## removes the builds
 	rm -rf build build-check

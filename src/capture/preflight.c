@@ -237,9 +237,9 @@ static void judge_rights(const struct preflight *preflight, enum preflight_metho
 {
     const enum kube_access *answers = preflight->rights[method];
     const char *namespace = namespace_of(preflight, method);
-    char who[120], right[80];
+    char who[sizeof(verdict->obstacles->who)], right[80];
 
-    snprintf(who, sizeof(who), "an administrator of the namespace: docs/rbac/%s.yaml",
+    snprintf(who, sizeof(who), "an administrator of the namespace: %s/rbac/%s.yaml", KSNIFF_DOC_DIR,
              methods[method].name);
     if (answers[0] == KUBE_ACCESS_DENIED && answers[1] == KUBE_ACCESS_DENIED)
         add(verdict, who, "needs: create pods/exec and get pods/exec in namespace \"%s\"",

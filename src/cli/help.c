@@ -135,10 +135,11 @@ static void print_man(void)
     printf(".PP\nThree methods are tried in this order: \\fBupload\\fR puts the agent into the "
            "container; \\fBnode\\fR makes a helper pod on its node, which enters the pod's "
            "network; \\fBephemeral\\fR adds an ephemeral container to the pod, whose process ends "
-           "by itself within a minute after the capture. The roles they need come with the "
-           "source, in docs/rbac.\n"
-           ".PP\nA stream that is cut is taken up again; a comment on the first packet after the "
-           "gap tells its length and cause.\n");
+           "by itself within a minute after the capture. The roles they need stand in ");
+    print_man_text(KSNIFF_DOC_DIR "/rbac");
+    printf(
+        ".\n.PP\nA stream that is cut is taken up again; a comment on the first packet after the "
+        "gap tells its length and cause.\n");
     printf(".SH OPTIONS\nWhere a variable is named, it is read when the flag is not given.\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         printf(".SS \"");

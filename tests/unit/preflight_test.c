@@ -321,8 +321,9 @@ static void test_exec_right(void **state)
         {KUBE_ACCESS_UNKNOWN, KUBE_ACCESS_DENIED, "maybe", NULL},
         {KUBE_ACCESS_UNKNOWN, KUBE_ACCESS_UNKNOWN, "maybe", NULL},
     };
-    static const char *const roles[] = {"docs/rbac/upload.yaml", "docs/rbac/node.yaml",
-                                        "docs/rbac/ephemeral.yaml"};
+    static const char *const roles[] = {KSNIFF_DOC_DIR "/rbac/upload.yaml",
+                                        KSNIFF_DOC_DIR "/rbac/node.yaml",
+                                        KSNIFF_DOC_DIR "/rbac/ephemeral.yaml"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
