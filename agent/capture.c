@@ -24,6 +24,8 @@
 #include "agent/message.h"
 #include "agent/options.h"
 #include "agent/output.h"
+#include "agent/secret.h"
+#include "agent/shell.h"
 #include "agent/source.h"
 #include "agent/target.h"
 
@@ -376,6 +378,15 @@ static void catch_signals(void)
     sigprocmask(SIG_BLOCK, &blocked, NULL);
 }
 
+static bool is_beside_a_shell(void)
+{
+    const char *shell = shell_find();
+
+    if (shell)
+        message("the image has", shell, NULL);
+    return shell != NULL;
+}
+
 static int start(void)
 {
     struct timespec now;
@@ -409,14 +420,19 @@ int capture_command(int argc, char *const argv[])
 {
     const char *own_file = options_unlink(argc, argv);
 
+    int code = secret_check();
+    if (code != AGENT_EXIT_OK)
+        return code;
     if (own_file)
         unlink(own_file);
     if (options_parse(argc, argv, &capture.options) < 0)
         return AGENT_EXIT_BAD_OPTIONS;
+    if (capture.options.no_shell && is_beside_a_shell())
+        return AGENT_EXIT_SHELL;
     catch_signals();
     hold_lock_open(&capture.lock);
     hold_lock_renew(&capture.lock, clock_ms());
-    int code = start();
+    code = start();
     if (code != AGENT_EXIT_OK)
         return code;
     capture.heard = clock_ms();

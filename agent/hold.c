@@ -26,6 +26,7 @@
 #include "agent/lockdown.h"
 #include "agent/message.h"
 #include "agent/options.h"
+#include "agent/secret.h"
 
 #define LOOK_MS  (AGENT_LOCK_MS / 2)
 #define RETRY_MS 20
@@ -127,6 +128,10 @@ int hold_command(int argc, char *const argv[])
     int code = AGENT_EXIT_BAD_OPTIONS;
     sigset_t signals;
 
+    if (own_file && secret_is_wanted()) {
+        message("a helper removes no file:", own_file, NULL);
+        return code;
+    }
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

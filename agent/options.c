@@ -143,6 +143,8 @@ static void set_flag(char letter, struct options *options)
 {
     if (letter == 'V')
         options->vlan = true;
+    else if (letter == 'N')
+        options->no_shell = true;
     else
         options->no_ring = true;
 }
@@ -173,7 +175,7 @@ int options_parse(int argc, char *const argv[], struct options *ret_options)
     ret_options->snaplen = AGENT_SNAPLEN_MAX;
     ret_options->ring = AGENT_RING_DEFAULT;
     ret_options->silence = AGENT_SILENCE_SECONDS;
-    return parse(argc, argv, "VR", "isbFSuCP", ret_options);
+    return parse(argc, argv, "VRN", "isbFSuCP", ret_options);
 }
 
 int options_parse_hold(int argc, char *const argv[], struct options *ret_options)

@@ -20,6 +20,7 @@ struct options {
     size_t program_length; /* 0: no filter */
     bool vlan;
     bool no_ring;
+    bool no_shell;
     const char *unlink_path;
     unsigned silence;                          /* seconds */
     const char *containers[AGENT_TARGETS_MAX]; /* OPTIONS_CONTAINER_LENGTH hex digits each */

@@ -22,6 +22,8 @@
  *     -S SECONDS     end after this long without a byte on standard input;
  *                    default AGENT_SILENCE_SECONDS
  *     -R             do not use PACKET_RX_RING (as on kernels that have none)
+ *     -N             not beside a shell, or what does as one: ends at once with AGENT_EXIT_SHELL
+ *                    where the container has it
  *     -C ID          enter the network namespace of this container (64 hex digits) first: that of
  *                    the oldest process that /proc/PID/cgroup shows in it; may be repeated, the
  *                    first that is found is taken
@@ -31,6 +33,12 @@
  * hold and capture agree by a lock: a capture holds flock(LOCK_SH) on /proc/self/exe for
  * AGENT_LOCK_MS after its start and after each byte that it reads from standard input; hold looks
  * at it every AGENT_LOCK_MS / 2.
+ *
+ * A helper serves only who has made it. Its container's environment holds AGENT_SECRET_VARIABLE,
+ * the SHA-256 of its secret in 64 lower-case hex digits. Where that is set, the first line on
+ * standard input of a capture is the secret, of at most AGENT_SECRET_MAX bytes, and is there within
+ * AGENT_SECRET_MS; nothing is done before it, and nothing at all without it (AGENT_EXIT_NO_SECRET).
+ * hold takes no -u then, since who may exec would have it remove files of the node.
  *
  * Standard input (the dead man's switch; read while capturing):
  *   '\n'  heartbeat        'q'  stop: write what is buffered and the last statistics, exit 0
@@ -53,6 +61,9 @@
 #define AGENT_HOLD_SECONDS    60
 #define AGENT_LOCK_MS         2000
 #define AGENT_TARGETS_MAX     64 /* -C options */
+#define AGENT_SECRET_VARIABLE "KSNIFF_SECRET_SHA256"
+#define AGENT_SECRET_MAX      128
+#define AGENT_SECRET_MS       15000
 
 /* One instruction as it travels in -F: the layout of struct sock_filter (linux/filter.h). */
 struct agent_bpf_insn {
@@ -76,6 +87,8 @@ enum agent_exit {
     AGENT_EXIT_SILENCE = 71,          /* no heartbeat for AGENT_SILENCE_SECONDS */
     AGENT_EXIT_OUTPUT_CLOSED = 72,    /* nobody reads standard output any more */
     AGENT_EXIT_NO_ENTRY = 73,         /* the target's namespace was found, but may not be entered */
+    AGENT_EXIT_NO_SECRET = 74,        /* a helper's secret is not what standard input begins with */
+    AGENT_EXIT_SHELL = 75,            /* with -N: the container has a shell */
     AGENT_EXIT_INTERNAL = 79,         /* anything else; standard error says what */
 };
 

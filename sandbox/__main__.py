@@ -71,6 +71,8 @@ class Sandbox:
 
     def set_faults(self, faults):
         self.faults = faults
+        self.images.set_crowded(bool(faults.get("crowded_node")))
+        self.kubelet.tell_images()
         if faults.pop("drop_exec_connections", False):
             for transport in list(self.exec_sockets):
                 transport.abort()

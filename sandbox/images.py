@@ -7,6 +7,7 @@ import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUSYBOX = "/bin/busybox"
+LISTED = 50  # images that a node's status tells of (the kubelet's nodeStatusMaxImages)
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -117,6 +118,15 @@ class Images:
     def __init__(self, directory):
         self.directory = directory
         self.images = {image.name: image for image in IMAGES}
+        self.crowd = [Image(f"registry.local/large-{number}:1", busybox(), ["sh"], size=500000000 + number)
+                      for number in range(LISTED)]
+
+    def set_crowded(self, crowded):
+        """Whether the node has so many large images that it tells of no other."""
+        for image in self.crowd:
+            self.images.pop(image.name, None)
+        if crowded:
+            self.images.update({image.name: image for image in self.crowd})
 
     def find(self, name):
         name = ALIASES.get(name, name)
@@ -132,6 +142,6 @@ class Images:
         return root
 
     def status(self):
-        """As a kubelet gives it: the largest first, at most 50, each by its digest and its tag."""
+        """As a kubelet gives it: the largest first, at most LISTED, each by its digest and its tag."""
         found = sorted((image for image in self.images.values() if image.here), key=lambda image: -image.size)
-        return [{"names": [image.digest, image.name], "sizeBytes": image.size} for image in found[:50]]
+        return [{"names": [image.digest, image.name], "sizeBytes": image.size} for image in found[:LISTED]]

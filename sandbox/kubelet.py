@@ -303,11 +303,12 @@ class Pod:
         name, policy = container.spec["image"], container.spec.get("imagePullPolicy", "IfNotPresent")
         failures = 0
         while not self.over:
-            container.image = self.kubelet.images.find(name)
-            if name in (self.kubelet.faults().get("images_hang") or []):
+            container.image = self.kubelet.images.find((self.kubelet.faults().get("images_named") or {}).get(name, name))
+            hang = self.kubelet.faults().get("images_hang") or []
+            if name in hang and policy != "Never":
                 await asyncio.sleep(RETRY)
                 continue
-            missing = self.kubelet.faults().get("images_missing") or []
+            missing = (self.kubelet.faults().get("images_missing") or []) + hang
             here = container.image and name not in missing and container.image.name not in missing
             if here and container.image.private and not self.may_pull():
                 error = UNAUTHORIZED.format(name, name.partition("/")[0])
@@ -568,8 +569,13 @@ class Kubelet:
         """An image that was not there is now, also for the node's status."""
         if image.private and not image.here:
             image.here = True
-            node = self.store.get("nodes", "", "node1")
-            node["status"]["images"] = self.images.status()
+            self.tell_images()
+
+    def tell_images(self):
+        node = self.store.get("nodes", "", "node1")
+        images = self.images.status()
+        if node["status"]["images"] != images:
+            node["status"]["images"] = images
             self.store.touch("nodes", node)
 
     # ---- for tests ----

@@ -10,7 +10,7 @@ import uuid
 import yaml
 from aiohttp import web
 
-from . import admission, discovery, exec_ws, negotiation, patches, protobuf, rbac, strangers, validation
+from . import admission, discovery, exec_ws, negotiation, patches, protobuf, rbac, strangers, validation, webhooks
 from .failures import (HEADERS, Failure, answer, conflict, described, group_of, invalid, not_allowed, not_found,
                        qualified)
 from .garbage import Options
@@ -311,6 +311,8 @@ class Api:
             if key == "resourceVersion" and metadata.get(key):
                 raise Failure(500, "InternalError", "resourceVersion should not be set on objects to be created")
             metadata.pop(key, None)
+        if resource == "pods":
+            webhooks.mutate(self.sandbox.faults, obj)
         admission.complete(self.store, resource, obj, namespace)
         kind, api_version, _ = KINDS[resource]
         obj.update(kind=kind, apiVersion=api_version)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/agent_exec.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "capture/command.h"
 #include "capture/session.h"
@@ -26,7 +28,11 @@ int agent_exec_open(struct session *session, const char *const *command,
 
 static void on_opened(void *data)
 {
-    session_stage(data, "the start of the agent", START_MS);
+    struct session *session = data;
+
+    if (session->first_line)
+        kube_stream_send(session->stream, session->first_line, strlen(session->first_line));
+    session_stage(session, "the start of the agent", START_MS);
 }
 
 static void on_output(void *data, enum kube_channel channel, const unsigned char *bytes,

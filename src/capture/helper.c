@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "capture/agent_binary.h"
+#include "common/agent.h"
 #include "kube/pod.h"
 
 #define MANAGED_BY "kubectl-sniff"
@@ -97,11 +98,12 @@ static json_t *resources(const struct helper *helper)
 
 static json_t *container(const struct helper *helper)
 {
-    return json_pack("{s:s, s:s, s:s, s:[s, s], s:o, s:o, s:[{s:s, s:s, s:b}]}", "name",
-                     HELPER_CONTAINER, "image", helper->image, "imagePullPolicy", "IfNotPresent",
-                     "command", HELPER_AGENT, "hold", "securityContext", security_context(helper),
-                     "resources", resources(helper), "volumeMounts", "name", VOLUME, "mountPath",
-                     "/ksniff", "readOnly", true);
+    return json_pack("{s:s, s:s, s:s, s:[s, s], s:[{s:s, s:s}], s:o, s:o, s:[{s:s, s:s, s:b}]}",
+                     "name", HELPER_CONTAINER, "image", helper->image, "imagePullPolicy",
+                     helper->pull ? "IfNotPresent" : "Never", "command", HELPER_AGENT, "hold",
+                     "env", "name", AGENT_SECRET_VARIABLE, "value", helper->secret_hash,
+                     "securityContext", security_context(helper), "resources", resources(helper),
+                     "volumeMounts", "name", VOLUME, "mountPath", "/ksniff", "readOnly", true);
 }
 
 json_t *helper_pod(const struct helper *helper)
@@ -165,9 +167,13 @@ static const char *string_at(const json_t *object, const char *key)
 
 bool helper_is_pulling(const struct kube_pod *pod)
 {
+    const struct kube_container *container = kube_pod_container(pod, HELPER_CONTAINER);
     size_t i;
     json_t *condition;
 
+    /* Who admits pods may have changed what we ask for. */
+    if (container && strcmp(string_at(container->spec, "imagePullPolicy"), "Never") == 0)
+        return false;
     json_array_foreach(json_object_get(json_object_get(pod->json, "status"), "conditions"), i,
                        condition)
     {

@@ -38,8 +38,10 @@ struct helper {
     const char *target; /* for a person: "shop/web", "node/node1" */
     const char *node_name;
     const char *image;
+    bool pull;                   /* the image may be pulled */
     const json_t *pull_secrets;  /* imagePullSecrets; borrowed; NULL: none */
     const char *service_account; /* NULL: no token is mounted */
+    const char *secret_hash;     /* of what the agent wants to hear (common/agent.h) */
     bool host_network;           /* the node's own interfaces; nothing is entered then */
     enum helper_privilege privilege;
     uint64_t deadline;             /* seconds, activeDeadlineSeconds */
@@ -75,8 +77,8 @@ enum helper_state helper_state(const struct kube_pod *pod, const struct kube_con
                                char *ret_why, size_t size);
 
 /*
- * helper_is_pulling - has the pod all that it needs but its image? A container that is not started
- * then soon waits for a pull. Servers before 1.28 do not tell: false.
+ * helper_is_pulling - has the pod all that it needs but its image, which may be pulled? A container
+ * that is not started then soon waits for that. Servers before 1.28 do not tell: false.
  * Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/ (the condition
  * PodReadyToStartContainers)
  */

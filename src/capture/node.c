@@ -26,6 +26,8 @@
 #include "capture/agent_exec.h"
 #include "capture/backend.h"
 #include "capture/helper.h"
+#include "capture/helper_image.h"
+#include "capture/secret.h"
 #include "capture/session.h"
 #include "capture/settings.h"
 #include "capture/target.h"
@@ -34,22 +36,23 @@
 #include "kube/node.h"
 #include "kube/pod.h"
 
-#define IMAGES_MAX      5
 #define POLL_FIRST_MS   50
 #define POLL_MOST_MS    500
-#define PULL_MS         10000 /* a registry that nobody reaches lets a pull take minutes */
-#define TARGET_POLL_MS  5000  /* is the target still there? */
-#define WATCH_TICKS     4     /* that an answer to that may take */
+#define PULL_MS         3000 /* a registry that nobody reaches lets a pull take minutes */
+#define TARGET_POLL_MS  5000 /* is the target still there? */
+#define WATCH_TICKS     4    /* that an answer to that may take */
 #define NO_PROCESS_MS   1000
 #define REMOVE_MS       5000 /* for each request that cleans up */
 #define REMOVE_FIRST_MS 300  /* until the first repetition */
 #define DAY_SECONDS     86400
+#define RUNNING_ASKED   200 /* pods of kube-system on the node */
 #define SPARE_SECONDS   180 /* that the helper may live longer than --duration */
 #define MERGE_PATCH     "application/merge-patch+json"
 
 struct node_method {
     char name[32]; /* of the pod and of the ConfigMap */
     const char *namespace;
+    struct secret secret; /* of the helper that there is */
     bool config_map_made, pod_made, owned;
     bool making;   /* call is a request that makes something */
     bool resuming; /* after a cut: the helper may be there still, or not */
@@ -59,8 +62,9 @@ struct node_method {
     bool machine_known;  /* it is no guess */
     bool machine_tried;  /* with this image, the other one too */
 
-    const char *images[IMAGES_MAX]; /* the last may be the target's own */
-    size_t image_count, image;
+    struct helper_images images;
+    char why[300]; /* the last one was passed over; "": none was */
+    bool looked;   /* at what runs on the node */
     enum helper_privilege privilege;
 
     uint64_t end;           /* loop_now() until which it may start; 0: no limit */
@@ -75,6 +79,7 @@ struct node_method {
 };
 
 static int begin_helper(struct session *session, struct error *err);
+static void set_stage(struct session *session);
 
 /* ---- the clean-up ---- */
 
@@ -155,6 +160,8 @@ static void release(struct session *session)
     remove_helper(session);
     loop_remove_timer(node->poll);
     loop_remove_timer(node->watch);
+    session->first_line = NULL;
+    helper_images_free(&node->images);
     free(node);
     session->backend_data = NULL;
 }
@@ -187,25 +194,112 @@ static void next_attempt(struct session *session)
         give_up(session, &err);
 }
 
-/* The image cannot be started. */
-static void next_image(struct session *session, const char *why)
+static const struct helper_image *image_of(const struct node_method *node)
+{
+    return &node->images.list[node->images.at];
+}
+
+static void no_image_left(struct session *session)
 {
     struct node_method *node = session->backend_data;
     struct error err;
 
-    if (node->image + 1 < node->image_count) {
-        log_info("image '%s' cannot be started on node '%s' (%s): trying '%s'",
-                 node->images[node->image], session->target->node_name, why,
-                 node->images[node->image + 1]);
-        node->image++;
-        node->machine_tried = false;
-        next_attempt(session);
-        return;
-    }
-    error_set(&err, ERROR_TARGET, "the helper pod cannot be started on node \"%s\" from \"%s\": %s",
-              session->target->node_name, node->images[node->image], why);
+    if (node->images.count > 1)
+        error_set(&err, ERROR_TARGET,
+                  "the helper pod cannot be started on node \"%s\" from any of %zu images, at last "
+                  "from \"%s\": %s",
+                  session->target->node_name, node->images.count, image_of(node)->name, node->why);
+    else
+        error_set(&err, ERROR_TARGET,
+                  "the helper pod cannot be started on node \"%s\" from \"%s\": %s",
+                  session->target->node_name, image_of(node)->name, node->why);
     error_remedy(&err, "name an image that the node has, or can pull, with --image");
     give_up(session, &err);
+}
+
+static void tell_of_shell(const struct session *session)
+{
+    const struct node_method *node = session->backend_data;
+
+    log_warning("the helper pod runs from image '%s', which has a shell%s: until the end of the "
+                "capture, who may exec in namespace '%s' can use its rights on node '%s'",
+                image_of(node)->name,
+                node->images.count > 1 ? ", as no image without one could be started" : "",
+                node->namespace, session->target->node_name);
+}
+
+/* The image cannot be started, or has a shell. */
+static void try_next_image(struct session *session)
+{
+    struct node_method *node = session->backend_data;
+    const struct helper_image *passed = image_of(node);
+
+    remove_helper(session);
+    if (session->state != SESSION_STARTING)
+        return;
+    node->machine_tried = false;
+    if (!helper_images_next(&node->images)) {
+        no_image_left(session);
+        return;
+    }
+    if (node->images.second_round)
+        tell_of_shell(session);
+    else if (passed->guess)
+        log_debug("image '%s' is not on the node: %s", passed->name, node->why);
+    else
+        log_info("image '%s' cannot be started on node '%s' (%s): trying '%s'", passed->name,
+                 session->target->node_name, node->why, image_of(node)->name);
+    next_attempt(session);
+}
+
+/* ---- what runs on the node ---- */
+
+static void on_running(void *data, json_t *answer, const struct error *err)
+{
+    struct session *session = data;
+    struct node_method *node = session->backend_data;
+    struct error failure;
+
+    node->call = NULL;
+    if (session->state != SESSION_STARTING)
+        return;
+    if (err)
+        log_debug("what runs on the node is not known: %s", err->text);
+    else
+        helper_images_add_running(&node->images, answer);
+    if (*node->why)
+        try_next_image(session);
+    else if (begin_helper(session, &failure) < 0)
+        give_up(session, &failure);
+}
+
+/* Asks what DaemonSets run on the node, once. Return: whether the answer is waited for. */
+static bool look_at_running(struct session *session)
+{
+    struct node_method *node = session->backend_data;
+    cleanup_free char *escaped = kube_escape(session->target->node_name);
+    cleanup_free char *path =
+        escaped ? text_format("/api/v1/namespaces/kube-system/pods?fieldSelector=spec.nodeName%%3D"
+                              "%s&limit=%d",
+                              escaped, RUNNING_ASKED)
+                : NULL;
+    const struct kube_request request = {.path = path};
+
+    if (!path || node->looked || session->settings->image)
+        return false;
+    node->looked = true;
+    set_stage(session);
+    node->call = kube_call_start(session->client, &request, on_running, session, NULL);
+    return node->call != NULL;
+}
+
+static void next_image(struct session *session, const char *why)
+{
+    struct node_method *node = session->backend_data;
+
+    snprintf(node->why, sizeof(node->why), "%.299s", why);
+    if (!look_at_running(session))
+        try_next_image(session);
 }
 
 /* It needs more to get in, or to run at all. */
@@ -290,17 +384,19 @@ static int run_agent(struct session *session, struct error *err)
     struct node_method *node = session->backend_data;
     const struct target *target = session->target;
     const struct session_place place = {node->namespace, node->name, HELPER_CONTAINER};
-    const char *more[2 * AGENT_TARGETS_MAX + 3];
+    const char *more[2 * AGENT_TARGETS_MAX + 4];
     size_t used = 0;
 
     session_set_place(session, &place);
+    if (!node->images.second_round)
+        more[used++] = "-N";
     if (!target->host_network) {
         /* The chosen container first; they all share the network. */
         if (*target->container->id) {
             more[used++] = "-C";
             more[used++] = target->container->id;
         }
-        for (size_t i = 0; i < target->pod->container_count && used < 16; i++) {
+        for (size_t i = 0; i < target->pod->container_count && used < 17; i++) {
             const struct kube_container *container = &target->pod->containers[i];
 
             if (container != target->container && container->running && *container->id) {
@@ -359,8 +455,7 @@ static void on_state(struct session *session, const struct kube_pod *pod)
         text_escape(session->last_complaint, sizeof(session->last_complaint), why, strlen(why));
         if (!node->pulling && helper_is_pulling(pod))
             node->pulling = loop_now();
-        if (node->pulling && loop_now() - node->pulling >= PULL_MS &&
-            node->image + 1 < node->image_count)
+        if (node->pulling && loop_now() - node->pulling >= PULL_MS && node->images.count > 1)
             next_image(session, "it seems to be pulled, and that takes long");
         else
             poll_again(session);
@@ -476,7 +571,7 @@ static void on_pod_made(void *data, json_t *answer, const struct error *err)
     }
     node->pod_made = true;
     log_debug("helper pod '%s' in namespace '%s', image '%s'", node->name, node->namespace,
-              node->images[node->image]);
+              image_of(node)->name);
     if (path && (patch = helper_owner(answer))) {
         const struct kube_request request = {.method = "PATCH",
                                              .path = path,
@@ -506,22 +601,18 @@ static void describe(const struct session *session, const char *target, struct h
 {
     const struct node_method *node = session->backend_data;
     const struct settings *settings = session->settings;
-    const struct kube_pod *pod = session->target->pod;
-    const char *of_target =
-        pod ? json_string_value(json_object_get(session->target->container->spec, "image")) : NULL;
-    bool own = of_target && strcmp(node->images[node->image], of_target) == 0;
+    const struct helper_image *image = image_of(node);
 
     *helper = (struct helper){
         .name = node->name,
         .namespace = node->namespace,
         .target = target,
         .node_name = session->target->node_name,
-        .image = node->images[node->image],
-        .pull_secrets =
-            own && strcmp(node->namespace, pod->namespace) == 0
-                ? json_object_get(json_object_get(pod->json, "spec"), "imagePullSecrets")
-                : NULL,
+        .image = image->name,
+        .pull = image->pull,
+        .pull_secrets = image->pull_secrets,
         .service_account = settings->service_account,
+        .secret_hash = node->secret.hash,
         .host_network = session->target->host_network,
         .privilege = node->privilege,
         .deadline = deadline_of(settings),
@@ -606,6 +697,9 @@ static int begin_helper(struct session *session, struct error *err)
         return error_set(err, ERROR_INTERNAL, "there is no randomness");
     snprintf(node->name, sizeof(node->name), "ksniff-%02x%02x%02x%02x%02x", random[0], random[1],
              random[2], random[3], random[4]);
+    if (secret_make(&node->secret, err) < 0)
+        return -1;
+    session->first_line = node->secret.line;
     node->resuming = false;
     node->pulling = 0;
     set_stage(session);
@@ -615,26 +709,6 @@ static int begin_helper(struct session *session, struct error *err)
 }
 
 /* ---- starting ---- */
-
-static void choose_images(struct session *session, struct node_method *node)
-{
-    const struct target *target = session->target;
-
-    if (session->settings->image) {
-        node->images[node->image_count++] = session->settings->image;
-        return;
-    }
-    if (target->node)
-        node->image_count = kube_node_images(target->node, node->images, IMAGES_MAX - 1);
-    const char *own = target->container
-                          ? json_string_value(json_object_get(target->container->spec, "image"))
-                          : NULL;
-    for (size_t i = 0; own && i < node->image_count; i++)
-        if (strcmp(node->images[i], own) == 0)
-            own = NULL;
-    if (own)
-        node->images[node->image_count++] = own;
-}
 
 /* From the node, else from what the pod asks of it, else a guess. */
 static void choose_machine(const struct target *target, struct node_method *node)
@@ -703,14 +777,11 @@ static int start(struct session *session, struct error *err)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     loop_stop_timer(node->poll);
     loop_stop_timer(node->watch);
-    choose_images(session, node);
+    helper_images_choose(&node->images, session->target, session->settings->image, node->namespace);
     choose_machine(session->target, node);
     tell_of_runtime(session->target);
-    if (node->image_count == 0) {
-        error_set(err, ERROR_TARGET, "no image is known to be on node \"%s\"",
-                  session->target->node_name);
-        return error_remedy(err, "name one with --image");
-    }
+    if (!node->images.sure && look_at_running(session))
+        return 0;
     return begin_helper(session, err);
 }
 
@@ -726,6 +797,27 @@ static bool comes_back(const struct session *session, const struct node_method *
            loop_now() + NO_PROCESS_MS < node->end;
 }
 
+/* The agent has seen a shell beside it: who may exec could do more than we let him. */
+static bool beside_a_shell(struct session *session)
+{
+    struct node_method *node = session->backend_data;
+    char why[sizeof(session->last_complaint)];
+    struct error err;
+
+    snprintf(why, sizeof(why), "%s", session->last_complaint);
+    session->last_complaint[0] = '\0';
+    session_retire_stream(session);
+    node->images.list[node->images.at].shell = true;
+    if (node->images.count > 1) {
+        next_image(session, why);
+    } else if (helper_images_next(&node->images)) {
+        tell_of_shell(session);
+        if (run_agent(session, &err) < 0)
+            session_end(session, &err);
+    }
+    return true;
+}
+
 static bool again(struct session *session, const struct kube_exit *exit)
 {
     struct node_method *node = session->backend_data;
@@ -739,6 +831,8 @@ static bool again(struct session *session, const struct kube_exit *exit)
         loop_set_timer(node->poll, NO_PROCESS_MS);
         return true;
     }
+    if (exit->code == AGENT_EXIT_SHELL && !node->images.second_round)
+        return beside_a_shell(session);
     if ((exit->code != AGENT_EXIT_NO_ENTRY && exit->code != AGENT_EXIT_NO_PERMISSION) ||
         node->privilege == HELPER_PRIVILEGED)
         return false;

@@ -303,6 +303,9 @@ static const struct {
      "the agent in %s had not heard from us in time", false, NULL},
     {AGENT_EXIT_OUTPUT_CLOSED, ERROR_NETWORK, false, true, "the agent in %s had nobody to write to",
      false, NULL},
+    {AGENT_EXIT_NO_SECRET, ERROR_TARGET, true, true,
+     "the agent in %s serves only who has made it, and our secret did not reach it as it is", false,
+     NULL},
     {AGENT_EXIT_BAD_OPTIONS, ERROR_INTERNAL, false, false, "the agent in %s failed", true, NULL},
     {AGENT_EXIT_INTERNAL, ERROR_INTERNAL, false, false, "the agent in %s failed", true, NULL},
 };

@@ -125,7 +125,7 @@ static const char *name_of(const json_t *image)
 }
 
 /* "registry.k8s.io/pause:3.10", "rancher/mirrored-pause@sha256:...", "pause-amd64" */
-static bool is_pause(const char *name)
+bool kube_image_is_pause(const char *name)
 {
     const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name;
     size_t length = strcspn(last, ":@");
@@ -159,7 +159,7 @@ size_t kube_node_images(const struct kube_node *node, const char **ret_names, si
         if (name)
             images[count++] =
                 (struct image){.name = name,
-                               .pause = is_pause(name),
+                               .pause = kube_image_is_pause(name),
                                .size = json_integer_value(json_object_get(entry, "sizeBytes"))};
     }
     qsort(images, count, sizeof(*images), compare);

@@ -32,6 +32,10 @@ int kube_node_read(json_t *json, struct kube_node **ret_node, struct error *err)
 /* kube_node_free - NULL is allowed. */
 void kube_node_free(struct kube_node *node);
 
+/* kube_image_is_pause - is an image of this name the one that holds a pod's namespaces, and that
+ * only waits? */
+bool kube_image_is_pause(const char *name);
+
 /*
  * kube_node_images - images that are on the node already, best first for a pod that only has to be
  * there: a pause image, then the smallest ones

@@ -88,7 +88,7 @@ def test_the_helper_as_it_is_promised(sandbox, ksniff, tmp_path):
     assert metadata["annotations"]["kubectl-sniff/target"] == "default/web"
     assert metadata["annotations"]["sidecar.istio.io/inject"] == "false"
     assert metadata["annotations"]["linkerd.io/inject"] == "disabled"
-    assert container["image"] == PAUSE and container["imagePullPolicy"] == "IfNotPresent"
+    assert container["image"] == PAUSE and container["imagePullPolicy"] == "Never"
     assert container["command"] == ["/ksniff/ksniff-agent", "hold"]
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"],
                                                             "add": ["SYS_ADMIN", "SYS_PTRACE", "NET_RAW"]}
@@ -193,8 +193,8 @@ def test_the_agent_of_another_machine(sandbox, ksniff, tmp_path):
 
 
 def test_a_pull_that_never_ends(sandbox, ksniff, tmp_path):
-    """The node knows the image, but has to ask a registry for it that is out of reach."""
-    with sandbox.faults(images_hang=[PAUSE]):
+    """The node has the image, but is made to ask a registry for it (AlwaysPullImages) that is out of reach."""
+    with sandbox.faults(images_hang=[PAUSE], always_pull=True):
         err = captures(sandbox, ksniff, tmp_path, "web", "-p")
     assert f"image '{PAUSE}' cannot be started on node 'node1' (it seems to be pulled" in err
 

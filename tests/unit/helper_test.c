@@ -22,6 +22,7 @@ static const struct helper usual = {
     .deadline = 86400,
     .creation_timeout = 60,
     .ring = 32 << 20,
+    .secret_hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
 };
 
 /* What stands at "spec/containers/0/name" of an object, as JSON text; "" where nothing does. */
@@ -67,9 +68,13 @@ static void test_pod(void **state)
     assert_string_equal(at(pod, "spec/hostNetwork"), "false");
     assert_string_equal(at(pod, "spec/volumes/0/configMap"),
                         "{\"defaultMode\":365,\"name\":\"ksniff-0123456789\"}");
-    assert_string_equal(at(pod, "spec/containers/0/imagePullPolicy"), "\"IfNotPresent\"");
+    assert_string_equal(at(pod, "spec/containers/0/imagePullPolicy"), "\"Never\"");
     assert_string_equal(at(pod, "spec/containers/0/command"),
                         "[\"/ksniff/ksniff-agent\",\"hold\"]");
+    /* Its hash alone, never the secret. */
+    assert_string_equal(at(pod, "spec/containers/0/env"),
+                        "[{\"name\":\"KSNIFF_SECRET_SHA256\",\"value\":"
+                        "\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"}]");
     assert_string_equal(
         at(pod, "spec/containers/0/securityContext"),
         "{\"capabilities\":{\"add\":[\"SYS_ADMIN\",\"SYS_PTRACE\",\"NET_RAW\"],\"drop\":[\"ALL\"]},"
@@ -90,6 +95,7 @@ static void test_variants(void **state)
     helper.host_network = true;
     helper.service_account = "netadmin";
     helper.pull_secrets = secrets;
+    helper.pull = true;
     helper.requests = "cpu=1m";
     helper.limits = "cpu=2,memory=1Gi";
     pod = helper_pod(&helper);
@@ -100,6 +106,7 @@ static void test_variants(void **state)
                         "[\"NET_RAW\"]");
     assert_string_equal(at(pod, "spec/automountServiceAccountToken"), "true");
     assert_string_equal(at(pod, "spec/serviceAccountName"), "\"netadmin\"");
+    assert_string_equal(at(pod, "spec/containers/0/imagePullPolicy"), "\"IfNotPresent\"");
     assert_string_equal(at(pod, "spec/imagePullSecrets"), "[{\"name\":\"registry\"}]");
     assert_string_equal(
         at(pod, "spec/containers/0/resources"),
