@@ -164,7 +164,12 @@ static void print_man(void)
         "method works.\n"
         ".SH ENVIRONMENT\n.TP\nKUBECONFIG\nthe kubeconfig files, as for kubectl\n"
         ".TP\nKSNIFF_WIRESHARK\nthe Wireshark to use\n"
-        ".TP\nHTTPS_PROXY, NO_PROXY\nas for kubectl\n"
+        ".TP\nHTTPS_PROXY, HTTP_PROXY, NO_PROXY\nas for kubectl: the proxy (http, https or socks5) "
+        "for a server of https or http, unless proxy\\-url in the kubeconfig names one; and the "
+        "hosts, domains, addresses and networks that are reached without it, as localhost and "
+        "loopback addresses always are\n"
+        ".TP\nSSL_CERT_FILE, SSL_CERT_DIR\nCAs in the place of the system's: a file, and folders "
+        "between colons; a certificate\\-authority in the kubeconfig comes before them\n"
         ".SH \"SEE ALSO\"\n\\fBkubectl\\fR(1), \\fBwireshark\\fR(1), \\fBpcap\\-filter\\fR(7)\n");
 }
 

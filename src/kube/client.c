@@ -21,6 +21,8 @@
 #include "base/text.h"
 #include "kube/credentials.h"
 #include "kube/foreign.h"
+#include "kube/proxy.h"
+#include "kube/roots.h"
 #include "kube/status.h"
 
 #define ANSWER_MAX         (64u << 20) /* bytes; a list of thousands of pods fits */
@@ -42,12 +44,14 @@ struct kube_client {
     CURLSH *share;
     struct loop_timer *timer;
     uint64_t timeout;         /* milliseconds, 0: none */
-    char *host;               /* "host:port" as in the server's URL: the Host header */
+    char *host;               /* the Host header: of the server's URL, without a default port */
     char *base_path;          /* path of the server's URL */
     char *url;                /* the server's URL, with tls-server-name in place of its host */
     struct curl_slist *route; /* CURLOPT_CONNECT_TO back to the real host, or NULL */
-    int64_t clock_offset;     /* seconds that the server's clock is ahead of ours */
-    char peer[64];            /* where the last request went to */
+    struct kube_proxy proxy;
+    struct kube_roots roots;
+    int64_t clock_offset; /* seconds that the server's clock is ahead of ours */
+    char peer[64];        /* where the last request went to */
     unsigned peer_port;
 };
 
@@ -158,7 +162,7 @@ static int split_server(struct kube_client *client, struct error *err)
 {
     const struct kube_config *config = client->config;
     CURLU *url = curl_url();
-    char *host = NULL, *port = NULL, *path = NULL, *whole = NULL;
+    char *host = NULL, *port = NULL, *own_port = NULL, *path = NULL, *whole = NULL;
     int result = -1;
 
     if (!url || curl_url_set(url, CURLUPART_URL, config->server, 0) ||
@@ -168,7 +172,9 @@ static int split_server(struct kube_client *client, struct error *err)
         error_set(err, ERROR_CONFIG, "the server \"%s\" is not a URL", config->server);
         goto out;
     }
-    client->host = text_format("%s:%s", host, port);
+    /* Gateways that match it whole know it without the scheme's port. */
+    curl_url_get(url, CURLUPART_PORT, &own_port, CURLU_NO_DEFAULT_PORT);
+    client->host = text_format("%s%s%s", host, own_port ? ":" : "", own_port ? own_port : "");
     client->base_path = strdup(strcmp(path, "/") == 0 ? "" : path);
     if (config->tls_server_name) {
         cleanup_free char *route = text_format("::%s:%s", host, port);
@@ -192,10 +198,20 @@ static int split_server(struct kube_client *client, struct error *err)
 out:
     curl_free(host);
     curl_free(port);
+    curl_free(own_port);
     curl_free(path);
     curl_free(whole);
     curl_url_cleanup(url);
     return result;
+}
+
+static int load_roots(struct kube_client *client, struct error *err)
+{
+    const char *proxy = client->proxy.url;
+    bool over_tls = proxy && strncmp(proxy, "https:", 6) == 0;
+
+    return kube_roots_load(over_tls ? &client->config->certificate_authority : NULL, &client->roots,
+                           err);
 }
 
 int kube_client_new(struct loop *loop, const struct kube_config *config, uint64_t timeout,
@@ -222,7 +238,9 @@ int kube_client_new(struct loop *loop, const struct kube_config *config, uint64_
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
     curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, set_timer);
     curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-    if (split_server(client, err) < 0)
+    if (split_server(client, err) < 0 ||
+        kube_proxy_choose(config->proxy_url, config->server, &client->proxy, err) < 0 ||
+        load_roots(client, err) < 0)
         goto failed;
     client->credentials = kube_credentials_new(loop, config, err);
     if (!client->credentials)
@@ -244,6 +262,8 @@ void kube_client_free(struct kube_client *client)
     loop_remove_timer(client->timer);
     kube_credentials_free(client->credentials);
     curl_slist_free_all(client->route);
+    kube_proxy_free(&client->proxy);
+    kube_roots_free(&client->roots);
     free(client->host);
     free(client->base_path);
     free(client->url);
@@ -255,30 +275,6 @@ int kube_client_refresh(struct kube_client *client, bool rejected, bool *ret_cha
                         struct error *err)
 {
     return kube_credentials_refresh(client->credentials, rejected, ret_changed, err);
-}
-
-static void set_blob(CURL *easy, CURLoption option, struct kube_blob source)
-{
-    struct curl_blob blob = {.data = source.data, .len = source.length, .flags = CURL_BLOB_COPY};
-
-    if (source.data)
-        curl_easy_setopt(easy, option, &blob);
-}
-
-static void set_proxy(CURL *easy, const struct kube_config *config)
-{
-    cleanup_free char *remote = NULL;
-    const char *proxy = config->proxy_url;
-
-    if (!proxy)
-        return; /* curl reads the environment itself */
-    /* kubectl lets a SOCKS proxy resolve the name. */
-    if (strncmp(proxy, "socks5://", 9) == 0) {
-        remote = text_format("socks5h://%s", proxy + 9);
-        proxy = remote ? remote : proxy;
-    }
-    curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 }
 
 /* What requests and streams have in common. */
@@ -295,13 +291,15 @@ static void set_up(struct kube_client *client, CURL *easy, struct transfer *tran
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECT_TO, client->route);
-    set_proxy(easy, config);
-    set_blob(easy, CURLOPT_CAINFO_BLOB, config->certificate_authority);
-    set_blob(easy, CURLOPT_SSLCERT_BLOB, kube_credentials_certificate(client->credentials));
-    set_blob(easy, CURLOPT_SSLKEY_BLOB, kube_credentials_key(client->credentials));
+    kube_proxy_apply(&client->proxy, easy);
+    kube_roots_apply(&client->roots, &config->certificate_authority, easy);
+    kube_set_blob(easy, CURLOPT_SSLCERT_BLOB, kube_credentials_certificate(client->credentials));
+    kube_set_blob(easy, CURLOPT_SSLKEY_BLOB, kube_credentials_key(client->credentials));
     if (config->insecure_skip_tls_verify) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+        curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, 0L);
     }
 }
 
@@ -467,6 +465,39 @@ static json_t *parse_answer(const struct kube_call *call, struct error *err)
     return NULL;
 }
 
+/* The server as messages name it. */
+static const char *server_name(const struct kube_client *client)
+{
+    return strstr(client->config->server, "://") + strlen("://");
+}
+
+/* The server's certificate is not trusted: what else than the kubeconfig may be wrong. */
+static void doubt_roots(const struct kube_client *client, struct error *err)
+{
+    if (client->proxy.url)
+        error_remedy(err,
+                     "does the proxy \"%s\" put its own in its place? then its CA has to be the "
+                     "certificate-authority in the kubeconfig",
+                     client->proxy.name);
+    else if (client->roots.replaced && !client->config->certificate_authority.data)
+        error_remedy(err, "the kubeconfig has no certificate-authority, and SSL_CERT_FILE and "
+                          "SSL_CERT_DIR take the place of the system's");
+}
+
+int kube_client_error(const struct kube_client *client, CURL *handle, CURLcode code,
+                      const char *detail, struct error *err)
+{
+    long os_errno = 0;
+
+    if (kube_proxy_error(&client->proxy, handle, code, detail, server_name(client), err))
+        return -1;
+    curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, &os_errno);
+    kube_error_from_curl(client->config, code, detail, os_errno, err);
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        doubt_roots(client, err);
+    return -1;
+}
+
 /* Judges what has come. Return: the answer; NULL with the error, or, when the request is on its way
  * again with other credentials, without one. */
 static json_t *take_answer(struct kube_call *call, CURLcode code, const char *detail,
@@ -474,12 +505,11 @@ static json_t *take_answer(struct kube_call *call, CURLcode code, const char *de
 {
     struct kube_client *client = call->client;
     struct transfer *transfer = &call->transfer;
-    long os_errno = 0, status = 0;
+    long status = 0;
     bool changed = false;
 
     if (code != CURLE_OK) {
-        curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_errno);
-        kube_error_from_curl(client->config, code, detail, os_errno, err);
+        kube_client_error(client, transfer->easy, code, detail, err);
         return NULL;
     }
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -496,6 +526,8 @@ static json_t *take_answer(struct kube_call *call, CURLcode code, const char *de
     if (changed) {
         end_transfer(call);
         begin_transfer(call, err);
+    } else if (status == 407 && client->proxy.url) {
+        kube_proxy_refused(&client->proxy, status, server_name(client), err);
     } else {
         kube_error_from_answer(client->config, call->method, call->path, status,
                                (const char *)buf_bytes(&transfer->answer), transfer->answer.length,

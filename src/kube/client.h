@@ -64,7 +64,7 @@ typedef void kube_call_fn(void *data, json_t *answer, const struct error *err);
  *
  * Old credentials are renewed first, by a plugin perhaps, for which the loop is stepped: so not
  * from within an event of a stream.
- * An answer of 401 renews the credentials once. The call's errors: those of kube_error_from_curl()
+ * An answer of 401 renews the credentials once. The call's errors: those of kube_client_error()
  * and kube_error_from_answer().
  *
  * Return: the call, until @done is called; NULL with the error.
@@ -115,6 +115,15 @@ typedef void kube_connect_fn(void *data, CURLcode code, const char *detail);
 CURL *kube_client_connect(struct kube_client *client, kube_connect_fn *done, void *data,
                           struct error *err);
 void kube_client_disconnect(struct kube_client *client, CURL *handle);
+
+/*
+ * kube_client_error - why a handle of ours failed, the proxy's faults told as the proxy's
+ * @code, @detail: as kube_connect_fn is given them
+ *
+ * Return: always -1.
+ */
+int kube_client_error(const struct kube_client *client, CURL *handle, CURLcode code,
+                      const char *detail, struct error *err);
 
 /*
  * kube_client_refresh - renew the credentials, @rejected after a 401 (see kube/credentials.h)

@@ -36,7 +36,7 @@ static int connect_error(const struct kube_config *config, const char *detail, l
     }
     error_set(err, ERROR_NETWORK, "cannot connect to the server \"%s\": %s", server,
               os_errno ? strerror((int)os_errno) : detail);
-    return error_remedy(err, "check the network, the proxy and the context's server");
+    return error_remedy(err, "check the network and the context's server");
 }
 
 int kube_error_from_curl(const struct kube_config *config, CURLcode code, const char *detail,
@@ -50,13 +50,6 @@ int kube_error_from_curl(const struct kube_config *config, CURLcode code, const 
     case CURLE_COULDNT_RESOLVE_HOST:
         error_set(err, ERROR_NETWORK, "cannot resolve the host of the server \"%s\"", server);
         return error_remedy(err, "check DNS, the VPN, and the context's server");
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        error_set(err, ERROR_NETWORK, "cannot resolve the proxy: %s", detail);
-        return error_remedy(err, "check proxy-url in the kubeconfig, or HTTPS_PROXY");
-    case CURLE_PROXY:
-        error_set(err, ERROR_NETWORK, "the proxy does not let us through to \"%s\": %s", server,
-                  detail);
-        return error_remedy(err, "check proxy-url in the kubeconfig, or HTTPS_PROXY");
     case CURLE_COULDNT_CONNECT:
         return connect_error(config, detail, os_errno, err);
     case CURLE_OPERATION_TIMEDOUT:

@@ -483,10 +483,7 @@ static void on_connected(void *data, CURLcode code, const char *detail)
     struct error err;
 
     if (code != CURLE_OK) {
-        long os_errno = 0;
-
-        curl_easy_getinfo(stream->handle, CURLINFO_OS_ERRNO, &os_errno);
-        kube_error_from_curl(kube_client_config(stream->client), code, detail, os_errno, &err);
+        kube_client_error(stream->client, stream->handle, code, detail, &err);
         finish_lost(stream, &err);
         return;
     }

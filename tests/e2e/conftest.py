@@ -20,6 +20,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.join(ROOT, os.environ.get("KSNIFF_BUILD", "build"))
 GUARD = 60  # seconds: only against hanging for ever
 
+# How this machine reaches the world is not the clients' affair.
+WAYS = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "request_method"}
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 
@@ -54,7 +57,8 @@ class Sandbox:
         self.server, self.kubeconfig, self.dir = ready["server"], ready["kubeconfig"], ready["dir"]
         self.ca, self.tokens = ready["ca"], ready["tokens"]
         self.admin = ready["admin"]  # the same server, on a port that no fault touches
-        self.env = {**os.environ, "KUBECONFIG": self.kubeconfig}
+        self.env = {**{name: value for name, value in os.environ.items() if name.lower() not in WAYS},
+                    "KUBECONFIG": self.kubeconfig}
         self.tls = ssl.create_default_context(cafile=self.ca)
 
     def call(self, method, path, obj=None, token=None, kind=None, accept="application/json"):

@@ -1,83 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way to the API server: proxies, plugins, a server that has gone silent, and kubectl in front."""
+"""The way to the API server: plugins, a server that has gone silent, and kubectl in front."""
 import contextlib
 import fcntl
 import json
 import os
 import pty
 import re
-import select
 import signal
-import socket
 import struct
 import subprocess
 import termios
-import threading
-
-import pytest
 
 from conftest import BUILD, GUARD, Ksniff, leftovers, start_sandbox, tshark, wait_until
-
-
-class Proxy:
-    """A proxy on loopback: HTTP CONNECT or SOCKS5 with names, whichever the client speaks."""
-
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.targets = []
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                threading.Thread(target=self.serve, args=(client,), daemon=True).start()
-
-    def serve(self, client):
-        with contextlib.suppress(OSError):
-            self.relay(client)
-
-    def relay(self, client):
-        first = client.recv(1, socket.MSG_PEEK)
-        host, port = (self.socks if first == b"\x05" else self.connect)(client)
-        self.targets.append((host, port))
-        server = socket.create_connection(("127.0.0.1", port))
-        pair = {client: server, server: client}
-        with client, server:
-            while True:
-                for ready in select.select(list(pair), [], [])[0]:
-                    data = ready.recv(65536)
-                    if not data:
-                        return
-                    pair[ready].sendall(data)
-
-    @staticmethod
-    def connect(client):
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += client.recv(4096)
-        host, port = re.match(rb"CONNECT ([^:]+):(\d+) ", head).groups()
-        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        return host.decode(), int(port)
-
-    @staticmethod
-    def socks(client):
-        _, count = client.recv(2)
-        client.recv(count)
-        client.sendall(b"\x05\x00")
-        _, _, _, kind = client.recv(4)
-        host = client.recv(client.recv(1)[0]) if kind == 3 else client.recv(4)
-        port = struct.unpack(">H", client.recv(2))[0]
-        client.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
-        return host.decode() if kind == 3 else socket.inet_ntoa(host), port
-
-
-@pytest.fixture
-def proxy():
-    proxy = Proxy()
-    yield proxy
-    proxy.listener.close()
 
 
 def config_with(sandbox, path, cluster=None, user=None):
@@ -88,36 +22,6 @@ def config_with(sandbox, path, cluster=None, user=None):
         config["users"][0]["user"] = user
     path.write_text(json.dumps(config))
     return str(path)
-
-
-@pytest.mark.parametrize("scheme", ["http", "socks5"])
-def test_proxy_of_the_kubeconfig(sandbox, ksniff, tmp_path, proxy, scheme):
-    """The name of the server is one that the proxy alone can resolve."""
-    port = sandbox.server.rsplit(":", 1)[1]
-    config = config_with(sandbox, tmp_path / "config", {
-        "server": f"https://cluster.invalid:{port}", "tls-server-name": "kubernetes",
-        "proxy-url": f"{scheme}://127.0.0.1:{proxy.port}"})
-    out = str(tmp_path / "x.pcapng")
-    result = ksniff.run("web", "--kubeconfig", config, "--count", "3", "-o", out)
-    assert result.code == 0, result.err
-    assert len(tshark(out, "frame.number")) == 3
-    # The exec has a connection of its own; the other requests share one or two.
-    assert len(proxy.targets) in (2, 3) and set(proxy.targets) == {("cluster.invalid", int(port))}
-
-
-def test_proxy_of_the_environment(sandbox, ksniff, tmp_path, proxy):
-    env = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
-    result = ksniff.run("web", "--count", "1", "-o", str(tmp_path / "x"), env=env)
-    used = len(proxy.targets)
-    assert result.code == 0 and used in (2, 3)
-    result = ksniff.run("web", "--count", "1", "-o", str(tmp_path / "x"), env={**env, "NO_PROXY": "127.0.0.1"})
-    assert result.code == 0 and len(proxy.targets) == used
-
-
-def test_proxy_that_is_not_there(sandbox, ksniff, tmp_path):
-    config = config_with(sandbox, tmp_path / "config", {"proxy-url": "http://no-such-proxy.invalid:3128"})
-    error = ksniff.fail("web", "--kubeconfig", config, "-o", str(tmp_path / "x"))
-    assert error.startswith("cannot resolve the proxy: ") and "no-such-proxy.invalid" in error
 
 
 def test_exec_credential_plugin(sandbox, ksniff, tmp_path):

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/roots.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "kube/kubeconfig_files.h"
+
+enum { MOST_BYTES = 7 * 1000 * 1000 }; /* of all of them; curl takes 8 MB */
+
+#define BEGIN "-----BEGIN CERTIFICATE-----"
+#define END   "-----END CERTIFICATE-----"
+
+/* Copies the certificates among @text; keys and prose, which curl might stumble over, stay out. */
+static void add_certificates(struct buf *out, const char *text)
+{
+    const char *begin, *end;
+
+    while ((begin = strstr(text, BEGIN)) && (end = strstr(begin, END))) {
+        const char *body = begin + strlen(BEGIN);
+        size_t length;
+        unsigned char *der = text_base64_decode(body, (size_t)(end - body), &length);
+
+        text = end + strlen(END);
+        /* 0x30: a SEQUENCE, which every certificate is. */
+        if (der && length > 0 && der[0] == 0x30)
+            buf_printf(out, "%.*s\n", (int)(text - begin), begin);
+        free(der);
+    }
+}
+
+static void add_file(struct buf *out, const char *path)
+{
+    struct kube_blob content;
+
+    if (kube_read_file(path, MOST_BYTES, &content, NULL) < 0)
+        return;
+    add_certificates(out, (const char *)content.data);
+    free(content.data);
+}
+
+static void add_folder(struct buf *out, const char *path)
+{
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+
+    while (folder && (entry = readdir(folder))) {
+        cleanup_free char *file = text_format("%s/%s", path, entry->d_name);
+
+        if (file)
+            add_file(out, file);
+    }
+    if (folder)
+        closedir(folder);
+}
+
+static void add_folders(struct buf *out, const char *list)
+{
+    for (size_t length; list; list = list[length] ? list + length + 1 : NULL) {
+        length = strcspn(list, ":");
+        cleanup_free char *path = strndup(list, length);
+
+        if (path && *path)
+            add_folder(out, path);
+    }
+}
+
+static struct kube_blob take_blob(struct buf *from)
+{
+    struct kube_blob blob = {.length = from->length};
+
+    if (from->length > 0)
+        blob.data = steal_pointer(from->data); /* nothing was taken from its front */
+    return blob;
+}
+
+static const char *value_of(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
+int kube_roots_load(const struct kube_blob *authority, struct kube_roots *ret_roots,
+                    struct error *err)
+{
+    const curl_version_info_data *built_in = curl_version_info(CURLVERSION_NOW);
+    const char *file = value_of("SSL_CERT_FILE"), *folders = value_of("SSL_CERT_DIR");
+    struct kube_roots roots = {.replaced = file || folders, .keeps_folder = !folders};
+    CLEANUP(buf_free) struct buf all, proxy;
+
+    buf_init(&all, MOST_BYTES);
+    buf_init(&proxy, MOST_BYTES);
+    if (!roots.replaced && !(authority && authority->data)) {
+        *ret_roots = roots;
+        return 0;
+    }
+    if (!file)
+        file = built_in->cainfo;
+    if (file)
+        add_file(&all, file);
+    add_folders(&all, folders);
+    if (authority && authority->data && (roots.replaced || built_in->cainfo) &&
+        (!buf_append(&proxy, buf_bytes(&all), all.length) ||
+         !buf_append(&proxy, authority->data, authority->length)))
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    roots.proxy = take_blob(&proxy);
+    if (roots.replaced)
+        roots.pem = take_blob(&all);
+    *ret_roots = roots;
+    return 0;
+}
+
+void kube_roots_free(struct kube_roots *roots)
+{
+    free(roots->pem.data);
+    free(roots->proxy.data);
+    *roots = (struct kube_roots){.replaced = false};
+}
+
+void kube_set_blob(CURL *easy, CURLoption option, struct kube_blob source)
+{
+    struct curl_blob blob = {.data = source.data, .len = source.length, .flags = CURL_BLOB_COPY};
+
+    if (source.data)
+        curl_easy_setopt(easy, option, &blob);
+}
+
+void kube_roots_apply(const struct kube_roots *roots, const struct kube_blob *authority, CURL *easy)
+{
+    bool own = authority->data != NULL;
+
+    kube_set_blob(easy, CURLOPT_CAINFO_BLOB, own ? *authority : roots->pem);
+    kube_set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, roots->proxy.data ? roots->proxy : roots->pem);
+    /* The system's would be believed beside them. */
+    if (own || roots->replaced)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+    if (own || (roots->replaced && !roots->keeps_folder))
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (roots->replaced) {
+        curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, NULL);
+        if (!roots->keeps_folder)
+            curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+    }
+}
