@@ -17,7 +17,8 @@ static struct {
     bool terminal;
     bool colour;
     struct timespec start;
-    char status[256]; /* what stands on the last line now; empty: nothing */
+    char status[256]; /* what stands on the last line now, unless paused; empty: nothing */
+    unsigned pauses;
 } state = {.most = LOG_LEVEL_INFO};
 
 void log_start(enum log_level most)
@@ -51,8 +52,10 @@ static unsigned seconds_since_start(void)
 /* One write a line, so that lines of other programs on the same terminal do not cut into it. */
 static void write_line(const char *head, const char *text)
 {
-    fprintf(stderr, "%s%s%s\n", state.status[0] ? "\r\x1b[K" : "", head, text);
-    if (state.status[0])
+    bool drawn = state.status[0] && state.pauses == 0;
+
+    fprintf(stderr, "%s%s%s\n", drawn ? "\r\x1b[K" : "", head, text);
+    if (drawn)
         fputs(state.status, stderr);
     fflush(stderr);
 }
@@ -111,7 +114,7 @@ void log_status(const char *line)
     if (!state.terminal)
         return;
     if (!line) {
-        if (state.status[0])
+        if (state.status[0] && state.pauses == 0)
             fputs("\r\x1b[K", stderr);
         state.status[0] = '\0';
         fflush(stderr);
@@ -123,6 +126,24 @@ void log_status(const char *line)
     if (width >= sizeof(state.status))
         width = sizeof(state.status) - 1;
     text_escape(state.status, width + 1, line, strlen(line));
+    if (state.pauses > 0)
+        return;
+    fprintf(stderr, "\r\x1b[K%s", state.status);
+    fflush(stderr);
+}
+
+void log_status_pause(void)
+{
+    if (state.pauses++ > 0 || !state.status[0])
+        return;
+    fputs("\r\x1b[K", stderr);
+    fflush(stderr);
+}
+
+void log_status_go_on(void)
+{
+    if (--state.pauses > 0 || !state.status[0])
+        return;
     fprintf(stderr, "\r\x1b[K%s", state.status);
     fflush(stderr);
 }

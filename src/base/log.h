@@ -48,4 +48,13 @@ bool log_is_terminal(void);
  */
 void log_status(const char *line);
 
+/*
+ * log_status_pause - leave the terminal to another program that may ask somebody there
+ *
+ * The status line is taken away; what log_status() is given meanwhile is drawn by
+ * log_status_go_on(). Each pause wants one go_on.
+ */
+void log_status_pause(void);
+void log_status_go_on(void);
+
 #endif

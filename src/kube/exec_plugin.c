@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/process.h"
 #include "base/text.h"
@@ -44,6 +45,8 @@ struct run {
     bool too_long;
     struct buf complaint; /* the end of standard error */
     bool interactive;
+    bool has_status_paused; /* the terminal is the plugin's for the time being */
+    bool in_line;           /* what it has written last ends within a line */
     bool has_terminal_mode;
     struct termios terminal_mode; /* to be put back after a plugin that had to be ended */
 };
@@ -73,6 +76,23 @@ static void on_output(void *data, int fd, short revents)
     close_end(&run->out[0], &run->out_watch);
 }
 
+static void pause_status(struct run *run)
+{
+    if (!run->has_status_paused)
+        log_status_pause();
+    run->has_status_paused = true;
+}
+
+static void go_on_with_status(struct run *run)
+{
+    if (!run->has_status_paused)
+        return;
+    /* The status line is not to take away what still stands there to be read. */
+    if (run->in_line && log_is_terminal())
+        fputc('\n', stderr);
+    log_status_go_on();
+}
+
 static void pass_on(const unsigned char *data, size_t length)
 {
     while (length > 0) {
@@ -99,7 +119,9 @@ static size_t read_complaint(struct run *run)
         close_end(&run->err[0], &run->err_watch);
         return 0;
     }
+    pause_status(run);
     pass_on(chunk, (size_t)got);
+    run->in_line = chunk[got - 1] != '\n';
     size_t kept = run->complaint.length;
     if (kept + (size_t)got > KEPT_STDERR_BYTES)
         buf_take(&run->complaint, kept + (size_t)got - KEPT_STDERR_BYTES);
@@ -252,8 +274,10 @@ static int decide_interactive(struct run *run, struct error *err)
         return error_remedy(err, "run this from a terminal, without redirecting its input");
     }
     run->interactive = terminal && strcmp(plugin->interactive_mode, "Never") != 0;
-    if (run->interactive)
-        run->has_terminal_mode = tcgetattr(STDIN_FILENO, &run->terminal_mode) == 0;
+    if (!run->interactive)
+        return 0;
+    pause_status(run);
+    run->has_terminal_mode = tcgetattr(STDIN_FILENO, &run->terminal_mode) == 0;
     return 0;
 }
 
@@ -466,6 +490,7 @@ int exec_plugin_run(struct loop *loop, const struct kube_config *config,
         result = finish(&run, ret_credential, err);
     if (result < 0)
         restore_terminal(&run);
+    go_on_with_status(&run);
     loop_remove_child(run.child);
     close_end(&run.out[0], &run.out_watch);
     close_end(&run.err[0], &run.err_watch);

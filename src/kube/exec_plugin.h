@@ -14,7 +14,8 @@ struct loop;
  *
  * Returns when the plugin has ended, stepping the loop until then: there is no time-out, as a
  * person may have to log in first. Its standard error goes on to ours; standard input is passed
- * only where interactiveMode and a terminal allow it.
+ * only where interactiveMode and a terminal allow it. The status line is paused while it may ask
+ * somebody there, and from what it writes first on.
  *
  * Errors: ERROR_CONFIG with the plugin in quotes and its installHint or the end of its standard
  * error; ERROR_INTERRUPTED, the plugin being ended then.

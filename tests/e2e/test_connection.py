@@ -6,10 +6,14 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
 import termios
+import time
+
+import pytest
 
 from conftest import BUILD, GUARD, Ksniff, leftovers, start_sandbox, tshark, wait_until
 
@@ -133,6 +137,82 @@ def test_status_line_on_a_terminal(sandbox, ksniff, tmp_path):
     lines = re.findall(rb"\r\x1b\[K(\d+) packets, [\d.]+ k?B, [\d.]+ k?B/s, 0 dropped", text)
     assert len(lines) >= 4 and int(lines[-1]) > 0
     assert b"\r\x1b[K\x1b[36mINFO" in text or b"\r\x1b[K" in text[text.rindex(b"dropped\r\x1b[K"):]
+
+
+class Terminal:
+    """A client whose terminal this is."""
+
+    def __init__(self, box, *words):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+        self.process = subprocess.Popen([os.path.join(BUILD, "src", "kubectl-sniff"), *words], stdin=slave, stderr=slave,
+                                        stdout=subprocess.DEVNULL, env={**box.env, "TERM": "xterm"}, start_new_session=True,
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+        self.text = b""
+
+    def read(self, seconds):
+        """What comes within this time is in the text then."""
+        if select.select([self.master], [], [], seconds)[0]:
+            with contextlib.suppress(OSError):
+                self.text += os.read(self.master, 65536)
+
+    def until(self, words, start=0):
+        """Returns where they begin."""
+        def seen():
+            self.read(0.1)
+            return words in self.text[start:]
+        wait_until(seen, words)
+        return self.text.index(words, start)
+
+
+STATUS = re.compile(rb"\r\x1b\[K[^\r]* packets, [^\r]* dropped")
+
+
+@pytest.mark.parametrize("mode", ["IfAvailable", "Always", "Never"])
+def test_plugin_that_asks_while_it_is_taken_up_again(sandbox, tmp_path, mode):
+    """The status line makes room for what the plugin asks or says, and comes back after it."""
+    plugin, token = tmp_path / "login", sandbox.tokens["sandbox-token"]
+    wait = "read answer" if mode != "Never" else f"while [ -e {tmp_path}/ask ]; do sleep 0.1; done"
+    plugin.write_text(f"""#!/bin/sh
+if [ -e {tmp_path}/ask ]; then printf 'Password: ' >&2; {wait}; rm -f {tmp_path}/ask; fi
+echo '{{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":
+{{"token":"{token}","expirationTimestamp":"2026-01-01T00:00:00Z"}}}}'
+""")
+    plugin.chmod(0o700)
+    config = config_with(sandbox, tmp_path / "config", user={"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": mode}})
+    terminal = Terminal(sandbox, "web", "--kubeconfig", config, "--method", "upload", "-o", str(tmp_path / "x.pcapng"))
+    try:
+        wait_until(lambda: terminal.read(0.1) or STATUS.search(terminal.text), "the status line")
+        (tmp_path / "ask").touch()
+        sandbox.drop_streams()
+        asked = terminal.until(b"Password: ")
+        # The line was taken away before.
+        assert re.search(rb"(\r\x1b\[K|\n)$", terminal.text[:asked])
+        end = time.monotonic() + 2  # several times the status line's interval
+        while time.monotonic() < end:
+            terminal.read(0.1)
+        assert not STATUS.search(terminal.text, asked), terminal.text[asked:]
+        assert terminal.text[asked:] == b"Password: "
+        if mode == "Never":
+            (tmp_path / "ask").unlink()
+        else:
+            os.write(terminal.master, b"secret\n")
+        wait_until(lambda: terminal.read(0.1) or STATUS.search(terminal.text, asked), "the status line again")
+        # What was asked still stands there.
+        assert terminal.text[asked + len("Password: "):].lstrip(b"secret").startswith(b"\r\n")
+        terminal.until(b"capturing again, after ", asked)
+        os.write(terminal.master, b"\x03")
+        wait_until(lambda: terminal.read(0.1) or terminal.process.poll() is not None, "the end")
+        assert terminal.process.returncode == 0, terminal.text
+        assert tshark(str(tmp_path / "x.pcapng"), "frame.number")
+    finally:
+        if terminal.process.poll() is None:
+            terminal.process.kill()
+            terminal.process.wait()
+        os.close(terminal.master)
+    assert b"Sanitizer" not in terminal.text
 
 
 def blocks(*parts):
