@@ -76,3 +76,8 @@ bool error_is_passing(const struct error *err)
         return false;
     }
 }
+
+bool error_is_refusal(const struct error *err)
+{
+    return err->kind == ERROR_FORBIDDEN || err->kind == ERROR_REFUSED || err->kind == ERROR_INVALID;
+}

@@ -51,6 +51,10 @@ struct error {
  */
 bool error_is_passing(const struct error *err);
 
+/* error_is_refusal - was the request refused, by whoever it was: by a right, by a policy, as it is?
+ */
+bool error_is_refusal(const struct error *err);
+
 /*
  * error_set - describe a failure
  * @err: where to; NULL is allowed and ignored

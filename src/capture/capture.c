@@ -58,6 +58,9 @@ struct capture {
     char why[300];
     struct loop_timer *retry;
 
+    size_t refusals;      /* methods whose exec was refused, and not for want of a right */
+    struct error refusal; /* the first */
+
     bool show_status;
     struct loop_timer *status_timer;
     uint64_t status_bytes; /* bytes at the last drawing */
@@ -324,6 +327,19 @@ static int judge(const struct capture *capture, struct error *err)
 
 /* ---- methods ---- */
 
+/* What the methods that follow should know. */
+static void learn_from_session(struct capture *capture)
+{
+    const struct session *session = capture->session;
+    struct target *target = &capture->target;
+
+    target->has_shell |= session->has_shell;
+    target->exec_works |= session->exec_works;
+    if (session->refused && capture->refusals++ == 0)
+        capture->refusal = session->error;
+    target->exec_refused = capture->refusals > 0;
+}
+
 /*
  * Captures with one method.
  * @ret_elsewhere: it never began, and another method may do better
@@ -344,7 +360,7 @@ static int run_session(struct capture *capture, const struct backend *backend, b
     sum_up(capture);
     int result = judge(capture, err);
     *ret_elsewhere = capture->session->elsewhere && !recorder->begun && !capture->interrupted;
-    capture->target.has_shell |= capture->session->has_shell;
+    learn_from_session(capture);
     /* First what is in the cluster: Wireshark may stay open for days. */
     session_free(capture->session);
     capture->session = NULL;
@@ -390,7 +406,7 @@ static void learn(struct capture *capture, struct preflight *preflight,
     const struct error said = *err;
     const struct kube_node *node;
 
-    if (err->kind == ERROR_FORBIDDEN && strstr(err->text, "\"pods/exec\""))
+    if (err->kind == ERROR_FORBIDDEN && strstr(err->remedy, " pods/exec"))
         preflight_refuse_exec(preflight, method);
     if (err->kind != ERROR_SERVER)
         return;
@@ -438,6 +454,13 @@ static int run_methods(struct capture *capture, struct preflight *preflight, str
             return result;
         report_add_failure(report, err);
         add_reason(reasons, sizeof(reasons), backend->name, err->text);
+        /* Here and elsewhere: who refuses it refuses every exec. */
+        if (capture->refusals > 1)
+            break;
+    }
+    if (capture->refusals > 1 && capture->refusals == count) {
+        *err = capture->refusal;
+        return -1;
     }
     return nothing_left(capture, reports, count, err);
 }

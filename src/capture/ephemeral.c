@@ -26,6 +26,7 @@
 #include "capture/session.h"
 #include "capture/settings.h"
 #include "capture/target.h"
+#include "capture/trial.h"
 #include "capture/upload.h"
 #include "kube/client.h"
 #include "kube/node.h"
@@ -57,6 +58,7 @@ struct ephemeral {
     bool net_raw; /* ask for it; else the runtime's default is kept */
     uint64_t end; /* loop_now() until which it may start; 0: no limit */
     struct kube_call *call;
+    struct trial *trial; /* of an exec, before anything is added */
     struct loop_timer *poll;
 };
 
@@ -242,6 +244,56 @@ static int add_container(struct session *session, struct error *err)
     return ephemeral->call ? 0 : -1;
 }
 
+/* ---- before it is added ---- */
+
+static void on_trial(void *data, const struct error *err)
+{
+    struct session *session = data;
+    struct error failure;
+
+    if (session->state != SESSION_STARTING)
+        return;
+    if (err && error_is_refusal(err)) {
+        session_refused(session, err);
+    } else if (err) {
+        give_up(session, err);
+    } else {
+        session->exec_works = true;
+        if (add_container(session, &failure) < 0)
+            give_up(session, &failure);
+    }
+}
+
+/* Return: a container of the pod that runs, the target's if it does; else that one. */
+static const char *running_container(const struct session *session, const struct kube_pod *pod)
+{
+    const char *name = session->target->container->name;
+    const struct kube_container *own = kube_pod_container(pod, name);
+
+    for (size_t i = 0; !(own && own->running) && i < pod->container_count; i++)
+        if (pod->containers[i].running)
+            return pod->containers[i].name;
+    return name;
+}
+
+/*
+ * What is added can never be removed. So an exec into the pod must be known to reach its containers
+ * first: from an upload that was tried, or by a trial. Where none of them runs, it must reach the
+ * kubelet, which says so.
+ */
+static int add_where_exec_works(struct session *session, const char *container, struct error *err)
+{
+    struct ephemeral *ephemeral = session->backend_data;
+    const struct target *target = session->target;
+    const struct session_place place = {target->namespace, target->name, container};
+
+    if (target->exec_works || session->exec_works)
+        return add_container(session, err);
+    trial_free(ephemeral->trial);
+    ephemeral->trial = trial_start(session->client, &place, on_trial, session, err);
+    return ephemeral->trial ? 0 : -1;
+}
+
 /* ---- starting ---- */
 
 /* Does the container's command wait for the very agent that we have? */
@@ -306,6 +358,7 @@ static int find_or_add(struct session *session, struct error *err)
 {
     struct ephemeral *ephemeral = session->backend_data;
     struct kube_pod *pod;
+    int result = 0;
 
     if (kube_pod_get(session->client, session->target->namespace, session->target->name, &pod,
                      err) < 0)
@@ -316,12 +369,12 @@ static int find_or_add(struct session *session, struct error *err)
         snprintf(ephemeral->name, sizeof(ephemeral->name), "%s", running->name);
     }
     ephemeral->reused = running != NULL;
+    /* Else it has ended meanwhile; and what is added can never be removed. */
+    if (session->state == SESSION_STARTING)
+        result = running ? run_agent(session, err)
+                         : add_where_exec_works(session, running_container(session, pod), err);
     kube_pod_free(pod);
-    if (session->state != SESSION_STARTING)
-        return 0; /* meanwhile; and what is added can never be removed */
-    if (running)
-        return run_agent(session, err);
-    return add_container(session, err);
+    return result;
 }
 
 static int start(struct session *session, struct error *err)
@@ -342,7 +395,9 @@ static int start(struct session *session, struct error *err)
         choose_images(session, ephemeral);
     }
     kube_call_cancel(ephemeral->call); /* of before a cut */
+    trial_free(ephemeral->trial);
     ephemeral->call = NULL;
+    ephemeral->trial = NULL;
     session_stage(session, limit ? "the start of the ephemeral container" : NULL, limit);
     session->stage_flag = "--pod-creation-timeout";
     return find_or_add(session, err);
@@ -358,7 +413,7 @@ static bool again(struct session *session, const struct kube_exit *exit)
         return false;
     ephemeral->reused = false;
     session_retire_stream(session);
-    if (add_container(session, &err) < 0)
+    if (add_where_exec_works(session, session->target->container->name, &err) < 0)
         give_up(session, &err);
     return true;
 }
@@ -371,6 +426,7 @@ static void release(struct session *session)
     if (!ephemeral)
         return;
     kube_call_cancel(ephemeral->call);
+    trial_free(ephemeral->trial);
     loop_remove_timer(ephemeral->poll);
     free(ephemeral);
     session->backend_data = NULL;

@@ -31,6 +31,7 @@
 #include "capture/session.h"
 #include "capture/settings.h"
 #include "capture/target.h"
+#include "capture/trial.h"
 #include "common/agent.h"
 #include "kube/client.h"
 #include "kube/node.h"
@@ -70,6 +71,7 @@ struct node_method {
     uint64_t end;           /* loop_now() until which it may start; 0: no limit */
     uint64_t pulling;       /* loop_now() since when its image seems to be pulled; 0: it does not */
     struct kube_call *call; /* the step that is waited for */
+    struct trial *trial;    /* of an exec, before anything is made */
     struct kube_call *owner; /* the patch of the ConfigMap */
     struct loop_timer *poll;
     unsigned poll_ms;
@@ -158,6 +160,7 @@ static void release(struct session *session)
     if (!node)
         return;
     remove_helper(session);
+    trial_free(node->trial);
     loop_remove_timer(node->poll);
     loop_remove_timer(node->watch);
     session->first_line = NULL;
@@ -688,6 +691,39 @@ static void set_stage(struct session *session)
     session->stage_flag = "--pod-creation-timeout";
 }
 
+static int make_config_map(struct session *session, struct error *err)
+{
+    struct node_method *node = session->backend_data;
+
+    node->making = true;
+    node->call = post(session, "configmaps", false, on_config_map_made, err);
+    return node->call ? 0 : -1;
+}
+
+/* A helper that is not there is not found: so an exec into it would be let through. */
+static void on_trial(void *data, const struct error *err)
+{
+    struct session *session = data;
+    struct error failure;
+
+    if (session->state != SESSION_STARTING)
+        return;
+    if (err && error_is_refusal(err))
+        session_refused(session, err);
+    else if (make_config_map(session, &failure) < 0)
+        give_up(session, &failure);
+}
+
+/* An exec into the target was refused: is one into the helper, before there is any? */
+static int try_exec(struct session *session, struct error *err)
+{
+    struct node_method *node = session->backend_data;
+    const struct session_place place = {node->namespace, node->name, HELPER_CONTAINER};
+
+    node->trial = trial_start(session->client, &place, on_trial, session, err);
+    return node->trial ? 0 : -1;
+}
+
 static int begin_helper(struct session *session, struct error *err)
 {
     struct node_method *node = session->backend_data;
@@ -703,9 +739,9 @@ static int begin_helper(struct session *session, struct error *err)
     node->resuming = false;
     node->pulling = 0;
     set_stage(session);
-    node->making = true;
-    node->call = post(session, "configmaps", false, on_config_map_made, err);
-    return node->call ? 0 : -1;
+    if (session->target->exec_refused && !node->trial)
+        return try_exec(session, err);
+    return make_config_map(session, err);
 }
 
 /* ---- starting ---- */

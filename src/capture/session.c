@@ -357,6 +357,34 @@ static void explain_exit(struct session *session, const struct kube_exit *exit, 
     }
 }
 
+/* Who may not is told by RBAC what he needs; anybody else who refuses words it as he likes. */
+static bool is_right_missing(const struct error *err)
+{
+    return err->kind == ERROR_FORBIDDEN && err->remedy[0];
+}
+
+void session_refused(struct session *session, const struct error *err)
+{
+    struct error refused = *err;
+
+    session->elsewhere = true;
+    session->refused = !is_right_missing(err);
+    if (session->refused && !err->remedy[0])
+        error_remedy(&refused, "every method needs exec: ask who has set this rule up");
+    session_end(session, &refused);
+}
+
+/* Has an exec into the target's own pod got as far as a runtime? */
+static void note_exec(struct session *session, const struct kube_exit *exit)
+{
+    const struct session_place *place = &session->place;
+    const struct target *target = session->target;
+
+    session->exec_works |= exit && kube_exit_reached(exit) && target->pod &&
+                           strcmp(place->pod, target->name) == 0 &&
+                           strcmp(place->namespace, target->namespace) == 0;
+}
+
 void session_closed(struct session *session, const struct kube_exit *exit, const struct error *err)
 {
     struct error explained = {0};
@@ -366,6 +394,7 @@ void session_closed(struct session *session, const struct kube_exit *exit, const
         return;
     if (session->complaint.length > 0)
         session_complaint(session, (const unsigned char *)"\n", 1);
+    note_exec(session, exit);
     if (!lost && exit->kind == KUBE_EXIT_CODE && exit->code == 0 &&
         session->state != SESSION_STARTING) {
         if (session->state == SESSION_RUNNING && !session->settings->tcpdump_path) {
@@ -383,9 +412,10 @@ void session_closed(struct session *session, const struct kube_exit *exit, const
     if (!lost && session->state == SESSION_STARTING && session->backend->again &&
         session->backend->again(session, exit))
         return;
-    if (lost) {
-        session->cut = !err || err->kind != ERROR_FORBIDDEN;
-        session->elsewhere = err && err->kind == ERROR_FORBIDDEN;
+    if (lost && err && error_is_refusal(err)) {
+        session_refused(session, err);
+    } else if (lost) {
+        session->cut = true;
         session_end(session, err);
     } else {
         explain_exit(session, exit, &explained);

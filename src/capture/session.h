@@ -44,6 +44,8 @@ struct session {
     struct error error; /* why it ended; ERROR_NONE: as asked */
     bool elsewhere;     /* it never ran, and another method may do better */
     bool has_shell;     /* its container was seen to have one */
+    bool exec_works;    /* an exec into the target's pod was seen to reach a container's runtime */
+    bool refused;       /* an exec was refused, and not for want of a right */
     bool cut;           /* beginning again may help, if it ran once: session_resume() */
 
     struct loop *loop;
@@ -127,6 +129,9 @@ void session_complaint(struct session *session, const unsigned char *bytes, size
 /* It is over: session->error tells how, unless it is given here. Later calls change nothing. An
  * error that passes (error_is_passing()) is a cut. */
 void session_end(struct session *session, const struct error *err);
+/* The exec was not taken: ends the session with @err. Another method may do better, unless whoever
+ * refused this one refuses every exec. */
+void session_refused(struct session *session, const struct error *err);
 /* The agent's stream is closed: turns its exit into the end of the session. */
 void session_closed(struct session *session, const struct kube_exit *exit, const struct error *err);
 

@@ -23,6 +23,8 @@ struct target {
     struct kube_node *node;                 /* owned; NULL: not asked for, or not to be had */
     bool host_network;                      /* its interfaces are the node's own */
     bool has_shell;                         /* the container was seen to have one */
+    bool exec_works;   /* an exec into the pod was seen to reach a container's runtime */
+    bool exec_refused; /* an exec, into it or elsewhere, was refused, and not for want of a right */
     bool may_ask_for_capabilities; /* the namespace's Pod Security is not known to forbid */
 };
 

@@ -135,7 +135,8 @@ static void print_man(void)
     printf(".PP\nThree methods are tried in this order: \\fBupload\\fR puts the agent into the "
            "container; \\fBnode\\fR makes a helper pod on its node, which enters the pod's "
            "network; \\fBephemeral\\fR adds an ephemeral container to the pod, whose process ends "
-           "by itself within a minute after the capture. The roles they need stand in ");
+           "by itself within a minute after the capture, and which is added only where an exec is "
+           "known to reach the pod. The roles they need stand in ");
     print_man_text(KSNIFF_DOC_DIR "/rbac");
     printf(
         ".\n.PP\nA stream that is cut is taken up again; a comment on the first packet after the "

@@ -261,6 +261,21 @@ static int exit_code_of(const json_t *status)
     return -1;
 }
 
+bool kube_exit_reached(const struct kube_exit *exit)
+{
+    /* The first are the words of the streaming server of containerd, CRI-O and cri-dockerd alike.
+     */
+    static const char *const words[] = {"error executing command in container", "OCI runtime",
+                                        "executable file not found", "not found in $PATH"};
+
+    if (exit->kind == KUBE_EXIT_CODE)
+        return true;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (exit->kind == KUBE_EXIT_START_FAILED && strstr(exit->message, words[i]))
+            return true;
+    return false;
+}
+
 int kube_exit_from_status(const char *text, size_t length, struct kube_exit *ret_exit)
 {
     json_t *status = json_loadb(text, length, 0, NULL);

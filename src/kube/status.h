@@ -9,6 +9,7 @@
 
 #include <curl/curl.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kube/kubeconfig.h"
@@ -49,6 +50,10 @@ struct kube_exit {
     int code;
     char message[1024]; /* raw text of the server: escape before printing */
 };
+
+/* kube_exit_reached - was it a container's runtime that ended the exec so, or that did not start
+ * the command? No one on the way to it refuses an exec there then. */
+bool kube_exit_reached(const struct kube_exit *exit);
 
 /* kube_exit_from_status - read the Status of channel 3. Return: 0, or -1 when it is not one. */
 int kube_exit_from_status(const char *text, size_t length, struct kube_exit *ret_exit);

@@ -163,7 +163,10 @@ def test_ephemeral_is_the_third(sandbox, ksniff, out):
         assert method == "ephemeral"
         moved_once(err, "ephemeral", "upload: container \"app\" runs as user 1000")
         assert "; node: namespace \"baseline\" enforces" in err
-        assert [line.partition("/pods")[0] for line in changes(asked)][0] == "PATCH /api/v1/namespaces/baseline"
+        # What is added can never be removed: an exec is tried first.
+        trial, change, *_ = changes(asked)
+        assert trial == "GET /api/v1/namespaces/baseline/pods/guarded/exec"
+        assert change == "PATCH /api/v1/namespaces/baseline/pods/guarded/ephemeralcontainers"
         assert reviews_before(asked, "PATCH .*") == asked.count(REVIEW) == 9
 
 
@@ -355,7 +358,8 @@ def test_forced_method_that_fails(sandbox, ksniff, out):
     with sandbox.faults(request_error=fault), requests(sandbox) as asked:
         assert "a webhook denied it" in ksniff.fail("web", "--method", "ephemeral", "-o", out)
     # Again without NET_RAW, which may have been the reason.
-    assert changes(asked) == ["PATCH /api/v1/namespaces/default/pods/web/ephemeralcontainers"] * 2
+    assert changes(asked) == ["GET /api/v1/namespaces/default/pods/web/exec"] + [
+        "PATCH /api/v1/namespaces/default/pods/web/ephemeralcontainers"] * 2
 
 
 @pytest.mark.parametrize("words, says", [(["web", "-p", "--method", "upload"], "-p contradicts --method upload"),

@@ -238,6 +238,45 @@ static void test_recorded_exits(void **state)
     assert_non_null(strstr(exit.message, "executable file not found in $PATH"));
 }
 
+/* Who ended the exec: the runtime, or somebody before it? */
+static void test_reached(void **state)
+{
+    static const struct {
+        const char *message;
+        bool reached;
+    } cases[] = {
+        {"Internal error occurred: error executing command in container: whatever the runtime says",
+         true},
+        {"command terminated: OCI runtime exec failed: exec failed: no such file or directory",
+         true},
+        {"exec failed: executable file not found in $PATH", true},
+        {"Internal error occurred: error sending request: Post "
+         "\"https://10.0.0.1:10250/exec/lab/web/"
+         "app\": dial tcp 10.0.0.1:10250: connect: connection refused",
+         false},
+        {"Internal error occurred: error dialing backend: No agent available", false},
+        {"unable to upgrade connection: Forbidden (user=x, verb=create, resource=nodes)", false},
+        {"Internal error occurred: dial unix /run/containerd/containerd.sock: connect: no such "
+         "file "
+         "or directory",
+         false},
+        {"", false},
+    };
+    struct kube_exit exit = exit_of("exec-no-such-command.ws");
+
+    (void)state;
+    assert_true(kube_exit_reached(&exit));
+    exit = exit_of("exec-exit-code-v5.ws");
+    assert_true(kube_exit_reached(&exit));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        exit = (struct kube_exit){.kind = KUBE_EXIT_START_FAILED};
+        snprintf(exit.message, sizeof(exit.message), "%s", cases[i].message);
+        assert_int_equal(kube_exit_reached(&exit), cases[i].reached);
+        exit.kind = KUBE_EXIT_LOST;
+        assert_false(kube_exit_reached(&exit));
+    }
+}
+
 static void test_exits_that_are_none(void **state)
 {
     static const char *const bad[] = {"", "{", "[]", "{}", "\"x\"", "{\"kind\":\"Status\"}"};
@@ -262,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_queries_are_dropped),
         cmocka_unit_test(test_curl),
         cmocka_unit_test(test_recorded_exits),
+        cmocka_unit_test(test_reached),
         cmocka_unit_test(test_exits_that_are_none),
     };
 
