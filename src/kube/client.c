@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One curl multi handle, driven by the event loop through its socket interface. The handles share
- * TLS sessions, so that the stream that follows the first request resumes instead of shaking hands
- * anew.
+ * The handles share TLS sessions, so that the stream that follows the first request resumes instead
+ * of shaking hands anew.
  */
 #include "kube/client.h"
 
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +22,7 @@
 #include "kube/proxy.h"
 #include "kube/roots.h"
 #include "kube/status.h"
+#include "kube/transfers.h"
 
 #define ANSWER_MAX         (64u << 20) /* bytes; a list of thousands of pods fits */
 #define CONNECT_TIMEOUT_MS 30000L
@@ -40,9 +39,8 @@ struct kube_client {
     struct loop *loop;
     const struct kube_config *config;
     struct kube_credentials *credentials;
-    CURLM *multi;
+    struct kube_transfers *transfers;
     CURLSH *share;
-    struct loop_timer *timer;
     uint64_t timeout;         /* milliseconds, 0: none */
     char *host;               /* the Host header: of the server's URL, without a default port */
     char *base_path;          /* path of the server's URL */
@@ -53,15 +51,6 @@ struct kube_client {
     int64_t clock_offset; /* seconds that the server's clock is ahead of ours */
     char peer[64];        /* where the last request went to */
     unsigned peer_port;
-};
-
-/* What is kept beside a handle while it is in the multi handle (CURLOPT_PRIVATE). */
-struct transfer {
-    CURL *easy;
-    char detail[CURL_ERROR_SIZE];
-    kube_connect_fn *finished; /* with its result: a connection stands, or an answer is there */
-    void *data;
-    struct buf answer;
 };
 
 struct loop *kube_client_loop(const struct kube_client *client)
@@ -77,82 +66,6 @@ const struct kube_config *kube_client_config(const struct kube_client *client)
 const char *kube_client_base_path(const struct kube_client *client)
 {
     return client->base_path;
-}
-
-/* ---- the event loop ---- */
-
-static void take_messages(struct kube_client *client)
-{
-    CURLMsg *message;
-    int left;
-
-    while ((message = curl_multi_info_read(client->multi, &left))) {
-        struct transfer *transfer = NULL;
-
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        CURLcode code = message->data.result;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-        transfer->finished(transfer->data, code, transfer->detail);
-    }
-}
-
-static void act(struct kube_client *client, curl_socket_t socket, int flags)
-{
-    int running;
-
-    curl_multi_socket_action(client->multi, socket, flags, &running);
-    take_messages(client);
-}
-
-static void on_socket(void *data, int fd, short revents)
-{
-    int flags = 0;
-
-    if (revents & (POLLIN | POLLHUP))
-        flags |= CURL_CSELECT_IN;
-    if (revents & POLLOUT)
-        flags |= CURL_CSELECT_OUT;
-    if (revents & (POLLERR | POLLNVAL))
-        flags |= CURL_CSELECT_ERR;
-    act(data, fd, flags);
-}
-
-static void on_timer(void *data)
-{
-    act(data, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *data, void *socket_data)
-{
-    struct kube_client *client = data;
-    struct loop_fd *watch = socket_data;
-    short events =
-        (short)((what & CURL_POLL_IN ? POLLIN : 0) | (what & CURL_POLL_OUT ? POLLOUT : 0));
-
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        loop_remove_fd(watch);
-        curl_multi_assign(client->multi, socket, NULL);
-    } else if (watch) {
-        loop_set_events(watch, events);
-    } else {
-        watch = loop_add_fd(client->loop, socket, events, on_socket, client);
-        curl_multi_assign(client->multi, socket, watch);
-    }
-    return 0;
-}
-
-static int set_timer(CURLM *multi, long milliseconds, void *data)
-{
-    struct kube_client *client = data;
-
-    (void)multi;
-    if (milliseconds < 0)
-        loop_stop_timer(client->timer);
-    else
-        loop_set_timer(client->timer, (uint64_t)milliseconds);
-    return 0;
 }
 
 /* ---- set-up ---- */
@@ -225,19 +138,13 @@ int kube_client_new(struct loop *loop, const struct kube_config *config, uint64_
     client->config = config;
     client->timeout = timeout;
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    client->multi = curl_multi_init();
+    client->transfers = kube_transfers_new(loop);
     client->share = curl_share_init();
-    client->timer = loop_add_timer(loop, 0, on_timer, client);
-    if (!client->multi || !client->share || !client->timer) {
+    if (!client->transfers || !client->share) {
         error_set(err, ERROR_INTERNAL, "out of memory");
         goto failed;
     }
-    loop_stop_timer(client->timer);
     curl_share_setopt(client->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
     if (split_server(client, err) < 0 ||
         kube_proxy_choose(config->proxy_url, config->server, &client->proxy, err) < 0 ||
         load_roots(client, err) < 0)
@@ -257,9 +164,8 @@ void kube_client_free(struct kube_client *client)
 {
     if (!client)
         return;
-    curl_multi_cleanup(client->multi);
+    kube_transfers_free(client->transfers);
     curl_share_cleanup(client->share);
-    loop_remove_timer(client->timer);
     kube_credentials_free(client->credentials);
     curl_slist_free_all(client->route);
     kube_proxy_free(&client->proxy);
@@ -278,12 +184,10 @@ int kube_client_refresh(struct kube_client *client, bool rejected, bool *ret_cha
 }
 
 /* What requests and streams have in common. */
-static void set_up(struct kube_client *client, CURL *easy, struct transfer *transfer)
+static void set_up(struct kube_client *client, CURL *easy)
 {
     const struct kube_config *config = client->config;
 
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->detail);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_SHARE, client->share);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -364,7 +268,7 @@ static struct curl_slist *header_list(const struct kube_client *client, const ch
 
 struct kube_call {
     struct kube_client *client;
-    struct transfer transfer;
+    struct kube_transfer transfer;
     struct curl_slist *headers;
     char *method, *path, *content_type;
     char *body; /* JSON text; NULL: none */
@@ -376,26 +280,19 @@ struct kube_call {
     void *data;
 };
 
-static size_t on_answer(char *data, size_t size, size_t count, void *transfer_data)
-{
-    struct transfer *transfer = transfer_data;
-
-    return buf_append(&transfer->answer, data, size * count) ? size * count : 0;
-}
-
 /* Takes the transfer out of the multi handle and releases it. */
 static void end_transfer(struct kube_call *call)
 {
-    struct transfer *transfer = &call->transfer;
+    struct kube_transfer *transfer = &call->transfer;
 
     if (transfer->easy) {
-        curl_multi_remove_handle(call->client->multi, transfer->easy);
+        kube_transfers_remove(call->client->transfers, transfer->easy);
         curl_easy_cleanup(transfer->easy);
     }
     curl_slist_free_all(call->headers);
     buf_free(&transfer->answer);
     call->headers = NULL;
-    *transfer = (struct transfer){0};
+    *transfer = (struct kube_transfer){0};
 }
 
 static void on_transfer(void *data, CURLcode code, const char *detail);
@@ -404,17 +301,17 @@ static void on_transfer(void *data, CURLcode code, const char *detail);
 static int begin_transfer(struct kube_call *call, struct error *err)
 {
     struct kube_client *client = call->client;
-    struct transfer *transfer = &call->transfer;
+    struct kube_transfer *transfer = &call->transfer;
     cleanup_free char *url = text_format("%s%s%s", client->url, client->base_path, call->path);
     CURL *easy = curl_easy_init();
 
-    *transfer = (struct transfer){.easy = easy, .finished = on_transfer, .data = call};
+    *transfer = (struct kube_transfer){.easy = easy, .finished = on_transfer, .data = call};
     buf_init(&transfer->answer, ANSWER_MAX);
     call->headers =
         header_list(client, accepts[call->answer], call->body ? call->content_type : NULL);
     if (!easy || !url || !call->headers)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    set_up(client, easy, transfer);
+    set_up(client, easy);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)client->timeout);
@@ -422,9 +319,8 @@ static int begin_transfer(struct kube_call *call, struct error *err)
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body);
     if (call->body || strcmp(call->method, "GET") != 0)
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-    curl_multi_add_handle(client->multi, easy);
+    kube_transfer_keep_answer(transfer);
+    kube_transfers_add(client->transfers, transfer);
     return 0;
 }
 
@@ -504,7 +400,7 @@ static json_t *take_answer(struct kube_call *call, CURLcode code, const char *de
                            struct error *err)
 {
     struct kube_client *client = call->client;
-    struct transfer *transfer = &call->transfer;
+    struct kube_transfer *transfer = &call->transfer;
     long status = 0;
     bool changed = false;
 
@@ -685,10 +581,10 @@ const char *kube_client_peer(const struct kube_client *client, unsigned *ret_por
 
 /* ---- connections for streams ---- */
 
-CURL *kube_client_connect(struct kube_client *client, kube_connect_fn *done, void *data,
+CURL *kube_client_connect(struct kube_client *client, kube_transfer_fn *done, void *data,
                           struct error *err)
 {
-    struct transfer *transfer = calloc(1, sizeof(*transfer));
+    struct kube_transfer *transfer = calloc(1, sizeof(*transfer));
     CURL *easy = curl_easy_init();
 
     if (!transfer || !easy) {
@@ -697,25 +593,25 @@ CURL *kube_client_connect(struct kube_client *client, kube_connect_fn *done, voi
         error_set(err, ERROR_INTERNAL, "out of memory");
         return NULL;
     }
-    *transfer = (struct transfer){.easy = easy, .finished = done, .data = data};
-    set_up(client, easy, transfer);
+    *transfer = (struct kube_transfer){.easy = easy, .finished = done, .data = data};
+    set_up(client, easy);
     curl_easy_setopt(easy, CURLOPT_URL, client->url);
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     /* A plain HTTP server behind an HTTP proxy needs a tunnel as well: it becomes a stream. */
     curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
-    curl_multi_add_handle(client->multi, easy);
+    kube_transfers_add(client->transfers, transfer);
     return easy;
 }
 
 void kube_client_disconnect(struct kube_client *client, CURL *handle)
 {
-    struct transfer *transfer = NULL;
+    struct kube_transfer *transfer = NULL;
 
     if (!handle)
         return;
     curl_easy_getinfo(handle, CURLINFO_PRIVATE, (char **)&transfer);
-    curl_multi_remove_handle(client->multi, handle);
+    kube_transfers_remove(client->transfers, handle);
     curl_easy_cleanup(handle);
     free(transfer);
 }

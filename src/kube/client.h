@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "kube/kubeconfig.h"
+#include "kube/transfers.h"
 
 struct error;
 struct loop;
@@ -111,14 +112,13 @@ const char *kube_client_peer(const struct kube_client *client, unsigned *ret_por
  *
  * Return: the handle, or NULL with the error.
  */
-typedef void kube_connect_fn(void *data, CURLcode code, const char *detail);
-CURL *kube_client_connect(struct kube_client *client, kube_connect_fn *done, void *data,
+CURL *kube_client_connect(struct kube_client *client, kube_transfer_fn *done, void *data,
                           struct error *err);
 void kube_client_disconnect(struct kube_client *client, CURL *handle);
 
 /*
  * kube_client_error - why a handle of ours failed, the proxy's faults told as the proxy's
- * @code, @detail: as kube_connect_fn is given them
+ * @code, @detail: as kube_transfer_fn is given them
  *
  * Return: always -1.
  */

@@ -166,7 +166,7 @@ class Terminal:
         return self.text.index(words, start)
 
 
-STATUS = re.compile(rb"\r\x1b\[K[^\r]* packets, [^\r]* dropped")
+STATUS = re.compile(rb"\r\x1b\[K[^\r]*[1-9]\d* packets, [^\r]* dropped")
 
 
 @pytest.mark.parametrize("mode", ["IfAvailable", "Always", "Never"])
