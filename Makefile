@@ -7,7 +7,7 @@ BUILD = build
 SOURCES = $(shell git ls-files '*.c' '*.h')
 export DESTDIR
 
-.PHONY: all help build build-check demo sandbox check lint unit e2e bench install uninstall clean
+.PHONY: all help build build-check demo sandbox check lint unit e2e fuzz bench install uninstall clean
 
 all: build
 
@@ -55,7 +55,7 @@ lint: ## clang-format, cppcheck, shellcheck
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=normalCheckLevelMaxBranches -Isrc -I. -DKSNIFF_VERSION=\"\" \
 		-D__x86_64__ $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 	shellcheck -s sh src/capture/upload.sh packaging/install-dependencies packaging/demo packaging/kubectl_complete-sniff \
-		agent/build-agent.sh
+		agent/build-agent.sh tests/fuzz/run
 
 unit: build-check ## the unit tests, with sanitizers
 	meson test -C build-check --print-errorlogs --no-rebuild
@@ -63,6 +63,14 @@ unit: build-check ## the unit tests, with sanitizers
 e2e: build-check ## the real programs against the sandbox
 	KSNIFF_BUILD=build-check ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		$(PYTHON) -m pytest -q -rs -p no:cacheprovider -n 3 --dist loadfile tests/e2e
+
+MINUTES = 1
+fuzz: export CC = clang
+fuzz: ## looks for input that the parsers do not stand, MINUTES=1 with each, going on from the last time
+	@packaging/install-dependencies build fuzz
+	$(call configure,build-fuzz,--buildtype=debugoptimized -Db_sanitize=address$(comma)undefined -Db_lundef=false -Dtests=disabled -Dfuzz=true)
+	@ninja -C build-fuzz fuzzers
+	@tests/fuzz/run build-fuzz $(MINUTES)
 
 bench: build ## the agent against tcpdump and dumpcap, the client against kubectl
 	@packaging/install-dependencies build demo test
@@ -80,4 +88,4 @@ uninstall: ## removes what install has put there
 	rm -rf $(DESTDIR)$(abspath $(PREFIX))/share/doc/kubectl-sniff
 
 clean: ## removes the builds
-	rm -rf build build-check
+	rm -rf build build-check build-fuzz
