@@ -7,7 +7,7 @@ BUILD = build
 SOURCES = $(shell git ls-files '*.c' '*.h')
 export DESTDIR
 
-.PHONY: all help build build-check demo sandbox check lint unit e2e fuzz bench install uninstall clean
+.PHONY: all help build build-check demo sandbox check lint unit e2e e2e-cluster fuzz bench install uninstall clean
 
 all: build
 
@@ -60,9 +60,15 @@ lint: ## clang-format, cppcheck, shellcheck
 unit: build-check ## the unit tests, with sanitizers
 	meson test -C build-check --print-errorlogs --no-rebuild
 
+PYTEST = KSNIFF_BUILD=build-check ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	$(PYTHON) -m pytest -q -rs -p no:cacheprovider
+
 e2e: build-check ## the real programs against the sandbox
-	KSNIFF_BUILD=build-check ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-		$(PYTHON) -m pytest -q -rs -p no:cacheprovider -n 3 --dist loadfile tests/e2e
+	$(PYTEST) -n 3 --dist loadfile tests/e2e
+
+e2e-cluster: build-check ## the same tests against the cluster of KUBECONFIG=FILE, as far as they need no sandbox
+	@[ -n "$(KUBECONFIG)" ] || { echo "which cluster? make e2e-cluster KUBECONFIG=FILE" >&2; exit 2; }
+	E2E_KUBECONFIG="$(KUBECONFIG)" $(PYTEST) tests/e2e
 
 MINUTES = 1
 fuzz: export CC = clang

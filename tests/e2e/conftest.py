@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures: one sandbox for all tests, the real client, tshark as the judge."""
+"""Fixtures: one sandbox for all tests, or the cluster that is named; the real client, tshark as the judge."""
 import contextlib
 import ctypes
 import json
@@ -16,25 +16,16 @@ import urllib.request
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from cluster import GUARD, LABEL, ROOT, SIZES, Cluster, named_cluster, wait_until  # noqa: F401 (for the tests)
+
 BUILD = os.path.join(ROOT, os.environ.get("KSNIFF_BUILD", "build"))
-GUARD = 60  # seconds: only against hanging for ever
+NAMED = os.environ.get("E2E_KUBECONFIG")  # of the cluster that is tested instead of the sandbox
 
 # How this machine reaches the world is not the clients' affair.
 WAYS = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "request_method"}
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
-
-
-def wait_until(condition, what, seconds=GUARD):
-    end = time.monotonic() + seconds
-    while True:
-        result = condition()
-        if result:
-            return result
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager
@@ -51,7 +42,9 @@ def in_netns(path):
         os.close(other)
 
 
-class Sandbox:
+class Sandbox(Cluster):
+    context, here = "sandbox", True
+
     def __init__(self, process, ready):
         self.process = process
         self.server, self.kubeconfig, self.dir = ready["server"], ready["kubeconfig"], ready["dir"]
@@ -88,11 +81,6 @@ class Sandbox:
             answer.body = answer.read()
         return answer
 
-    def get(self, path):
-        code, obj = self.call("GET", path)
-        assert code == 200, obj
-        return obj
-
     def pods(self):
         return {(p["namespace"], p["name"]): p for p in self.get("/sandbox/pods")}
 
@@ -105,29 +93,18 @@ class Sandbox:
     def rootfs(self, name, container, namespace="default"):
         return self.pod(name, namespace)["containers"][container]["rootfs"]
 
-    def create_pod(self, name, namespace="default", wait=True, **spec):
-        spec.setdefault("terminationGracePeriodSeconds", 0)
-        metadata = {"name": name, **spec.pop("metadata", {})}
-        code, obj = self.call("POST", f"/api/v1/namespaces/{namespace}/pods",
-                              {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-        assert code == 201, obj
-        if wait:
-            def runs():
-                status = self.get(f"/api/v1/namespaces/{namespace}/pods/{name}")["status"]
-                return status["phase"] == "Running" and all("running" in c["state"] for c in status["containerStatuses"])
-            wait_until(runs, f"pod {name}")
+    def delete_pod(self, name, namespace=None):
+        self.call("DELETE", self.path("pods", name, namespace))
+        wait_until(lambda: (namespace or self.namespace, name) not in self.pods(), f"the end of pod {name}")
 
-    def delete_pod(self, name, namespace="default"):
-        self.call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}")
-        wait_until(lambda: (namespace, name) not in self.pods(), f"the end of pod {name}")
+    def datagrams(self, name, port, count=3, namespace=None):
+        with in_netns(self.netns(name, namespace or self.namespace)):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+                for number in range(count):
+                    one.sendto(b"number %d" % number, ("127.0.0.1", port))
 
-    @contextlib.contextmanager
-    def running_pod(self, name, namespace="default", **spec):
-        self.create_pod(name, namespace, **spec)
-        try:
-            yield
-        finally:
-            self.delete_pod(name, namespace)
+    def exchange(self, port, rounds=50):
+        return exchange_in(self, port, rounds)
 
     @contextlib.contextmanager
     def faults(self, **faults):
@@ -154,10 +131,9 @@ class Sandbox:
             json.dump(config, file)
         return path
 
-    def ours_in(self, name, namespace="default"):
-        """What there is of ours in a pod: processes and files. Empty when nothing was left."""
+    def ours_in(self, name, namespace=None):
         left = []
-        for container in self.pod(name, namespace)["containers"].values():
+        for container in self.pod(name, namespace or self.namespace)["containers"].values():
             for pid in processes_of(container["pid"]):
                 with contextlib.suppress(OSError):
                     with open(f"/proc/{pid}/cmdline", "rb") as file:
@@ -167,6 +143,16 @@ class Sandbox:
             for path in ("tmp", "dev/shm", "var/tmp", "run", "root", "scratch", "noexec"):
                 with contextlib.suppress(OSError):
                     left += [n for n in os.listdir(f"/proc/{container['pid']}/root/{path}") if "ksniff" in n]
+        return left
+
+    def leftovers(self):
+        left = list(agents_running(self))
+        for resource in ("pods", "configmaps"):
+            for item in self.get(f"/api/v1/{resource}?{LABEL}")["items"]:
+                left.append((resource, item["metadata"]["name"], item.get("status", {}).get("phase")))
+        for namespace, name in self.pods():
+            with contextlib.suppress(KeyError):
+                left += self.ours_in(name, namespace)
         return left
 
 
@@ -196,6 +182,9 @@ def start_sandbox(directory, *arguments):
 
 @pytest.fixture(scope="session")
 def sandbox():
+    """For what needs its processes, namespaces, users and faults."""
+    if NAMED:
+        pytest.skip("needs the sandbox: its processes, network namespaces, users or faults")
     with tempfile.TemporaryDirectory() as directory:
         box = start_sandbox(directory)
         yield box
@@ -207,7 +196,28 @@ def sandbox():
         assert code == 0
 
 
-SIZES = [0, 1, 17, 100, 512, 1400]
+@pytest.fixture(scope="session")
+def cluster(request):
+    """The sandbox, or the cluster that is named: for tests that do with what any cluster has."""
+    if not NAMED:
+        yield request.getfixturevalue("sandbox")
+        return
+    with named_cluster(NAMED) as other:
+        yield other
+
+
+@pytest.fixture(autouse=True)
+def what_the_cluster_allows(request):
+    """@pytest.mark.needs("create configmaps", ...): the rights without which a test is skipped."""
+    if NAMED and "cluster" not in request.fixturenames:
+        pytest.skip("does nothing in a cluster, or needs the sandbox")
+    if NAMED:
+        for mark in request.node.iter_markers("needs"):
+            request.getfixturevalue("cluster").needs(*mark.args)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "needs(*rights): what a user must be allowed in a cluster that is named")
 
 
 def exchange_in(sandbox, port, rounds=50):
@@ -290,8 +300,8 @@ class Ksniff:
 
 
 @pytest.fixture
-def ksniff(sandbox):
-    return Ksniff(sandbox)
+def ksniff(cluster):
+    return Ksniff(cluster)
 
 
 def tshark(path, *fields, display=None):
@@ -319,13 +329,5 @@ def agents_running(sandbox):
                 yield process["pid"], process["command"]
 
 
-def leftovers(sandbox):
-    """Everything of ours in the cluster: pods, ConfigMaps, processes, files. Empty: nothing was left."""
-    left = list(agents_running(sandbox))
-    for resource in ("pods", "configmaps"):
-        for item in sandbox.get(f"/api/v1/{resource}?labelSelector=app.kubernetes.io/name=ksniff")["items"]:
-            left.append((resource, item["metadata"]["name"], item.get("status", {}).get("phase")))
-    for namespace, name in sandbox.pods():
-        with contextlib.suppress(KeyError):
-            left += sandbox.ours_in(name, namespace)
-    return left
+def leftovers(box):
+    return box.leftovers()

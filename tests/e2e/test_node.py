@@ -16,16 +16,7 @@ from conftest import BUILD, GUARD, Ksniff, capinfos, exchange_in, in_netns, left
 PAUSE = "registry.local/pause:3.10"
 
 
-def datagrams(sandbox, name, port, count=3, namespace="default"):
-    """Traffic in a pod, from its own loopback."""
-    with in_netns(sandbox.netns(name, namespace)):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            for number in range(count):
-                one.sendto(b"number %d" % number, ("127.0.0.1", port))
-
-
-def helpers(sandbox, namespace="default"):
-    return sandbox.get(f"/api/v1/namespaces/{namespace}/pods?labelSelector=app.kubernetes.io/name=ksniff")["items"]
+pytestmark = pytest.mark.needs("create configmaps", "patch configmaps", "create pods", "delete pods", "get pods")
 
 
 def payloads(path, port):
@@ -33,52 +24,53 @@ def payloads(path, port):
             tshark(path, "udp.payload", display=f"udp.dstport == {port} and not icmp")]
 
 
-def captures(sandbox, ksniff, tmp_path, name, *flags, port=4100, namespace="default"):
+def captures(cluster, ksniff, tmp_path, name, *flags, port=4100, namespace=None):
     """The method gets the packets of that very pod. Returns the client's messages."""
     path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing(name, "-n", namespace, "-f", f"udp port {port}", "-o", path, *flags) as process:
-        datagrams(sandbox, name, port, namespace=namespace)
+    with ksniff.capturing(name, "-n", namespace or cluster.namespace, "-f", f"udp port {port}", "-o", path, *flags) as process:
+        cluster.datagrams(name, port, namespace=namespace)
         err = ksniff.stop(process)
     assert payloads(path, port) == [b"number 0", b"number 1", b"number 2"]
-    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+    wait_until(lambda: not leftovers(cluster), "the helper's end")
     return err
 
 
-def test_every_packet(sandbox, ksniff, tmp_path):
+def test_every_packet(cluster, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
     with ksniff.capturing("web", "-p", "-f", "udp port 4101", "-o", path) as process:
-        sent = exchange_in(sandbox, 4101)
+        sent = cluster.exchange(4101)
         ksniff.stop(process)
     assert [row[0] for row in tshark(path, "udp.payload")] == [data.hex() for _, data in sent]
-    assert "method: node" in capinfos(path) and "Name = default/web:eth0" in capinfos(path)
-    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+    assert "method: node" in capinfos(path) and f"Name = {cluster.namespace}/web:eth0" in capinfos(path)
+    wait_until(lambda: not leftovers(cluster), "the helper's end")
 
 
-def test_what_it_sent_does_not_come_back(sandbox, ksniff, tmp_path):
+def test_what_it_sent_does_not_come_back(cluster, ksniff, tmp_path):
     """The ConfigMap holds the agent: of what is made and changed, only the metadata is asked for."""
-    err = captures(sandbox, ksniff, tmp_path, "web", "-p", "-vv")
+    err = captures(cluster, ksniff, tmp_path, "web", "-p", "-vv")
     answers = [line for line in err.splitlines() if "configmaps" in line and "HTTP 20" in line]
     assert len(answers) >= 2, err
     assert all(int(line.split()[-2]) < 4096 for line in answers), answers
 
 
 @pytest.mark.parametrize("name", ["distroless", "nonroot", "web"])
-def test_any_pod(sandbox, ksniff, tmp_path, name):
-    captures(sandbox, ksniff, tmp_path, name, "-p")
+def test_any_pod(cluster, ksniff, tmp_path, name):
+    cluster.needs_pod(name)
+    captures(cluster, ksniff, tmp_path, name, "-p")
 
 
-def test_chosen_by_itself(sandbox, ksniff, tmp_path):
+@pytest.mark.parametrize("name, why", [("distroless", "has neither a shell nor tar"), ("nonroot", "user 1000")])
+def test_chosen_by_itself(cluster, ksniff, tmp_path, name, why):
     """One INFO line says why the upload does not do."""
-    err = captures(sandbox, ksniff, tmp_path, "distroless")
-    assert err.count("using the node method (upload: ") == 1 and "has neither a shell nor tar" in err
-    err = captures(sandbox, ksniff, tmp_path, "nonroot")
-    assert err.count("using the node method (upload: ") == 1 and "user 1000" in err
+    cluster.needs_pod(name)
+    err = captures(cluster, ksniff, tmp_path, name)
+    assert err.count("using the node method (upload: ") == 1 and why in err
 
 
 def test_the_helper_as_it_is_promised(sandbox, ksniff, tmp_path):
     """No privileged container, no host mount, no image of ours, every taint, every label."""
     with ksniff.capturing("web", "--privileged", "-o", str(tmp_path / "x"), "--duration", "30s") as process:
-        pod, = helpers(sandbox)
+        pod, = sandbox.helpers()
         config_map = sandbox.get(f"/api/v1/namespaces/default/configmaps/{pod['metadata']['name']}")
         ksniff.stop(process)
     metadata, spec = pod["metadata"], pod["spec"]
@@ -110,8 +102,8 @@ def test_flags_of_the_helper(sandbox, ksniff, tmp_path):
              "cpu=2,memory=1Gi", "--node-namespace", "kube-system", "--socket", "/run/docker.sock",
              "--tcpdump-image", "x/tcpdump"]
     with ksniff.capturing("web", "-p", "-o", str(tmp_path / "x"), *flags) as process:
-        assert helpers(sandbox) == []
-        pod, = helpers(sandbox, "kube-system")
+        assert sandbox.helpers() == []
+        pod, = sandbox.helpers("kube-system")
         err = ksniff.stop(process)
     container, = pod["spec"]["containers"]
     assert container["image"] == "registry.local/busybox:1"
@@ -127,7 +119,7 @@ def test_image_of_the_environment(sandbox, tmp_path):
     ksniff = Ksniff(sandbox)
     env = {"KUBECTL_PLUGINS_LOCAL_FLAG_IMAGE": "registry.local/dash:1", "KUBECTL_PLUGINS_LOCAL_FLAG_PRIVILEGED": "true"}
     with ksniff.capturing("web", "-o", str(tmp_path / "x"), env=env) as process:
-        pod, = helpers(sandbox)
+        pod, = sandbox.helpers()
         ksniff.stop(process)
     assert pod["spec"]["containers"][0]["image"] == "registry.local/dash:1"
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
@@ -150,7 +142,7 @@ def test_own_image_with_its_secrets(sandbox, ksniff, tmp_path):
                              containers=[{"name": "app", "image": "registry.local/private:1"}]):
         path = str(tmp_path / "x.pcapng")
         with ksniff.capturing("private", "-p", "-o", path, "--kubeconfig", config) as process:
-            pod, = helpers(sandbox)
+            pod, = sandbox.helpers()
             ksniff.stop(process)
     assert pod["spec"]["containers"][0]["image"] == "registry.local/private:1"
     assert pod["spec"]["imagePullSecrets"] == [{"name": "own-pull"}]
@@ -210,32 +202,32 @@ def test_more_privilege_only_where_it_is_needed(sandbox, ksniff, tmp_path, denie
     assert err.count("trying again") == len(says)
 
 
-def test_container_that_crashes(sandbox, ksniff, tmp_path):
+def test_container_that_crashes(cluster, ksniff, tmp_path):
     """CrashLoopBackOff: the pod's sandbox holds the network; packets of its sandbox are captured."""
-    spec = {"containers": [{"name": "app", "image": "busybox", "command": ["sh", "-c", "exit 3"]}]}
-    sandbox.create_pod("crasher", wait=False, **spec)
+    spec = {"containers": [{"name": "app", "image": cluster.image, "command": ["sh", "-c", "exit 3"]}]}
+    cluster.create_pod("crasher", wait=False, **spec)
     try:
         def waits():
-            status = sandbox.get("/api/v1/namespaces/default/pods/crasher")["status"]
+            status = cluster.pod_object("crasher")["status"]
             return any("waiting" in c["state"] and c["restartCount"] for c in status.get("containerStatuses", []))
         wait_until(waits, "its crashes")
-        captures(sandbox, ksniff, tmp_path, "crasher")
+        captures(cluster, ksniff, tmp_path, "crasher")
     finally:
-        sandbox.delete_pod("crasher")
+        cluster.delete_pod("crasher")
 
 
 def test_survives_a_restart_of_the_container(sandbox, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
     with sandbox.running_pod("restarts", containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]):
         with ksniff.capturing("restarts", "-p", "-f", "udp port 4102", "-o", path) as process:
-            datagrams(sandbox, "restarts", 4102)
+            sandbox.datagrams("restarts", 4102)
             os.kill(sandbox.pod("restarts")["containers"]["app"]["pid"], signal.SIGKILL)
 
             def restarted():
                 status, = sandbox.get("/api/v1/namespaces/default/pods/restarts")["status"]["containerStatuses"]
                 return status["restartCount"] and "running" in status["state"]
             wait_until(restarted, "its restart")
-            datagrams(sandbox, "restarts", 4102)
+            sandbox.datagrams("restarts", 4102)
             err = ksniff.stop(process)
     assert "taking it up again" not in err
     assert len(payloads(path, 4102)) == 6
@@ -243,15 +235,15 @@ def test_survives_a_restart_of_the_container(sandbox, ksniff, tmp_path):
 
 
 @pytest.mark.parametrize("spec", [{}, {"hostNetwork": True}])
-def test_target_deleted(sandbox, ksniff, tmp_path, spec):
-    app = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
-    with sandbox.running_pod("doomed", containers=[app], **spec):
+def test_target_deleted(cluster, ksniff, tmp_path, spec):
+    app = {"name": "app", "image": cluster.image, "command": ["sleep", "1000"]}
+    with cluster.running_pod("doomed", containers=[app], **spec):
         with ksniff.capturing("doomed", "-p", "-o", str(tmp_path / "x.pcapng")) as process:
-            sandbox.delete_pod("doomed")
+            cluster.delete_pod("doomed")
             err = process.stderr.read().decode()
             assert process.wait(timeout=GUARD) == 1
     assert err.endswith('error: pod "doomed" is gone: it was deleted\n')
-    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+    wait_until(lambda: not leftovers(cluster), "the helper's end")
 
 
 def test_quota(sandbox, ksniff, tmp_path):
@@ -300,22 +292,22 @@ def test_runtime_class(sandbox, ksniff, tmp_path):
     assert "pod \"boxed\" has the RuntimeClass 'gvisor': if that is gVisor or Kata" in err
 
 
-def test_requests_above_the_limits(sandbox, ksniff, tmp_path):
+def test_requests_above_the_limits(cluster, ksniff, tmp_path):
     error = ksniff.fail("web", "-p", "--requests", "cpu=2", "--limits", "cpu=1", "-o", str(tmp_path / "x"))
     assert "must be less than or equal to cpu limit" in error and "with --requests and --limits" in error
-    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+    wait_until(lambda: not leftovers(cluster), "the helper's end")
 
 
-def test_no_such_service_account(sandbox, ksniff, tmp_path):
+def test_no_such_service_account(cluster, ksniff, tmp_path):
     error = ksniff.fail("web", "-p", "-s", "nobody", "-o", str(tmp_path / "x"))
     assert 'serviceaccount "nobody" not found' in error and error.endswith("(name another with -s)")
-    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+    wait_until(lambda: not leftovers(cluster), "the helper's end")
 
 
-def test_no_such_namespace_for_the_helper(sandbox, ksniff, tmp_path):
+def test_no_such_namespace_for_the_helper(cluster, ksniff, tmp_path):
     error = ksniff.fail("web", "-p", "--node-namespace", "nowhere", "-o", str(tmp_path / "x"))
     assert error == 'namespaces "nowhere" not found (list them with: kubectl get namespaces)'
-    assert not leftovers(sandbox)
+    assert not leftovers(cluster)
 
 
 # ---- the node's own interfaces ----
@@ -345,7 +337,7 @@ def test_own_stream_is_left_out(sandbox, ksniff, tmp_path, words):
 def test_node_target(sandbox, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
     with ksniff.capturing("node/node1", "-f", "udp port 4104 or udp port 4105", "-i", "lo", "-o", path) as process:
-        pod, = helpers(sandbox)
+        pod, = sandbox.helpers()
         with in_netns(f"/run/netns/ks{sandbox.process.pid}-node"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
             one.sendto(b"x", ("127.0.0.1", 4105))
         err = ksniff.stop(process)
