@@ -103,6 +103,13 @@ static int make_pipe(int fds[2])
     return 0;
 }
 
+bool loop_ignores(int number)
+{
+    struct sigaction old;
+
+    return sigaction(number, NULL, &old) == 0 && old.sa_handler == SIG_IGN;
+}
+
 struct loop *loop_new(struct error *err)
 {
     static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
@@ -123,11 +130,9 @@ struct loop *loop_new(struct error *err)
     }
     for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
         struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-        struct sigaction old;
 
         /* nohup and shells' background jobs ask for a signal to be ignored: respect it. */
-        if (caught[i] != SIGCHLD && sigaction(caught[i], NULL, &old) == 0 &&
-            old.sa_handler == SIG_IGN)
+        if (caught[i] != SIGCHLD && loop_ignores(caught[i]))
             continue;
         sigaction(caught[i], &action, NULL);
     }

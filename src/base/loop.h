@@ -71,6 +71,10 @@ bool loop_interrupted(const struct loop *loop);
 /* loop_acknowledge - Return: the number of the signal (SIGINT, ...), 0 if there was none. */
 int loop_acknowledge(struct loop *loop);
 
+/* loop_ignores - was this program started with the signal ignored, as nohup and background jobs of
+ * scripts are? Then it does not interrupt. */
+bool loop_ignores(int number);
+
 /* loop_now - milliseconds of the monotonic clock. */
 uint64_t loop_now(void);
 

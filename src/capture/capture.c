@@ -2,6 +2,7 @@
 #include "capture/capture.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ struct capture {
 
     bool stopping;    /* the user or a limit has ended it */
     bool interrupted; /* the user has */
+    bool again;       /* it is not the first into this sink */
 
     bool cut;     /* the agent is lost, and another is not there yet */
     bool planned; /* the time of the next try is set */
@@ -115,9 +117,12 @@ static void on_started(void *data)
     if (capture->settings.duration)
         capture->duration =
             loop_add_timer(capture->loop, capture->settings.duration, stop, capture);
-    log_info("capturing; Ctrl-C ends it");
+    if (loop_ignores(SIGINT))
+        log_info("capturing; SIGTERM or a limit ends it (SIGINT is ignored in a background job)");
+    else
+        log_info("capturing; Ctrl-C ends it");
     /* Not here: a request may step the loop, and this is an event of the stream. */
-    capture->sweep_due = true;
+    capture->sweep_due = !capture->again;
 }
 
 /* The new agent's first item after a cut. */
@@ -256,8 +261,7 @@ static void try_again(struct capture *capture)
 /* The first interrupt ends the capture in order, the second at once. */
 static void on_interrupt(struct capture *capture)
 {
-    loop_acknowledge(capture->loop);
-    capture->recorder.sink->interrupted = true;
+    capture->recorder.sink->interrupted = loop_acknowledge(capture->loop);
     if (capture->interrupted)
         session_cut(capture->session);
     else
@@ -340,12 +344,38 @@ static void learn_from_session(struct capture *capture)
     target->exec_refused = capture->refusals > 0;
 }
 
+static int finish_sink(struct capture *capture, int result, struct error *err)
+{
+    struct sink *sink = capture->recorder.sink;
+    struct error later = {0};
+
+    sink->failure = result < 0 ? err->text : NULL;
+    int finished = sink_finish(sink, result < 0 ? &later : err);
+    sink->failure = NULL;
+    return finished < 0 ? -1 : result;
+}
+
+/* Everything as before the first capture, but for the target. */
+static void start_over(struct capture *capture)
+{
+    log_info("another capture begins, as Wireshark wants it");
+    loop_remove_timer(capture->duration);
+    capture->duration = NULL;
+    capture->stopping = capture->interrupted = capture->cut = capture->planned = capture->gone =
+        false;
+    capture->cuts = 0;
+    capture->resumed = capture->status_bytes = 0;
+    capture->recorder.sink->interrupted = 0;
+    capture->recorder.sink->again = false;
+    recorder_reset(&capture->recorder);
+}
+
 /*
- * Captures with one method.
+ * Captures once with one method.
  * @ret_elsewhere: it never began, and another method may do better
  */
-static int run_session(struct capture *capture, const struct backend *backend, bool *ret_elsewhere,
-                       struct error *err)
+static int run_once(struct capture *capture, const struct backend *backend, bool *ret_elsewhere,
+                    struct error *err)
 {
     struct recorder *recorder = &capture->recorder;
     cleanup_free char *comment = describe(capture, backend);
@@ -364,8 +394,23 @@ static int run_session(struct capture *capture, const struct backend *backend, b
     /* First what is in the cluster: Wireshark may stay open for days. */
     session_free(capture->session);
     capture->session = NULL;
-    if (recorder->begun && sink_finish(recorder->sink, result == 0 ? err : NULL) < 0)
-        result = -1;
+    if (recorder->begun || capture->again)
+        result = finish_sink(capture, result, err);
+    return result;
+}
+
+/* The same, as often as who reads the packets wants to begin again. */
+static int run_session(struct capture *capture, const struct backend *backend, bool *ret_elsewhere,
+                       struct error *err)
+{
+    int result = run_once(capture, backend, ret_elsewhere, err);
+
+    while (capture->recorder.sink->again) {
+        start_over(capture);
+        capture->again = true;
+        result = run_once(capture, backend, ret_elsewhere, err);
+        *ret_elsewhere = false;
+    }
     return result;
 }
 
@@ -518,6 +563,7 @@ static int run_target(struct capture *capture, struct error *err)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     recorder->prefix = prefix;
     recorder->title = title;
+    recorder->subject = target->name;
     if (target->container)
         log_info("selected container: '%s'", target->container->name);
     if (keep_own_traffic_out(capture, err) < 0)

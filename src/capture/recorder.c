@@ -37,6 +37,24 @@ void recorder_init(struct recorder *recorder)
     recorder->sink->data = recorder;
 }
 
+void recorder_reset(struct recorder *recorder)
+{
+    struct recorder fresh = {.settings = recorder->settings,
+                             .sink = recorder->sink,
+                             .title = recorder->title,
+                             .subject = recorder->subject,
+                             .prefix = recorder->prefix,
+                             .started = recorder->started,
+                             .enough = recorder->enough,
+                             .failed = recorder->failed,
+                             .data = recorder->data};
+
+    recorder_free(recorder);
+    *recorder = fresh;
+    recorder->sink->written = 0;
+    recorder_init(recorder);
+}
+
 void recorder_free(struct recorder *recorder)
 {
     buf_free(&recorder->out);
@@ -69,8 +87,7 @@ void recorder_flush(struct recorder *recorder)
         buf_take(&recorder->out, recorder->out.length);
         fail(recorder, &err);
     }
-    if (recorder->begun)
-        look_at_sink(recorder);
+    look_at_sink(recorder);
 }
 
 bool recorder_has_room(const struct recorder *recorder)
@@ -89,8 +106,9 @@ static int begin(struct recorder *recorder, struct error *err)
     if (recorder->writer.format->begin(&recorder->writer, &section, err) < 0)
         return -1;
     recorder->sink->title = recorder->title;
+    recorder->sink->subject = recorder->subject;
     int result = sink_begin(recorder->sink, err);
-    recorder->sink->title = NULL;
+    recorder->sink->title = recorder->sink->subject = NULL;
     if (result < 0)
         return -1;
     recorder->begun = true;

@@ -22,6 +22,7 @@ struct recorder {
     struct sink *sink;
     const char *comment; /* of the section; borrowed until it has begun */
     const char *title;   /* of Wireshark's window; the same */
+    const char *subject; /* whose packets they are, in a word; the same */
     const char *prefix;  /* what stands before an interface's name: "default/web" */
 
     bool begun;           /* the sink is open */
@@ -45,6 +46,9 @@ struct recorder {
 /* recorder_init - the settings, the sink, the texts and the events have been set. */
 void recorder_init(struct recorder *recorder);
 void recorder_free(struct recorder *recorder);
+
+/* recorder_reset - what was recorded is finished; another capture goes into the same sink. */
+void recorder_reset(struct recorder *recorder);
 
 /* recorder_item - take an item. Return: false when a packet cannot be taken now. */
 bool recorder_item(struct recorder *recorder, enum capture_item_kind kind,

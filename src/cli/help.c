@@ -141,6 +141,12 @@ static void print_man(void)
     printf(
         ".\n.PP\nA stream that is cut is taken up again; a comment on the first packet after the "
         "gap tells its length and cause.\n");
+    printf(
+        ".PP\nThe first Ctrl\\-C, or Wireshark\\(aqs Stop button, ends the capture, and the window "
+        "stays with its packets; its Start and Restart buttons begin another capture. A second "
+        "Ctrl\\-C closes Wireshark, without asking about unsaved packets. SIGTERM and SIGHUP end "
+        "the capture and leave Wireshark open. A script\\(aqs background job has SIGINT ignored: "
+        "SIGTERM ends it, or a limit.\n");
     printf(".SH OPTIONS\nWhere a variable is named, it is read when the flag is not given.\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         printf(".SS \"");
@@ -164,7 +170,11 @@ static void print_man(void)
         "begun; 1 for every other failure, and for \\-\\-check when no "
         "method works.\n"
         ".SH ENVIRONMENT\n.TP\nKUBECONFIG\nthe kubeconfig files, as for kubectl\n"
-        ".TP\nKSNIFF_WIRESHARK\nthe Wireshark to use\n"
+        ".TP\nKSNIFF_WIRESHARK\nthe Wireshark to use; one that ends in .exe reads its standard "
+        "input instead of a named pipe\n"
+        ".TP\nDISPLAY, WAYLAND_DISPLAY\none of them is needed for Wireshark, but on macOS\n"
+        ".TP\nTMPDIR\nwhere Wireshark\\(aqs files and the pipe to it are kept until its end; "
+        "default: /tmp\n"
         ".TP\nHTTPS_PROXY, HTTP_PROXY, NO_PROXY\nas for kubectl: the proxy (http, https or socks5) "
         "for a server of https or http, unless proxy\\-url in the kubeconfig names one; and the "
         "hosts, domains, addresses and networks that are reached without it, as localhost and "

@@ -34,15 +34,30 @@ int sink_begin(struct sink *sink, struct error *err)
     return sink->kind->begin(sink, err);
 }
 
+void sink_close_fd(struct sink *sink)
+{
+    loop_remove_fd(sink->watch);
+    sink->watch = NULL;
+    if (sink->fd >= 0 && sink->own_fd)
+        close(sink->fd);
+    sink->fd = -1;
+}
+
+/* Nobody reads any more. Closed at once: who opens a named pipe next must not meet this end of it.
+ */
+static void end(struct sink *sink)
+{
+    sink->ended = true;
+    sink_close_fd(sink);
+}
+
 static void on_event(void *data, int fd, short revents)
 {
     struct sink *sink = data;
 
     (void)fd;
     if (revents & (POLLERR | POLLHUP | POLLNVAL)) {
-        sink->ended = true;
-        loop_remove_fd(sink->watch);
-        sink->watch = NULL;
+        end(sink);
     } else {
         loop_set_events(sink->watch, POLLERR);
     }
@@ -102,6 +117,9 @@ int sink_write(struct sink *sink, struct buf *bytes, struct error *err)
     const uint8_t *start = buf_bytes(bytes);
     size_t done = 0, length = bytes->length;
 
+    /* Wireshark opens its pipe when it likes. */
+    if (sink->fd < 0 && !sink->ended)
+        return 0;
     while (done < length && !sink->ended) {
         ssize_t written = write_some(sink, start + done, length - done);
 
@@ -110,7 +128,7 @@ int sink_write(struct sink *sink, struct buf *bytes, struct error *err)
             break;
         }
         if (written < 0 && (errno == EPIPE || errno == ECONNRESET)) {
-            sink->ended = true;
+            end(sink);
             break;
         }
         if (written <= 0) {
@@ -131,15 +149,6 @@ int sink_write(struct sink *sink, struct buf *bytes, struct error *err)
     return 0;
 }
 
-static void close_fd(struct sink *sink)
-{
-    loop_remove_fd(sink->watch);
-    sink->watch = NULL;
-    if (sink->fd >= 0 && sink->own_fd)
-        close(sink->fd);
-    sink->fd = -1;
-}
-
 int sink_finish(struct sink *sink, struct error *err)
 {
     return sink->kind->finish(sink, err);
@@ -147,7 +156,7 @@ int sink_finish(struct sink *sink, struct error *err)
 
 void sink_free(struct sink *sink)
 {
-    close_fd(sink);
+    sink_close_fd(sink);
     loop_remove_child(sink->child_watch);
     sink->child_watch = NULL;
     loop_remove_fd(sink->complaints_watch);
@@ -155,6 +164,11 @@ void sink_free(struct sink *sink)
     if (sink->complaints >= 0)
         close(sink->complaints);
     sink->complaints = -1;
+    loop_remove_timer(sink->opener);
+    sink->opener = NULL;
+    scratch_leave(&sink->scratch, sink->child == 0);
+    free(sink->pipe);
+    sink->pipe = NULL;
     free(sink->program);
     sink->program = NULL;
 }

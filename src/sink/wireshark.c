@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wireshark, reading pcapng live from its standard input. */
+/*
+ * Wireshark, reading pcapng live from a named pipe. Unlike its standard input, which it keeps open,
+ * that is opened and closed by the capture child it starts: so its Stop button is the end of the
+ * pipe's reader, and its Start and Restart buttons are another reader.
+ *
+ * It dies of any signal without asking about unsaved packets, and leaves its file of them; so it is
+ * ended only when the user insists, and its files are in a directory that is removed (scratch.h).
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,13 +28,16 @@
 #include "sink/sink.h"
 
 #define PIPE_SIZE (1 << 20) /* bytes; Linux's default of 64 KiB wakes us 16 times as often */
+#define OPEN_MS   50        /* between looks whether somebody has opened the pipe for reading */
 
 static bool wanted(const char *output)
 {
     return output == NULL;
 }
 
-static int prepare(struct sink *sink, struct error *err)
+/* ---- before the cluster ---- */
+
+static int find_program(struct sink *sink, struct error *err)
 {
     static const char *const places[] = {"wireshark", "Wireshark",
                                          "/Applications/Wireshark.app/Contents/MacOS/Wireshark"};
@@ -46,6 +59,55 @@ static int prepare(struct sink *sink, struct error *err)
                              "file with -o FILE");
 }
 
+/* Of Windows, started from its Linux subsystem: it knows neither our pipes nor our displays. */
+static bool is_foreign(const char *program)
+{
+    size_t length = strlen(program);
+
+    return length > 4 && strcasecmp(program + length - 4, ".exe") == 0;
+}
+
+/* A program of the user's own, by another name, may need none. So may Qt's other platforms. */
+static bool needs_display(const char *program)
+{
+#ifdef __APPLE__
+    (void)program;
+    return false;
+#else
+    const char *slash = strrchr(program, '/');
+    const char *platform = getenv("QT_QPA_PLATFORM");
+
+    return strncasecmp(slash ? slash + 1 : program, "wireshark", 9) == 0 && !is_foreign(program) &&
+           !(platform && *platform);
+#endif
+}
+
+static bool has_display(void)
+{
+    static const char *const names[] = {"DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = getenv(names[i]);
+
+        if (value && *value)
+            return true;
+    }
+    return false;
+}
+
+static int prepare(struct sink *sink, struct error *err)
+{
+    if (find_program(sink, err) < 0)
+        return -1;
+    if (!needs_display(sink->program) || has_display())
+        return 0;
+    error_set(err, ERROR_OUTPUT,
+              "Wireshark needs a display, and neither \"DISPLAY\" nor \"WAYLAND_DISPLAY\" is set");
+    return error_remedy(err, "write the packets to a file with -o FILE, or log in with ssh -X");
+}
+
+/* ---- Wireshark itself ---- */
+
 static void on_exit_of_child(void *data, int status)
 {
     struct sink *sink = data;
@@ -54,111 +116,247 @@ static void on_exit_of_child(void *data, int status)
     sink->child_watch = NULL;
     sink->child_status = status;
     sink->ended = true;
+    sink_close_fd(sink);
     sink->ready(sink->data);
+}
+
+/* GLib's line begins with " ** (program:pid) time [domain] -- ", which is nothing to the user. */
+static const char *without_head(const char *line)
+{
+    const char *dashes = strncmp(line, " ** (", 5) == 0 ? strstr(line, "] -- ") : NULL;
+
+    return dashes ? dashes + 5 : line;
+}
+
+static void end_complaint(struct sink *sink)
+{
+    if (sink->complaint_length > 0)
+        log_debug("wireshark: %s", sink->complaint[SINK_LAST_WORDS - 1]);
+    sink->complaint_length = 0;
+}
+
+static void add_to_complaint(struct sink *sink, char c)
+{
+    char *last = sink->complaint[SINK_LAST_WORDS - 1];
+
+    if (sink->complaint_length == 0)
+        memmove(sink->complaint[0], sink->complaint[1],
+                (SINK_LAST_WORDS - 1) * sizeof(sink->complaint[0]));
+    if (sink->complaint_length + 1 < sizeof(sink->complaint[0]))
+        last[sink->complaint_length++] = c;
+    last[sink->complaint_length] = '\0';
+}
+
+/* Return: true when something was read. */
+static bool read_complaint(struct sink *sink)
+{
+    char bytes[1024];
+    ssize_t got = read(sink->complaints, bytes, sizeof(bytes));
+
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+        loop_set_events(sink->complaints_watch, 0);
+    for (ssize_t i = 0; i < got; i++) {
+        if (bytes[i] == '\n')
+            end_complaint(sink);
+        else
+            add_to_complaint(sink, bytes[i]);
+    }
+    return got > 0;
 }
 
 /*
  * Wireshark says much that is nothing to the user, amid our status line: it is shown with -v alone,
- * and its last line where it fails.
+ * and its last lines where it fails.
  */
 static void on_complaint(void *data, int fd, short revents)
 {
-    struct sink *sink = data;
-    char bytes[1024];
-    ssize_t got = read(fd, bytes, sizeof(bytes));
-
+    (void)fd;
     (void)revents;
-    if (got <= 0) {
-        if (got == 0 || errno != EAGAIN)
-            loop_set_events(sink->complaints_watch, 0);
+    read_complaint(data);
+}
+
+/* Has somebody opened the pipe? Only then can it be opened without waiting. */
+static void on_opener(void *data)
+{
+    struct sink *sink = data;
+    int fd = open(sink->pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    struct error err;
+
+    if (fd < 0) {
+        loop_set_timer(sink->opener, OPEN_MS);
         return;
     }
-    for (ssize_t i = 0; i < got; i++) {
-        if (bytes[i] != '\n') {
-            if (sink->complaint_length + 1 < sizeof(sink->complaint))
-                sink->complaint[sink->complaint_length++] = bytes[i];
-            sink->complaint[sink->complaint_length] = '\0';
-        } else if (sink->complaint_length > 0) {
-            log_debug("wireshark: %s", sink->complaint);
-            sink->complaint_length = 0; /* the text stays until another line begins */
-        }
-    }
+#ifdef F_SETPIPE_SZ
+    fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
+#endif
+    sink->opened = true;
+    if (sink_use_fd(sink, fd, true, &err) < 0)
+        sink->ended = true;
+    sink->ready(sink->data);
+}
+
+/* Where Wireshark finds its packets, by a name that says of whom: its window shows it. */
+static int make_pipe(struct sink *sink, struct error *err)
+{
+    if (scratch_make(&sink->scratch, err) < 0)
+        return -1;
+    if (is_foreign(sink->program))
+        return 0;
+    sink->pipe = text_format("%s/%.100s", sink->scratch.path, sink->subject);
+    if (!sink->pipe)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    if (mkfifo(sink->pipe, 0600) < 0)
+        return error_set(err, ERROR_OUTPUT, "cannot make the pipe \"%s\": %s", sink->pipe,
+                         strerror(errno));
+    sink->opener = loop_add_timer(sink->loop, OPEN_MS, on_opener, sink);
+    return sink->opener ? 0 : error_set(err, ERROR_INTERNAL, "out of memory");
+}
+
+/* @stdin_fd: its standard input, PROCESS_NULL where it reads from the pipe */
+static int start(struct sink *sink, int stdin_fd, struct error *err)
+{
+    cleanup_free char *title = text_format("gui.prepend_window_title:%s", sink->title);
+    cleanup_free char *tmpdir = text_format("TMPDIR=%s", sink->scratch.path);
+    const char *const argv[] = {sink->program, "-k",  "-i", sink->pipe ? sink->pipe : "-",
+                                "-o",          title, NULL};
+    const char *const env[] = {tmpdir, NULL};
+    int complaints[2];
+
+    if (!title || !tmpdir)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    if (process_pipe(complaints, 0, err) < 0)
+        return -1;
+    const struct process_options options = {.path = sink->program,
+                                            .argv = argv,
+                                            .env = env,
+                                            .stdin_fd = stdin_fd,
+                                            .stdout_fd = sink->scratch.lifeline,
+                                            .stderr_fd = complaints[1],
+                                            .new_group = 1};
+    int started = process_start(&options, &sink->child, err);
+    close(complaints[1]);
+    sink->complaints = complaints[0];
+    if (started < 0)
+        return -1;
+    sink->complaints_watch = loop_add_fd(sink->loop, complaints[0], POLLIN, on_complaint, sink);
+    sink->child_watch = loop_add_child(sink->loop, sink->child, on_exit_of_child, sink);
+    return sink->child_watch && sink->complaints_watch
+               ? 0
+               : error_set(err, ERROR_INTERNAL, "out of memory");
+}
+
+static int start_with_stdin(struct sink *sink, struct error *err)
+{
+    int fds[2];
+
+    if (process_pipe(fds, 1, err) < 0)
+        return -1;
+    int started = start(sink, fds[0], err);
+    close(fds[0]);
+    sink->opened = started == 0;
+    if (started == 0)
+        return sink_use_fd(sink, fds[1], true, err);
+    close(fds[1]);
+    return -1;
 }
 
 static int begin(struct sink *sink, struct error *err)
 {
-    cleanup_free char *title = text_format("gui.window_title:%s", sink->title);
-    const char *const argv[] = {sink->program, "-k", "-i", "-", "-o", title, NULL};
-    struct process_options options = {
-        .path = sink->program, .argv = argv, .stdout_fd = PROCESS_NULL};
-    int fds[2], complaints[2];
+    if (sink->opened)
+        return 0; /* it has asked for another capture itself */
+    if (make_pipe(sink, err) < 0)
+        return -1;
+    return sink->pipe ? start(sink, PROCESS_NULL, err) : start_with_stdin(sink, err);
+}
 
-    if (!title)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (process_pipe(fds, 1, err) < 0)
-        return -1;
-#ifdef F_SETPIPE_SZ
-    fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE);
-#endif
-    if (process_pipe(complaints, 0, err) < 0) {
-        close(fds[0]);
-        close(fds[1]);
-        return -1;
+/* ---- its end ---- */
+
+static int with_last_words(struct sink *sink, struct error *err)
+{
+    char words[sizeof(sink->complaint)] = "";
+
+    /* It is dead: what it said last is in the pipe. */
+    while (read_complaint(sink))
+        ;
+    end_complaint(sink);
+    for (size_t i = 0; i < SINK_LAST_WORDS; i++) {
+        const char *line = without_head(sink->complaint[i]);
+        size_t used = strlen(words);
+
+        snprintf(words + used, sizeof(words) - used, "%s%s", used && *line ? " / " : "", line);
     }
-    options.stdin_fd = fds[0];
-    options.stderr_fd = complaints[1];
-    int started = process_start(&options, &sink->child, err);
-    close(fds[0]);
-    close(complaints[1]);
-    sink->complaints = complaints[0];
-    sink->complaints_watch = loop_add_fd(sink->loop, complaints[0], POLLIN, on_complaint, sink);
-    if (started < 0) {
-        close(fds[1]);
-        return -1;
-    }
-    sink->child_watch = loop_add_child(sink->loop, sink->child, on_exit_of_child, sink);
-    if (sink_use_fd(sink, fds[1], true, err) < 0 || !sink->child_watch || !sink->complaints_watch)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    return 0;
+    return error_remedy(err, "%s%s-o FILE does without it", words, *words ? "; " : "");
 }
 
 /* Return: 0 when Wireshark ended as it should. */
-static int judge(const struct sink *sink, struct error *err)
+static int judge(struct sink *sink, struct error *err)
 {
     int status = sink->child_status;
 
     if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
         error_set(err, ERROR_OUTPUT, "\"%s\" ended with exit code %d", sink->program,
                   WEXITSTATUS(status));
-        return error_remedy(err, "%s%s-o FILE does without it", sink->complaint,
-                            sink->complaint[0] ? "; " : "");
+        return with_last_words(sink, err);
     }
-    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGINT && WTERMSIG(status) != SIGTERM)
-        return error_set(err, ERROR_OUTPUT, "\"%s\" was ended by signal %d", sink->program,
-                         WTERMSIG(status));
+    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGINT && WTERMSIG(status) != SIGTERM) {
+        error_set(err, ERROR_OUTPUT, "\"%s\" was ended by signal %d", sink->program,
+                  WTERMSIG(status));
+        return with_last_words(sink, err);
+    }
     return 0;
 }
 
+static void say_why_waiting(const struct sink *sink, bool stopped)
+{
+    const char *leave = "(Ctrl-C closes it, and what is not saved there is lost)";
+
+    if (sink->failure)
+        log_warning("the capture has failed: %s; waiting for Wireshark to be closed %s",
+                    sink->failure, leave);
+    else if (stopped)
+        log_info("the capture was stopped in Wireshark, where Start begins another; waiting for "
+                 "Wireshark to be closed %s",
+                 leave);
+    else
+        log_info("the capture is complete; waiting for Wireshark to be closed %s", leave);
+}
+
+/* Return: false when Wireshark is not waited for: who sends something else than a Ctrl-C wants us
+ * to end, not to have packets destroyed. */
+static bool obey(struct sink *sink, int number)
+{
+    if (number == SIGINT)
+        kill(-sink->child, SIGTERM);
+    if (number == 0 || number == SIGINT)
+        return true;
+    log_info("Wireshark stays open");
+    if (sink->pipe)
+        unlink(sink->pipe); /* nobody would write to it */
+    return false;
+}
+
 /*
- * The capture is over. The user goes on looking at it: wait until Wireshark is closed. An
- * interrupt, before or now, ends it as well.
+ * The capture is over. The user goes on looking at it: wait until Wireshark is closed, or wants to
+ * begin another capture.
  */
 static int finish(struct sink *sink, struct error *err)
 {
-    loop_remove_fd(sink->watch);
-    sink->watch = NULL;
-    if (sink->fd >= 0)
-        close(sink->fd);
-    sink->fd = -1;
-    if (sink->child && !sink->interrupted)
-        log_info("the capture is complete; waiting for Wireshark to be closed");
-    if (sink->child && sink->interrupted)
-        kill(sink->child, SIGTERM);
-    while (sink->child) {
-        if (loop_acknowledge(sink->loop))
-            kill(sink->child, SIGTERM);
+    bool stopped = sink->ended;
+    int number = sink->interrupted == SIGINT && sink->opened ? 0 : sink->interrupted;
+
+    sink_close_fd(sink);
+    if (sink->child && sink->opened && !number)
+        say_why_waiting(sink, stopped);
+    if (sink->opener)
+        loop_set_timer(sink->opener, OPEN_MS);
+    while (sink->child && sink->fd < 0 && obey(sink, number)) {
         loop_step(sink->loop, -1);
+        number = loop_acknowledge(sink->loop);
     }
+    if (sink->opener)
+        loop_stop_timer(sink->opener);
+    sink->again = sink->child && sink->fd >= 0;
+    sink->ended = !sink->again;
     return judge(sink, err);
 }
 

@@ -158,6 +158,18 @@ def test_signals_end_it_in_order(cluster, ksniff, tmp_path, number):
     assert not cluster.ours_in("web")
 
 
+def test_background_job_says_what_ends_it(cluster, ksniff, tmp_path):
+    """A script's `kubectl sniff ... &` has SIGINT ignored: `kill -INT` does nothing, and is not waited for."""
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-f", "udp port 4009", "-o", path,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) as process:
+        assert "capturing; SIGTERM or a limit ends it (SIGINT is ignored in a background job)" in process.head
+        process.send_signal(signal.SIGINT)
+        sent = cluster.exchange(4009, rounds=10)
+        ksniff.stop(process, signal.SIGTERM)
+    assert len(tshark(path, "frame.number")) == len(sent)
+
+
 def test_killed_client_leaves_nothing(cluster, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
     with ksniff.capturing("web", "-o", path) as process:

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import GUARD, exchange_in, wait_until
+from conftest import GUARD, exchange_in, tshark, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +21,10 @@ def display(tmp_path_factory):
     with os.fdopen(read) as answer:
         number = answer.readline().strip()
     home = str(tmp_path_factory.mktemp("home"))
-    # No question at the start.
+    # No question, neither at the start nor about unsaved packets.
     os.makedirs(home + "/.config/wireshark")
     with open(home + "/.config/wireshark/preferences", "w", encoding="ascii") as file:
-        file.write("privs.warn_if_elevated: FALSE\ngui.update.enabled: FALSE\n")
+        file.write("privs.warn_if_elevated: FALSE\ngui.update.enabled: FALSE\ngui.ask_unsaved: FALSE\n")
     yield {"DISPLAY": ":" + number, "HOME": home, "XDG_RUNTIME_DIR": home, "QT_X11_NO_MITSHM": "1", "LC_ALL": "C"}
     server.terminate()
     server.wait()
@@ -51,28 +51,150 @@ def packets_of(pid):
     return 0
 
 
+def child_called(name, pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        for child in file.read().split():
+            with open(f"/proc/{child}/comm", encoding="ascii") as comm:
+                if comm.read() == name + "\n":
+                    return int(child)
+    return None
+
+
 def child_of(process):
-    def look():
-        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
-            children = file.read().split()
-        return int(children[0]) if children else None
-    return wait_until(look, "Wireshark")
+    return wait_until(lambda: child_called("wireshark", process.pid), "Wireshark")
 
 
-def test_title_packets_and_ctrl_c(sandbox, ksniff, display):
-    with ksniff.capturing("web", "-c", "sidecar", "-f", "udp port 4010", env=display) as process:
+def dumpcap_of(wireshark):
+    return child_called("dumpcap", wireshark)
+
+
+@pytest.fixture
+def tmp(tmp_path):
+    """Where temporary files go, so that the test sees which are left."""
+    directory = tmp_path / "tmp"
+    directory.mkdir()
+    yield directory
+    wait_until(lambda: not list(directory.iterdir()), "an empty " + str(directory))
+
+
+def xdotool(env, *words):
+    return subprocess.run(["xdotool", *words], env={**os.environ, **env}, text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.split()
+
+
+def visible(env, title):
+    return xdotool(env, "search", "--onlyvisible", "--name", title)
+
+
+def press(env, title, key):
+    xdotool(env, "windowfocus", visible(env, title)[0], "key", key)
+
+
+def line_with(process, words):
+    """Reads the client's messages up to the one with these words."""
+    while True:
+        line = process.stderr.readline().decode()
+        assert line, f"no line with {words!r}"
+        if words in line:
+            return line
+
+
+def exists(pid):
+    return os.path.exists(f"/proc/{pid}")
+
+
+def test_ctrl_c_ends_the_capture_and_another_closes_wireshark(sandbox, ksniff, display, tmp):
+    env = {**display, "TMPDIR": str(tmp)}
+    with ksniff.capturing("web", "-c", "sidecar", "-f", "udp port 4010", env=env) as process:
         wireshark = child_of(process)
-        wait_until(lambda: any("default/web/sidecar" in name for name in windows(display)), "the window's title")
+        wait_until(lambda: any("[default/web/sidecar] Capturing from" in name for name in windows(display)), "the title")
         exchange_in(sandbox, 4010, 6)
         wait_until(lambda: packets_of(wireshark) == 12, "12 packets in Wireshark")
         process.send_signal(signal.SIGINT)
+        assert "the capture is complete; waiting for Wireshark to be closed (Ctrl-C closes it" in \
+            line_with(process, "waiting for")
+        assert not sandbox.ours_in("web")
+        wait_until(lambda: dumpcap_of(wireshark) is None, "the end of what feeds Wireshark")
+        assert packets_of(wireshark) == 12 and process.poll() is None
+        assert list(tmp.iterdir())
+        process.send_signal(signal.SIGINT)
         assert process.wait(timeout=GUARD) == 0
-        assert not os.path.exists(f"/proc/{wireshark}")
-    assert not sandbox.ours_in("web")
+        assert not exists(wireshark)
+        assert not list(tmp.iterdir())
 
 
-def test_closing_wireshark_ends_the_capture(sandbox, ksniff, display):
-    with ksniff.capturing("web", env=display) as process:
+def test_ctrl_c_of_the_terminal_does_not_reach_wireshark(sandbox, ksniff, display, tmp):
+    with ksniff.capturing("web", env={**display, "TMPDIR": str(tmp)}, start_new_session=True) as process:
+        wireshark = child_of(process)
+        wait_until(lambda: packets_of(wireshark), "packets")
+        assert os.getpgid(wireshark) == wireshark != os.getpgid(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        line_with(process, "waiting for Wireshark")
+        assert exists(wireshark) and packets_of(wireshark)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=GUARD) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_an_end_without_a_user_leaves_wireshark_its_packets(sandbox, ksniff, display, tmp, number):
+    """From a script, with the terminal, or by force: and no file is left after Wireshark's own end."""
+    with ksniff.capturing("web", env={**display, "TMPDIR": str(tmp)}) as process:
+        wireshark = child_of(process)
+        wait_until(lambda: packets_of(wireshark), "packets")
+        process.send_signal(number)
+        assert process.wait(timeout=GUARD) == (-number if number == signal.SIGKILL else 0)
+        wait_until(lambda: dumpcap_of(wireshark) is None, "the end of what feeds Wireshark")
+        assert packets_of(wireshark)
+        wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
+        os.kill(wireshark, signal.SIGTERM)
+
+
+def test_stop_ends_the_capture_and_start_begins_another(sandbox, ksniff, display, tmp):
+    with ksniff.capturing("web", "-f", "udp port 4011", env={**display, "TMPDIR": str(tmp)}) as process:
+        wireshark = child_of(process)
+        wait_until(lambda: any("Capturing from" in name for name in windows(display)), "the window's title")
+        exchange_in(sandbox, 4011, 3)
+        wait_until(lambda: packets_of(wireshark) == 6, "6 packets in Wireshark")
+        press(display, "default/web", "ctrl+e")  # Stop
+        assert "the capture was stopped in Wireshark, where Start begins another" in line_with(process, "waiting for")
+        assert not sandbox.ours_in("web") and exists(wireshark)
+        press(display, "default/web", "ctrl+e")  # Start
+        line_with(process, "another capture begins")
+        line_with(process, "capturing;")
+        exchange_in(sandbox, 4011, 5)
+        wait_until(lambda: packets_of(wireshark) == 10, "10 packets in Wireshark")
+        press(display, "default/web", "ctrl+r")  # Restart
+        line_with(process, "another capture begins")
+        line_with(process, "capturing;")
+        exchange_in(sandbox, 4011, 2)
+        wait_until(lambda: packets_of(wireshark) == 4, "4 packets in Wireshark")
+        process.send_signal(signal.SIGINT)
+        line_with(process, "the capture is complete; waiting for")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=GUARD) == 0
+
+
+def test_start_that_cannot_is_told(sandbox, ksniff, display, tmp):
+    container = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
+    sandbox.create_pod("passing", containers=[container])
+    with ksniff.capturing("passing", env={**display, "TMPDIR": str(tmp)}) as process:
+        wireshark = child_of(process)
+        wait_until(lambda: dumpcap_of(wireshark), "Wireshark")
+        wait_until(lambda: any("Capturing from" in name for name in windows(display)), "the window's title")
+        sandbox.delete_pod("passing")
+        assert 'the capture has failed: pod "passing" was deleted; waiting for' in line_with(process, "waiting for")
+        wait_until(lambda: dumpcap_of(wireshark) is None, "the end of what feeds Wireshark")
+        wait_until(lambda: not any("Capturing from" in name for name in windows(display)), "Wireshark's seeing it")
+        press(display, "default/passing", "ctrl+e")
+        line_with(process, "another capture begins")
+        assert "the capture has failed: " in line_with(process, "waiting for")
+        process.send_signal(signal.SIGINT)
+        err = process.stderr.read().decode()
+        assert process.wait(timeout=GUARD) == 1 and "error: " in err
+
+
+def test_closing_wireshark_ends_the_capture(sandbox, ksniff, display, tmp):
+    with ksniff.capturing("web", env={**display, "TMPDIR": str(tmp)}) as process:
         wireshark = child_of(process)
         wait_until(lambda: any("default/web/httpd" in name for name in windows(display)), "the window")
         os.kill(wireshark, signal.SIGTERM)
@@ -82,13 +204,45 @@ def test_closing_wireshark_ends_the_capture(sandbox, ksniff, display):
     wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
 
 
-def test_capture_that_is_complete_waits_for_wireshark(sandbox, ksniff, display):
-    with ksniff.capturing("web", "--count", "2", env=display) as process:
+def test_capture_that_is_complete_waits_for_wireshark(sandbox, ksniff, display, tmp):
+    with ksniff.capturing("web", "--count", "2", env={**display, "TMPDIR": str(tmp)}) as process:
         wireshark = child_of(process)
         wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
-        assert process.poll() is None and os.path.exists(f"/proc/{wireshark}")
+        line_with(process, "the capture is complete; waiting for")
+        assert process.poll() is None and exists(wireshark)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=GUARD) == 0
+
+
+def test_windows_wireshark_reads_standard_input(sandbox, ksniff, tmp):
+    """From Windows' Linux subsystem: it could not open a pipe of ours."""
+    program = tmp / "Wireshark.exe"
+    program.write_text(f"#!/bin/sh\ncat >'{tmp}/got'\necho \"$@\" >'{tmp}/words'\n")
+    program.chmod(0o700)
+    result = ksniff.run("web", "--count", "2", env={"KSNIFF_WIRESHARK": str(program), "DISPLAY": "", "TMPDIR": str(tmp)})
+    assert result.code == 0, result.err
+    assert "-k -i - " in (tmp / "words").read_text()
+    assert len(tshark(str(tmp / "got"), "frame.number")) == 2
+    for name in "Wireshark.exe", "got", "words":
+        (tmp / name).unlink()
+
+
+NO_DISPLAY = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "WAYLAND_SOCKET": "", "QT_QPA_PLATFORM": ""}
+
+
+def test_without_a_display_nothing_touches_the_cluster(sandbox, ksniff):
+    before = len(sandbox.get("/sandbox/requests"))
+    error = ksniff.fail("web", env=NO_DISPLAY)
+    assert error == ('Wireshark needs a display, and neither "DISPLAY" nor "WAYLAND_DISPLAY" is set (write the packets '
+                     'to a file with -o FILE, or log in with ssh -X)')
+    assert len(sandbox.get("/sandbox/requests")) == before + 1  # this look itself
+
+
+def test_wireshark_that_dies_of_a_signal_says_its_last_words(sandbox, ksniff, tmp):
+    """The real one, that finds no display where one should be."""
+    error = ksniff.fail("web", env={**NO_DISPLAY, "DISPLAY": ":4711", "LC_ALL": "C", "TMPDIR": str(tmp)})
+    assert "was ended by signal 6 (could not connect to display :4711 / " in error and "-o FILE does without it" in error
+    wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
 
 
 def test_wireshark_that_fails(sandbox, ksniff):
@@ -101,6 +255,6 @@ def test_its_message_is_passed_on(sandbox, ksniff, tmp_path):
     program = tmp_path / "wireshark"
     program.write_text("#!/bin/sh\necho 'noise' >&2\necho 'could not connect to \033[31mdisplay' >&2\nexit 3\n")
     program.chmod(0o700)
-    error = ksniff.fail("web", env={"KSNIFF_WIRESHARK": str(program)})
-    assert error == (f'"{program}" ended with exit code 3 (could not connect to \\x1b[31mdisplay; -o FILE does '
+    error = ksniff.fail("web", env={"KSNIFF_WIRESHARK": str(program), "DISPLAY": ":0"})
+    assert error == (f'"{program}" ended with exit code 3 (noise / could not connect to \\x1b[31mdisplay; -o FILE does '
                      'without it)')
