@@ -43,7 +43,7 @@ class Sandbox:
         self.kubelet = Kubelet(directory, self.store, self.network, self.images, self.runc,
                                arguments.cgroup_style, self.users.mint, lambda: self.faults, self.fail)
         self.exec_sockets, self.tasks = set(), set()
-        self.kubelet_port = KubeletPort(self.network.path(self.network.node))
+        self.kubelet_port = KubeletPort(self.network.path(self.network.node), lambda: self.faults)
         self.scheduler, self.garbage = Scheduler(self), Garbage(self)
         self.api = Api(self)
         self.front = None
@@ -135,7 +135,7 @@ class Sandbox:
         for task in list(self.tasks):
             task.cancel()
         await self.front.close()
-        self.kubelet_port.close()
+        await self.kubelet_port.close()
 
 
 def sweep():

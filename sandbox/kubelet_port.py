@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way of an exec's bytes from the API server to the kubelet and back: one TCP connection each, to port
-10250 of the node, in the node's network namespace, where a capture of the node's interfaces sees them.
+"""The way of an exec's bytes from the API server to the container and back, in the node's network namespace,
+where a capture of the node's interfaces sees them. As on a real node there are two legs, of one TCP connection
+each: from the API server to the kubelet's port 10250, and from the kubelet to the container runtime's streaming
+server, which listens on the loopback device at a port chosen when it starts, and speaks without TLS.
 
-On it go messages of a channel, a length and that many bytes; the channels are those of exec_ws.py.
+On both go messages of a channel, a length and that many bytes; the channels are those of exec_ws.py. The kubelet
+passes them on as they come.
 """
 import asyncio
 import concurrent.futures
@@ -12,7 +15,8 @@ import os
 import socket
 import struct
 
-ADDRESS = ("10.244.0.1", 10250)
+KUBELET = ("10.244.0.1", 10250)
+RUNTIME = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 CLONE_NEWNET = 0x40000000
 HEAD = struct.Struct("!BI")
 BUFFER = 256 << 10  # bytes on the way before the writer waits
@@ -28,40 +32,74 @@ def enter(path):
         os.close(fd)
 
 
+def listen(family, address):
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):  # those who are accepted inherit them
+        listener.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+    listener.bind(address)
+    listener.listen(64)
+    return listener
+
+
+def pair(listener):
+    """A connection to a listener. Returns both ends, the listener's last."""
+    near = socket.create_connection(listener.getsockname()[:2])
+    while True:
+        far, address = listener.accept()
+        if address == near.getsockname():
+            break
+        far.close()  # somebody else's: a kubelet takes nobody without a certificate
+    for end in (near, far):
+        end.setblocking(False)
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return near, far
+
+
+async def pass_on(source, sink):
+    """The kubelet's part: what comes on one leg goes on to the other, then its end."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        while data := await loop.sock_recv(source, BUFFER):
+            await loop.sock_sendall(sink, data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
 class KubeletPort:
-    def __init__(self, netns):
+    def __init__(self, netns, faults):
+        self.faults = faults  # a function
         self.thread = concurrent.futures.ThreadPoolExecutor(1, "kubelet-port", enter, (netns,))
-        self.listener = self.thread.submit(self.listen).result()
-
-    @staticmethod
-    def listen():
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):  # those who are accepted inherit them
-            listener.setsockopt(socket.SOL_SOCKET, option, BUFFER)
-        listener.bind(ADDRESS)
-        listener.listen(64)
-        return listener
-
-    def pair(self):
-        """A connection. Returns the API server's end and the kubelet's."""
-        near = socket.create_connection(ADDRESS)
-        while True:
-            far, address = self.listener.accept()
-            if address == near.getsockname():
-                break
-            far.close()  # somebody else's: a kubelet takes nobody without a certificate
-        for end in (near, far):
-            end.setblocking(False)
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return near, far
+        self.kubelet = self.thread.submit(listen, socket.AF_INET, KUBELET).result()
+        self.runtime = {family: self.thread.submit(listen, family, (address, 0)).result()
+                        for family, address in RUNTIME.items()}
+        self.tasks = set()  # one for each exec: the kubelet's part
 
     async def connect(self):
-        near, far = await asyncio.get_running_loop().run_in_executor(self.thread, self.pair)
-        return End(near), End(far)
+        """Returns the API server's end of one leg, and the runtime's end of the other."""
+        def pairs():
+            family = socket.AF_INET6 if self.faults().get("runtime_ipv6") else socket.AF_INET
+            return pair(self.kubelet), pair(self.runtime[family])
+        (server, front), (back, runtime) = await asyncio.get_running_loop().run_in_executor(self.thread, pairs)
+        task = asyncio.ensure_future(self.serve(front, back))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return End(server), End(runtime)
 
-    def close(self):
-        self.listener.close()
+    @staticmethod
+    async def serve(front, back):
+        try:
+            await asyncio.gather(pass_on(front, back), pass_on(back, front))
+        finally:
+            front.close()
+            back.close()
+
+    async def close(self):
+        for task in list(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        for listener in (self.kubelet, *self.runtime.values()):
+            listener.close()
         self.thread.shutdown()
 
 

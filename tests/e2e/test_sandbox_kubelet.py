@@ -314,33 +314,44 @@ def test_what_an_ended_pod_leaves(sandbox):
 
 # ---- the kubelet's port ----
 
-def test_an_exec_is_seen_on_the_node(sandbox):
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_an_exec_is_seen_on_the_node(sandbox, ipv6):
+    """Twice: to the kubelet's port, and to the runtime's at the loopback address, where it can be read."""
     assert sandbox.get(NODE)["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] == 10250
     slices = sandbox.get("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes")
     assert slices["endpoints"][0]["addresses"] == ["10.244.0.1"]
     with in_netns(sandbox.netns("hostnet")):
-        sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+        sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
     sniffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-    sniffer.bind(("lo", 0x0800))
+    sniffer.bind(("lo", 0x0003))
     sniffer.settimeout(0.2)
-    seen, stop = [0, 0], threading.Event()
+    seen, local, stop = [0, 0], {}, threading.Event()
 
     def count():
         while not stop.is_set():
             with contextlib.suppress(socket.timeout):
-                frame = sniffer.recv(65535)
-                ports = int.from_bytes(frame[34:36], "big"), int.from_bytes(frame[36:38], "big")
+                frame, address = sniffer.recvfrom(65535)
+                if address[2] == 4:  # PACKET_OUTGOING: each packet comes again
+                    continue
+                at = 54 if frame[12:14] == b"\x86\xdd" else 34
+                ports = int.from_bytes(frame[at:at + 2], "big"), int.from_bytes(frame[at + 2:at + 4], "big")
                 if 10250 in ports:
                     seen[ports.index(10250)] += len(frame)
+                elif frame[at - 16:at] == bytes(15) + b"\x01" or frame[at - 4:at] == bytes([127, 0, 0, 1]):
+                    local[ports] = local.get(ports, b"") + frame[at + 20:]
     counter = threading.Thread(target=count)
     counter.start()
-    data = bytes(2_000_000)
-    assert kubectl(sandbox, "exec", "-i", "web", "--", "cat", stdin=data).stdout == data
+    data = b"ksniff in clear " * 125_000
+    with sandbox.faults(runtime_ipv6=ipv6):
+        assert kubectl(sandbox, "exec", "-i", "web", "--", "cat", stdin=data).stdout == data
     time.sleep(0.3)
     stop.set()
     counter.join()
     sniffer.close()
     assert min(seen) > 2_000_000, seen
+    (one, there), (other, back) = sorted(local.items(), key=lambda item: len(item[1]))[-2:]
+    assert one == other[::-1] and 10250 not in one and min(len(there), len(back)) > 2_000_000
+    assert there.count(b"ksniff in clear ") > 120_000 and back.count(b"ksniff in clear ") > 120_000
 
 
 def test_back_pressure_reaches_the_process(sandbox):
