@@ -12,22 +12,27 @@
 
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <net/if_arp.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent/clock.h"
 #include "agent/hold.h"
 #include "agent/interfaces.h"
+#include "agent/link.h"
 #include "agent/lockdown.h"
 #include "agent/message.h"
 #include "agent/options.h"
 #include "agent/output.h"
+#include "agent/own.h"
 #include "agent/secret.h"
 #include "agent/shell.h"
 #include "agent/source.h"
 #include "agent/target.h"
+#include "common/pcapng.h"
 
 #define FLUSH_MS      25 /* how long a packet may wait in the buffer */
 #define STATISTICS_MS 1000
@@ -40,6 +45,7 @@ struct capture {
     struct source source;
     struct interfaces interfaces;
     struct output output;
+    struct own own;
     struct hold_lock lock;
     uint32_t chosen[AGENT_INTERFACES_MAX]; /* the indexes of -i */
     enum ending ending;
@@ -50,6 +56,9 @@ struct capture {
     uint64_t pending_since; /* the oldest packet in the buffer; 0: none */
     uint64_t statistics_due;
     uint64_t reported_dropped;
+    uint32_t drops_id;         /* of the interface that they are said of, once there are some */
+    struct interface departed; /* that one, when it has been forgotten */
+    bool has_departed;
 };
 
 /* Too large for a stack. */
@@ -61,22 +70,88 @@ static void on_signal(int number)
     signalled = number;
 }
 
+/* ---- interfaces ---- */
+
+/* @comment: NULL: none of the caller's. */
+static void write_statistics_of(struct interface *interface, const char *comment)
+{
+    uint64_t dropped = interface->id == capture.drops_id ? capture.reported_dropped : 0;
+    const struct output_statistics statistics = {
+        .started = capture.started,
+        .received = interface->packets + dropped,
+        .dropped = dropped,
+        .comment =
+            !comment && dropped ? "dropped counts all interfaces: they share one ring" : comment,
+    };
+
+    output_statistics(&capture.output, interface, &statistics);
+    interface->reported = interface->packets;
+}
+
+/* Takes an interface out of the table; what it has counted is said. */
+static void forget(struct interface *interface)
+{
+    if (interface->packets != interface->reported)
+        write_statistics_of(interface, NULL);
+    if (interface->id == capture.drops_id && capture.reported_dropped > 0) {
+        capture.departed = *interface;
+        capture.has_departed = true;
+    }
+    interfaces_forget(&capture.interfaces, interface);
+}
+
+/* Makes room in the table: those that have gone are forgotten, or else the one not used longest. */
+static void forget_interfaces(void)
+{
+    struct interfaces *interfaces = &capture.interfaces;
+    struct interface *oldest = interfaces->list;
+
+    for (size_t i = interfaces->count; i-- > 0;)
+        if (interfaces_is_gone(interfaces, &interfaces->list[i]))
+            forget(&interfaces->list[i]);
+    if (interfaces->count < INTERFACES_MAX)
+        return;
+    for (size_t i = 1; i < interfaces->count; i++)
+        if (interfaces->list[i].used < oldest->used)
+            oldest = &interfaces->list[i];
+    forget(oldest);
+}
+
+/* An interface of -i may go and come back, as the device of a tunnel does: it has another index
+ * then. */
+static void follow_names(void)
+{
+    bool changed = false;
+
+    for (size_t i = 0; i < capture.options.interface_count; i++) {
+        uint32_t ifindex = interfaces_index(&capture.interfaces, capture.options.interfaces[i]);
+
+        changed |= ifindex != 0 && ifindex != capture.chosen[i];
+        if (ifindex != 0)
+            capture.chosen[i] = ifindex;
+    }
+    if (changed)
+        source_refilter(&capture.source);
+}
+
 /* ---- packets ---- */
 
-/* Return: the packet's interface, described by now; NULL when the packet is to be left out. */
+/* Return: the packet's interface, described by now. There is room for it: forget_interfaces(). */
 static struct interface *interface_of(const struct packet *packet)
 {
     struct interfaces *interfaces = &capture.interfaces;
     struct interface *interface = interfaces_find(interfaces, packet->metadata.ifindex);
 
-    if (!interface) {
-        interface = interfaces_add(interfaces, packet->metadata.ifindex);
-        if (interface && interface->id != INTERFACE_UNSUPPORTED)
-            output_interface(&capture.output, interface, capture.options.snaplen);
+    /* A device may become another: a bond takes the type of what is put into it. 0: gVisor does not
+     * say. */
+    if (interface && packet->metadata.hatype && interface->hatype != packet->metadata.hatype) {
+        forget(interface);
+        interface = NULL;
     }
-    if (!interface || interface->id == INTERFACE_UNSUPPORTED) {
-        interfaces->left_out++;
-        return NULL;
+    if (!interface) {
+        interface =
+            interfaces_add_of(interfaces, packet->metadata.ifindex, packet->metadata.hatype);
+        output_interface(&capture.output, interface, capture.options.snaplen);
     }
     return interface;
 }
@@ -92,30 +167,60 @@ static bool is_chosen(const struct interface *interface)
     return false;
 }
 
-static void take_packet(const struct packet *packet)
+/* The program sees the packet as it is written, the tag put back, but not cut; that of a device it
+ * was not made for, as an Ethernet frame. */
+static bool judge(const struct interface *interface, const struct packet *packet)
 {
     const struct options *options = &capture.options;
     struct output *output = &capture.output;
+    struct bpf_metadata metadata = packet->metadata;
+    struct link_header header = {.length = 0};
+    bool plain = options->ethernet_only ? interface->linktype == LINKTYPE_ETHERNET
+                                        : link_is_plain(interface->hatype);
+    const struct link_header *other = plain ? NULL : &header;
+    size_t before = output->used;
     const uint8_t *data;
 
+    metadata.hatype = plain ? interface->hatype : ARPHRD_ETHER;
+    if (!plain)
+        link_as_ethernet(packet, &header);
+    uint32_t captured = output_packet(output, interface, packet, other, AGENT_SNAPLEN_MAX, &data);
+    bool taken = bpf_run(options->program, data, captured,
+                         output_original(interface, packet, other), &metadata) > 0;
+    output_undo(output, before);
+    return taken;
+}
+
+static void take_packet(const struct packet *packet)
+{
+    struct link_header header;
+
     struct interface *interface = interface_of(packet);
-    if (!interface || (interface->loopback && packet->metadata.pkttype == PACKET_OUTGOING))
+    if (packet->metadata.pkttype == PACKET_OUTGOING && link_is_repeated(interface->hatype))
         return;
     if (!capture.source.filtered && !is_chosen(interface))
         return;
-    if (source_judged(&capture.source, packet)) {
-        /* The program sees the packet as it is written, the tag put back, but not cut. */
-        size_t before = output->used;
-        uint32_t captured = output_packet(output, interface, packet, AGENT_SNAPLEN_MAX, &data);
-        bool taken = bpf_run(options->program, data, captured, output_original(interface, packet),
-                             &packet->metadata) > 0;
-
-        output_undo(output, before);
-        if (!taken)
-            return;
-    }
-    output_packet(output, interface, packet, options->snaplen, NULL);
+    if (capture.options.own && own_is(&capture.own, packet))
+        return;
+    if (source_judged(&capture.source, packet) && !judge(interface, packet))
+        return;
+    bool plain = link_is_plain(interface->hatype);
+    if (!plain)
+        link_cook(interface->linktype, packet, &header);
+    output_packet(&capture.output, interface, packet, plain ? NULL : &header,
+                  capture.options.snaplen, NULL);
     interface->packets++;
+}
+
+/* The kernel need not bring what is left out here. */
+static void leave_out_in_kernel(void)
+{
+    struct kernel_filter_rules *rules = &capture.source.rules;
+
+    capture.own.changed = false;
+    memcpy(rules->left_out, capture.own.found, sizeof(rules->left_out));
+    rules->left_out_count = capture.own.count;
+    source_refilter(&capture.source);
 }
 
 /* Moves packets into the buffer. Return: true when the source has no more for now. */
@@ -124,9 +229,13 @@ static bool take_packets(void)
     struct packet packet;
 
     while (output_has_room(&capture.output)) {
+        if (capture.interfaces.count == INTERFACES_MAX)
+            forget_interfaces();
         if (!source_next(&capture.source, &packet))
             return true;
         take_packet(&packet);
+        if (capture.own.changed)
+            leave_out_in_kernel();
         if (!capture.pending_since && output_pending(&capture.output) > 0)
             capture.pending_since = clock_ms();
     }
@@ -143,8 +252,6 @@ static struct interface *interface_for_drops(void)
     for (size_t i = 0; i < capture.interfaces.count; i++) {
         struct interface *interface = &capture.interfaces.list[i];
 
-        if (interface->id == INTERFACE_UNSUPPORTED)
-            continue;
         if (!best || (best->packets == 0 && interface->packets > 0) ||
             (best->loopback && !interface->loopback && interface->packets > 0))
             best = interface;
@@ -155,32 +262,26 @@ static struct interface *interface_for_drops(void)
 static void write_statistics(void)
 {
     source_update_statistics(&capture.source);
+    uint64_t dropped = capture.source.dropped;
+    bool more_dropped = dropped != capture.reported_dropped;
+
     /* Once said, drops stay with their interface: the numbers of a reader must never go back. */
-    static struct interface *for_drops;
-    uint64_t dropped = capture.source.dropped + capture.interfaces.left_out;
-
-    if (!for_drops || capture.reported_dropped == 0)
-        for_drops = interface_for_drops();
-    for (size_t i = 0; i < capture.interfaces.count; i++) {
-        struct interface *interface = &capture.interfaces.list[i];
-        bool drops = interface == for_drops && dropped > 0;
-        struct output_statistics statistics = {.started = capture.started,
-                                               .received = interface->packets};
-
-        if (interface->id == INTERFACE_UNSUPPORTED)
-            continue;
-        if (interface->packets == interface->reported &&
-            !(drops && dropped != capture.reported_dropped))
-            continue;
-        if (drops) {
-            statistics.dropped = dropped;
-            statistics.received += dropped;
-            statistics.comment = "dropped counts all interfaces: they share one ring";
-        }
-        output_statistics(&capture.output, interface, &statistics);
-        interface->reported = interface->packets;
-    }
+    if (capture.reported_dropped == 0 && capture.interfaces.count > 0)
+        capture.drops_id = interface_for_drops()->id;
     capture.reported_dropped = dropped;
+    if (more_dropped && capture.has_departed)
+        write_statistics_of(&capture.departed, NULL);
+    for (size_t i = capture.interfaces.count; i-- > 0;) {
+        struct interface *interface = &capture.interfaces.list[i];
+        bool used = interface->packets != interface->reported;
+        bool drops = interface->id == capture.drops_id && more_dropped;
+        const char *mark = i == 0 && own_wants_mark(&capture.own) ? capture.own.comment : NULL;
+
+        if (used || drops || mark)
+            write_statistics_of(interface, mark);
+        if (used && interfaces_is_gone(&capture.interfaces, interface))
+            forget(interface);
+    }
 }
 
 /* ---- the loop ---- */
@@ -269,7 +370,12 @@ static void check_time(void)
     }
     if (now >= capture.lock.due)
         hold_lock_check(&capture.lock, now);
+    if (own_check(&capture.own, now)) {
+        capture.source.rules.loopback_tcp = false;
+        source_refilter(&capture.source);
+    }
     if (now >= capture.statistics_due) {
+        follow_names();
         write_statistics();
         capture.statistics_due = now + STATISTICS_MS;
     }
@@ -401,17 +507,23 @@ static int start(void)
     code = choose_interfaces();
     if (code != AGENT_EXIT_OK)
         return code;
-    code = source_start(&capture.source, capture.chosen, capture.options.interface_count);
+    if (capture.options.own)
+        own_open(&capture.own);
+    const struct kernel_filter_rules rules = {.options = &capture.options,
+                                              .ifindexes = capture.chosen,
+                                              .count = capture.options.interface_count,
+                                              .loopback_tcp = capture.own.mark[0] != '\0'};
+    code = source_start(&capture.source, &rules);
     if (code != AGENT_EXIT_OK)
         return code;
     clock_gettime(CLOCK_REALTIME, &now);
     capture.started = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     output_open(&capture.output);
-    output_section(&capture.output);
+    output_section(&capture.output, capture.own.mark[0] ? capture.own.comment : NULL);
     for (size_t i = 0; i < capture.interfaces.count; i++)
-        if (capture.interfaces.list[i].id != INTERFACE_UNSUPPORTED)
-            output_interface(&capture.output, &capture.interfaces.list[i], capture.options.snaplen);
+        output_interface(&capture.output, &capture.interfaces.list[i], capture.options.snaplen);
     lockdown(LOCKDOWN_CAPTURE);
+    own_start(&capture.own, clock_ms());
     output_flush(&capture.output);
     return AGENT_EXIT_OK;
 }

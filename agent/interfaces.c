@@ -8,36 +8,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "agent/link.h"
 #include "agent/message.h"
-#include "common/pcapng.h"
-
-/* linux/if_arp.h has them, not every libc. */
-#ifndef ARPHRD_RAWIP
-#define ARPHRD_RAWIP 519
-#endif
-#ifndef ARPHRD_IP6GRE
-#define ARPHRD_IP6GRE 823
-#endif
-
-/* Return: what SOCK_RAW gives on such a device, -1 where pcapng has no name for it. */
-static int linktype_of(unsigned hatype)
-{
-    switch (hatype) {
-    case ARPHRD_ETHER:
-    case ARPHRD_LOOPBACK: /* has an Ethernet header of zeros */
-        return LINKTYPE_ETHERNET;
-    case ARPHRD_NONE:
-    case ARPHRD_RAWIP:
-    case ARPHRD_TUNNEL:
-    case ARPHRD_TUNNEL6:
-    case ARPHRD_SIT:
-    case ARPHRD_IPGRE:
-    case ARPHRD_IP6GRE:
-        return LINKTYPE_RAW;
-    default:
-        return -1;
-    }
-}
 
 static void make_request(struct ifreq *request, const char *name)
 {
@@ -66,51 +38,111 @@ static uint64_t speed_of(const struct interfaces *interfaces, const char *name)
     return megabits == 0 || megabits == (uint32_t)SPEED_UNKNOWN ? 0 : megabits * 1000000ull;
 }
 
+/* A name as it is written: Wireshark shows it. */
+static void copy_name(char *out, const struct ifreq *request)
+{
+    memcpy(out, request->ifr_name, IFNAMSIZ - 1);
+    out[IFNAMSIZ - 1] = '\0';
+    for (char *c = out; *c; c++)
+        if (*c <= ' ' || *c > '~')
+            *c = '?';
+}
+
+/* What packets of a device that has gone are said to come from. */
+static void name_by_index(char *out, uint32_t ifindex)
+{
+    char digits[21];
+
+    strcpy(stpcpy(out, "if"), decimal(digits, ifindex));
+}
+
+/* What only a device that is there can say. */
+static void look_at_device(const struct interfaces *interfaces, const struct ifreq *named,
+                           struct interface *interface)
+{
+    struct ifreq request;
+
+    copy_name(interface->name, named);
+    interface->speed = speed_of(interfaces, named->ifr_name);
+    make_request(&request, named->ifr_name);
+    if (ioctl(interfaces->fd, SIOCGIFHWADDR, &request) < 0)
+        return;
+    interface->hatype = request.ifr_hwaddr.sa_family;
+    interface->has_mac = interface->hatype == ARPHRD_ETHER;
+    memcpy(interface->mac, request.ifr_hwaddr.sa_data, sizeof(interface->mac));
+}
+
+static struct interface *add(struct interfaces *interfaces, uint32_t ifindex, unsigned hatype,
+                             const struct ifreq *named)
+{
+    struct interface *interface = &interfaces->list[interfaces->count++];
+
+    *interface = (struct interface){
+        .ifindex = ifindex, .id = interfaces->described++, .used = ++interfaces->uses};
+    interface->hatype = ARPHRD_VOID;
+    if (named)
+        look_at_device(interfaces, named, interface);
+    else
+        name_by_index(interface->name, ifindex);
+    if (hatype != ARPHRD_VOID)
+        interface->hatype = (uint16_t)hatype;
+    interface->linktype = link_type(interface->hatype);
+    interface->loopback = interface->hatype == ARPHRD_LOOPBACK;
+    return interface;
+}
+
 struct interface *interfaces_add(struct interfaces *interfaces, uint32_t ifindex)
 {
-    struct interface *interface = &interfaces->list[interfaces->count];
     struct ifreq request = {.ifr_ifindex = (int)ifindex};
 
     if (interfaces->count == INTERFACES_MAX || ioctl(interfaces->fd, SIOCGIFNAME, &request) < 0)
         return NULL;
-    *interface = (struct interface){.ifindex = ifindex};
-    memcpy(interface->name, request.ifr_name, sizeof(interface->name) - 1);
-    make_request(&request, interface->name);
-    if (ioctl(interfaces->fd, SIOCGIFHWADDR, &request) < 0)
-        return NULL;
-    unsigned hatype = request.ifr_hwaddr.sa_family;
-    int linktype = linktype_of(hatype);
-    interface->loopback = hatype == ARPHRD_LOOPBACK;
-    interface->has_mac = hatype == ARPHRD_ETHER;
-    memcpy(interface->mac, request.ifr_hwaddr.sa_data, sizeof(interface->mac));
-    interface->speed = speed_of(interfaces, interface->name);
-    for (char *c = interface->name; *c; c++)
-        if (*c <= ' ' || *c > '~')
-            *c = '?';
-    interface->linktype = (uint16_t)linktype;
-    interface->id = linktype < 0 ? INTERFACE_UNSUPPORTED : interfaces->described++;
-    if (linktype < 0) {
-        char number[21];
+    return add(interfaces, ifindex, ARPHRD_VOID, &request);
+}
 
-        message("left out, its link type is not known: interface", interface->name,
-                decimal(number, hatype));
-    }
-    interfaces->count++;
-    return interface;
+struct interface *interfaces_add_of(struct interfaces *interfaces, uint32_t ifindex,
+                                    unsigned hatype)
+{
+    struct ifreq request = {.ifr_ifindex = (int)ifindex};
+    bool there = ioctl(interfaces->fd, SIOCGIFNAME, &request) == 0;
+
+    if (interfaces->count == INTERFACES_MAX)
+        return NULL;
+    return add(interfaces, ifindex, hatype ? hatype : ARPHRD_VOID, there ? &request : NULL);
+}
+
+static struct interface *use(struct interfaces *interfaces, size_t i)
+{
+    interfaces->last = i;
+    interfaces->list[i].used = ++interfaces->uses;
+    return &interfaces->list[i];
 }
 
 struct interface *interfaces_find(struct interfaces *interfaces, uint32_t ifindex)
 {
     if (interfaces->last < interfaces->count &&
         interfaces->list[interfaces->last].ifindex == ifindex)
-        return &interfaces->list[interfaces->last];
-    for (size_t i = 0; i < interfaces->count; i++) {
-        if (interfaces->list[i].ifindex == ifindex) {
-            interfaces->last = i;
-            return &interfaces->list[i];
-        }
-    }
+        return use(interfaces, interfaces->last);
+    for (size_t i = 0; i < interfaces->count; i++)
+        if (interfaces->list[i].ifindex == ifindex)
+            return use(interfaces, i);
     return NULL;
+}
+
+bool interfaces_is_gone(const struct interfaces *interfaces, const struct interface *interface)
+{
+    struct ifreq request = {.ifr_ifindex = (int)interface->ifindex};
+    char name[IFNAMSIZ];
+
+    if (ioctl(interfaces->fd, SIOCGIFNAME, &request) < 0)
+        return true;
+    copy_name(name, &request);
+    return strcmp(name, interface->name) != 0;
+}
+
+void interfaces_forget(struct interfaces *interfaces, struct interface *interface)
+{
+    *interface = interfaces->list[--interfaces->count];
 }
 
 void interfaces_add_up(struct interfaces *interfaces)

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The interfaces of the network namespace, as pcapng describes them. */
+/*
+ * The interfaces of the network namespace, as pcapng describes them: each once, when it is first
+ * seen. On a node they come and go with its pods, so those in the table make room for new ones; the
+ * id of one that is forgotten is not used again.
+ */
 #ifndef KSNIFF_AGENT_INTERFACES_H
 #define KSNIFF_AGENT_INTERFACES_H
 
@@ -7,13 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INTERFACES_MAX        1024
-#define INTERFACE_UNSUPPORTED UINT32_MAX /* as id: its packets are left out */
+#define INTERFACES_MAX 1024 /* that are known at the same time */
 
 struct interface {
     uint32_t ifindex;
-    uint32_t id; /* of its Interface Description Block */
-    uint16_t linktype;
+    uint32_t id;       /* of its Interface Description Block */
+    uint16_t hatype;   /* ARPHRD_* */
+    uint16_t linktype; /* LINKTYPE_* */
     bool loopback;
     char name[16]; /* printable */
     bool has_mac;
@@ -21,22 +25,35 @@ struct interface {
     uint64_t speed;    /* bits per second, 0: unknown */
     uint64_t packets;  /* written */
     uint64_t reported; /* packets, as the last statistics said */
+    uint64_t used;     /* a number that is greater than that of those used before it */
 };
 
 struct interfaces {
     int fd; /* any socket, for ioctl(2) */
     struct interface list[INTERFACES_MAX];
     size_t count;
-    uint32_t described; /* how many have an id */
-    size_t last;        /* the one found last: packets come in runs */
-    uint64_t left_out;  /* packets of unsupported ones */
+    uint32_t described; /* how many have been, ever */
+    uint64_t uses;
+    size_t last; /* the one found last: packets come in runs */
 };
 
-/* interfaces_add - describe an interface by its index. Return: NULL when it is gone or too many. */
+/* interfaces_add - describe an interface by its index, when the table is not full. Return: NULL
+ * when there is none. */
 struct interface *interfaces_add(struct interfaces *interfaces, uint32_t ifindex);
 
-/* interfaces_find - Return: NULL when it has not been added. */
+/* interfaces_add_of - the same of one that a packet has come from: it may have gone meanwhile.
+ * @hatype: ARPHRD_* as the packet says; 0: it does not. Return: NULL when the table is full. */
+struct interface *interfaces_add_of(struct interfaces *interfaces, uint32_t ifindex,
+                                    unsigned hatype);
+
+/* interfaces_find - Return: NULL when it has not been added; otherwise it counts as used now. */
 struct interface *interfaces_find(struct interfaces *interfaces, uint32_t ifindex);
+
+/* interfaces_is_gone - is there no such interface any more, or has it another name? */
+bool interfaces_is_gone(const struct interfaces *interfaces, const struct interface *interface);
+
+/* interfaces_forget - take one out of the table; the last takes its place. */
+void interfaces_forget(struct interfaces *interfaces, struct interface *interface);
 
 /* interfaces_index - Return: the index of a name, 0 when there is no such interface. */
 uint32_t interfaces_index(const struct interfaces *interfaces, const char *name);

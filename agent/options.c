@@ -145,6 +145,10 @@ static void set_flag(char letter, struct options *options)
         options->vlan = true;
     else if (letter == 'N')
         options->no_shell = true;
+    else if (letter == 'E')
+        options->ethernet_only = true;
+    else if (letter == 'O')
+        options->own = true;
     else
         options->no_ring = true;
 }
@@ -175,7 +179,7 @@ int options_parse(int argc, char *const argv[], struct options *ret_options)
     ret_options->snaplen = AGENT_SNAPLEN_MAX;
     ret_options->ring = AGENT_RING_DEFAULT;
     ret_options->silence = AGENT_SILENCE_SECONDS;
-    return parse(argc, argv, "VRN", "isbFSuCP", ret_options);
+    return parse(argc, argv, "VREON", "isbFSuCP", ret_options);
 }
 
 int options_parse_hold(int argc, char *const argv[], struct options *ret_options)

@@ -19,6 +19,8 @@ struct options {
     struct agent_bpf_insn program[AGENT_BPF_INSNS_MAX];
     size_t program_length; /* 0: no filter */
     bool vlan;
+    bool ethernet_only; /* the program is for Ethernet only */
+    bool own;           /* leave the own stream out */
     bool no_ring;
     bool no_shell;
     const char *unlink_path;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/interfaces.h"
+#include "agent/link.h"
 #include "agent/source.h"
 #include "common/pcapng.h"
 
@@ -127,7 +128,7 @@ static struct block begin(struct output *output, const void *head, size_t length
     return block;
 }
 
-void output_section(struct output *output)
+void output_section(struct output *output, const char *comment)
 {
     const struct pcapng_shb shb = {.type = PCAPNG_SHB,
                                    .byte_order_magic = PCAPNG_BYTE_ORDER_MAGIC,
@@ -137,6 +138,8 @@ void output_section(struct output *output)
     struct block block = begin(output, &shb, sizeof(shb));
     struct utsname name;
 
+    if (comment)
+        put_text(&block, PCAPNG_OPT_COMMENT, comment);
     if (uname(&name) == 0) {
         put_text(&block, PCAPNG_SHB_HARDWARE, name.machine);
         char os[2 * sizeof(name.release)];
@@ -204,21 +207,38 @@ struct packet_tail {
     uint32_t total_length;
 };
 
+/* A packet behind another header than its own; @captured bytes of both. */
+static void copy_behind(uint8_t *out, const struct link_header *header, const struct packet *packet,
+                        uint32_t captured)
+{
+    uint32_t length = header->length < captured ? header->length : captured;
+
+    memcpy(out, header->bytes, length);
+    memcpy(out + length, packet->data + header->replaces, captured - length);
+    link_mend(packet, out + length, captured - length);
+}
+
 static bool is_tagged(const struct interface *interface, const struct packet *packet)
 {
     return packet->has_vlan && interface->linktype == LINKTYPE_ETHERNET;
 }
 
-uint32_t output_original(const struct interface *interface, const struct packet *packet)
+uint32_t output_original(const struct interface *interface, const struct packet *packet,
+                         const struct link_header *header)
 {
+    if (header)
+        return packet->original + header->length - header->replaces;
     return packet->original + (is_tagged(interface, packet) ? VLAN_LENGTH : 0);
 }
 
 uint32_t output_packet(struct output *output, const struct interface *interface,
-                       const struct packet *packet, uint32_t snaplen, const uint8_t **data)
+                       const struct packet *packet, const struct link_header *header,
+                       uint32_t snaplen, const uint8_t **data)
 {
-    bool tagged = is_tagged(interface, packet) && packet->captured >= VLAN_OFFSET;
-    uint32_t captured = packet->captured + (tagged ? VLAN_LENGTH : 0);
+    bool tagged = !header && is_tagged(interface, packet) && packet->captured >= VLAN_OFFSET;
+    uint32_t captured = packet->captured + (tagged   ? VLAN_LENGTH
+                                            : header ? header->length - header->replaces
+                                                     : 0);
     uint64_t time = packet->seconds * 1000000000ull + packet->nanoseconds;
 
     captured = captured < snaplen ? captured : snaplen;
@@ -229,14 +249,16 @@ uint32_t output_packet(struct output *output, const struct interface *interface,
         .timestamp_high = (uint32_t)(time >> 32),
         .timestamp_low = (uint32_t)time,
         .captured_len = captured,
-        .original_len = output_original(interface, packet),
+        .original_len = output_original(interface, packet, header),
     };
     /* The hot path: everything of known size is stored at once, only the packet is copied. */
     uint8_t *start = output->buffer + output->used, *at = start + sizeof(epb);
     memcpy(start, &epb, sizeof(epb));
     if (data)
         *data = at;
-    if (tagged)
+    if (header)
+        copy_behind(at, header, packet, captured);
+    else if (tagged)
         copy_tagged(at, packet, captured);
     else
         memcpy(at, packet->data, captured);

@@ -13,6 +13,7 @@
 #include "common/agent.h"
 
 struct interface;
+struct link_header;
 struct packet;
 
 #define OUTPUT_WRITE 262144u /* bytes pending that are written without waiting for more */
@@ -43,20 +44,24 @@ bool output_has_room(const struct output *output);
 /* output_flush - write as much as the reader takes. */
 void output_flush(struct output *output);
 
-void output_section(struct output *output);
+/* output_section - @comment: NULL: none */
+void output_section(struct output *output, const char *comment);
 void output_interface(struct output *output, const struct interface *interface, uint32_t snaplen);
 
 /*
  * output_packet - add a packet, with the VLAN tag that the kernel stripped put back
+ * @header: stands in place of its own; NULL: the packet as it comes
  * @data: where the bytes as they are written stand afterwards; may be NULL
  *
  * Call output_has_room() first. Return: bytes captured, the tag's included.
  */
 uint32_t output_packet(struct output *output, const struct interface *interface,
-                       const struct packet *packet, uint32_t snaplen, const uint8_t **data);
+                       const struct packet *packet, const struct link_header *header,
+                       uint32_t snaplen, const uint8_t **data);
 
-/* output_original - a packet's length on the wire, the stripped VLAN tag included. */
-uint32_t output_original(const struct interface *interface, const struct packet *packet);
+/* output_original - a packet's length on the wire, the stripped VLAN tag or the header included. */
+uint32_t output_original(const struct interface *interface, const struct packet *packet,
+                         const struct link_header *header);
 
 /* output_undo - take the block added last back; @before is output->used of then. */
 void output_undo(struct output *output, size_t before);

@@ -12,81 +12,19 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "agent/link.h"
 #include "agent/message.h"
 #include "agent/options.h"
 #include "common/agent.h"
+#include "common/pcapng.h"
 
 #define BLOCK_LARGE (1u << 20)
 #define BLOCK_SMALL (256u << 10) /* for rings below 8 MiB: enough blocks to go round */
 #define BATCH       16           /* messages of one recvmmsg() */
-#define AD(offset)  ((uint32_t)(SKF_AD_OFF + (offset)))
 
 /* ---- the kernel's filter ---- */
 
-struct program {
-    struct sock_filter insns[AGENT_BPF_INSNS_MAX];
-    unsigned short length;
-};
-
-static void add(struct program *program, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
-{
-    program->insns[program->length++] = (struct sock_filter){code, jt, jf, k};
-}
-
-static void add_load(struct program *program, int ancillary)
-{
-    add(program, BPF_LD | BPF_W | BPF_ABS, 0, 0, AD(ancillary));
-}
-
-static void add_interfaces(struct program *program, const uint32_t *ifindexes, size_t count)
-{
-    if (count == 0)
-        return;
-    add_load(program, SKF_AD_IFINDEX);
-    for (size_t i = 0; i < count; i++)
-        add(program, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(count - i), 0, ifindexes[i]);
-    add(program, BPF_RET | BPF_K, 0, 0, 0);
-}
-
-/* The loopback device shows a packet on its way out and on its way in: keep the latter. */
-static void add_loopback_once(struct program *program)
-{
-    add_load(program, SKF_AD_HATYPE);
-    add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 3, ARPHRD_LOOPBACK);
-    add_load(program, SKF_AD_PKTTYPE);
-    add(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, PACKET_OUTGOING);
-    add(program, BPF_RET | BPF_K, 0, 0, 0);
-}
-
-/* The agent's part of the program; what it lets pass goes on into the user's. */
-static void build_prologue(struct program *program, const uint32_t *ifindexes, size_t count)
-{
-    program->length = 0;
-    add_interfaces(program, ifindexes, count);
-    add_loopback_once(program);
-}
-
-static void add_users_program(struct program *program, const struct options *options)
-{
-    if (options->program_length == 0) {
-        add(program, BPF_RET | BPF_K, 0, 0, options->snaplen);
-        return;
-    }
-    if (options->vlan) {
-        /* The tag is not in the bytes: the agent puts it back and looks itself, at all of them. */
-        add_load(program, SKF_AD_VLAN_TAG_PRESENT);
-        add(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0);
-        add(program, BPF_RET | BPF_K, 0, 0, AGENT_SNAPLEN_MAX);
-    }
-    for (size_t i = 0; i < options->program_length; i++) {
-        const struct agent_bpf_insn *insn = &options->program[i];
-        bool keep_less = insn->code == (BPF_RET | BPF_K) && insn->k > options->snaplen;
-
-        add(program, insn->code, insn->jt, insn->jf, keep_less ? options->snaplen : insn->k);
-    }
-}
-
-static int attach(int fd, struct program *program)
+static int attach(int fd, struct kernel_filter *program)
 {
     const struct sock_fprog fprog = {.len = program->length, .filter = program->insns};
 
@@ -110,26 +48,23 @@ static bool has_filter(int fd, socklen_t instructions)
     return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &length) == 0 && length == instructions;
 }
 
+static struct kernel_filter filter; /* too large for a stack */
+
 /*
  * Puts the filter in place. A program that the kernel does not take (longer than
  * net.core.optmem_max allows) is left to the agent's own machine.
  */
-static int attach_filter(struct source *source, const uint32_t *ifindexes, size_t count)
+static int attach_filter(struct source *source)
 {
-    static struct program program;
-
-    build_prologue(&program, ifindexes, count);
-    const unsigned short length = program.length;
-    add_users_program(&program, source->options);
-    if (attach(source->fd, &program) == 0) {
+    kernel_filter_build(&filter, &source->rules, true);
+    if (attach(source->fd, &filter) == 0) {
         source->filtered = true;
         return 0;
     }
     message_errno("the agent runs the filter itself, the kernel does not take it", NULL);
     source->filtered = false;
-    program.length = length;
-    add(&program, BPF_RET | BPF_K, 0, 0, AGENT_SNAPLEN_MAX);
-    return attach(source->fd, &program);
+    kernel_filter_build(&filter, &source->rules, false);
+    return attach(source->fd, &filter);
 }
 
 /* ---- the ring ---- */
@@ -208,6 +143,13 @@ static bool take_block(struct source *source)
     return true;
 }
 
+/* Of what the kernel says, only what is there: a packet may end before its network header. */
+static void settle(struct packet *packet)
+{
+    if (packet->network > packet->captured)
+        packet->network = packet->captured;
+}
+
 static bool next_of_ring(struct source *source, struct packet *packet)
 {
     /* The packet given last has been dealt with: only now may the kernel have its block. */
@@ -227,6 +169,8 @@ static bool next_of_ring(struct source *source, struct packet *packet)
         .data = (const uint8_t *)header + header->tp_mac,
         .captured = header->tp_snaplen,
         .original = header->tp_len,
+        .network = (uint32_t)header->tp_net - header->tp_mac,
+        .address = address,
         .seconds = header->tp_sec,
         .nanoseconds = header->tp_nsec,
         .metadata = {.hatype = address->sll_hatype,
@@ -238,6 +182,7 @@ static bool next_of_ring(struct source *source, struct packet *packet)
         .vlan_tpid =
             header->tp_status & TP_STATUS_VLAN_TPID_VALID ? header->hv1.tp_vlan_tpid : ETH_P_8021Q,
     };
+    settle(packet);
     source->block_left--;
     if (source->block_left > 0)
         source->next = (const void *)((const uint8_t *)header + header->tp_next_offset);
@@ -267,10 +212,9 @@ static int open_batch(struct source *source)
 
 static bool fill_batch(struct source *source)
 {
-    source->batch_room =
-        source->options->program_length > 0 && (!source->filtered || source->options->vlan)
-            ? AGENT_SNAPLEN_MAX
-            : source->options->snaplen;
+    source->batch_room = source->options->program_length > 0 || source->options->own
+                             ? AGENT_SNAPLEN_MAX
+                             : source->options->snaplen;
     for (size_t i = 0; i < BATCH; i++) {
         batch.vectors[i] = (struct iovec){.iov_base = batch.data[i], .iov_len = source->batch_room};
         batch.messages[i].msg_hdr = (struct msghdr){.msg_name = &batch.addresses[i],
@@ -295,6 +239,7 @@ static void read_control(struct msghdr *header, struct packet *packet)
 
             memcpy(&aux, CMSG_DATA(c), sizeof(aux));
             packet->original = aux.tp_len;
+            packet->network = aux.tp_net;
             packet->has_vlan = (aux.tp_status & TP_STATUS_VLAN_VALID) != 0;
             packet->vlan_tci = aux.tp_vlan_tci;
             if (aux.tp_status & TP_STATUS_VLAN_TPID_VALID)
@@ -322,11 +267,14 @@ static bool next_of_batch(struct source *source, struct packet *packet)
         .captured = length < source->batch_room ? length : source->batch_room,
         .original = length,
         .vlan_tpid = ETH_P_8021Q,
+        .address = address,
         .metadata = {.hatype = address->sll_hatype,
                      .pkttype = address->sll_pkttype,
                      .ifindex = (uint32_t)address->sll_ifindex,
                      .protocol = ntohs(address->sll_protocol)},
     };
+    /* For kernels that do not say. */
+    packet->network = link_type(address->sll_hatype) == LINKTYPE_ETHERNET ? ETH_HLEN : 0;
     read_control(&batch.messages[i].msg_hdr, packet);
     if (packet->seconds == 0) {
         struct timespec now;
@@ -338,6 +286,7 @@ static bool next_of_batch(struct source *source, struct packet *packet)
     /* What a filter let pass of a longer packet is all that was copied. */
     if (packet->original < packet->captured)
         packet->original = packet->captured;
+    settle(packet);
     return true;
 }
 
@@ -375,11 +324,12 @@ int source_open(struct source *source, const struct options *options)
     return AGENT_EXIT_OK;
 }
 
-int source_start(struct source *source, const uint32_t *ifindexes, size_t count)
+int source_start(struct source *source, const struct kernel_filter_rules *rules)
 {
     struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
     struct packet stray;
 
+    source->rules = *rules;
     if (bind(source->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         message_errno("cannot bind the packet socket", NULL);
         return AGENT_EXIT_INTERNAL;
@@ -389,17 +339,35 @@ int source_start(struct source *source, const uint32_t *ifindexes, size_t count)
     }
     if (!source->can_filter)
         attach_return(source->fd, AGENT_SNAPLEN_MAX); /* if it was only not told that it has them */
-    else if (attach_filter(source, ifindexes, count) < 0)
+    else if (attach_filter(source) < 0)
         return AGENT_EXIT_BAD_FILTER;
     source_update_statistics(source);
     source->dropped = 0;
     return AGENT_EXIT_OK;
 }
 
+bool source_refilter(struct source *source)
+{
+    if (!source->can_filter)
+        return true; /* the agent does all of it */
+    kernel_filter_build(&filter, &source->rules, source->filtered);
+    return attach(source->fd, &filter) == 0;
+}
+
 bool source_judged(const struct source *source, const struct packet *packet)
 {
-    return source->options->program_length > 0 &&
-           (!source->filtered || (source->options->vlan && packet->has_vlan));
+    const struct options *options = source->options;
+
+    if (options->program_length == 0)
+        return false;
+    if (!source->filtered || (options->vlan && packet->has_vlan))
+        return true;
+    /* The kernel may have let it pass unseen, for the agent to look for its mark: then it is whole.
+     */
+    if (options->own && packet->metadata.hatype == ARPHRD_LOOPBACK)
+        return packet->captured == packet->original;
+    return options->ethernet_only ? link_type(packet->metadata.hatype) != LINKTYPE_ETHERNET
+                                  : !link_is_plain(packet->metadata.hatype);
 }
 
 bool source_next(struct source *source, struct packet *ret_packet)

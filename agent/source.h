@@ -13,8 +13,10 @@
 #include <stdint.h>
 
 #include "agent/bpf.h"
+#include "agent/kernel_filter.h"
 
 struct options;
+struct sockaddr_ll;
 struct tpacket3_hdr;
 
 #define SOURCE_RETIRE_MS                                                                           \
@@ -24,10 +26,12 @@ struct packet {
     const uint8_t *data;
     uint32_t captured; /* bytes of data */
     uint32_t original; /* bytes on the wire, without a stripped VLAN tag */
+    uint32_t network;  /* where the network header begins in it: <= captured */
     uint32_t seconds, nanoseconds;
     struct bpf_metadata metadata;
     bool has_vlan; /* the kernel has stripped a tag */
     uint16_t vlan_tpid, vlan_tci;
+    const struct sockaddr_ll *address; /* of the device and the sender, as the kernel gave it */
 };
 
 struct source {
@@ -35,6 +39,7 @@ struct source {
     const struct options *options;
     bool can_filter; /* the kernel has socket filters */
     bool filtered;   /* the kernel runs the whole filter, the chosen interfaces included */
+    struct kernel_filter_rules rules;
 
     uint8_t *ring; /* NULL: recvmmsg() */
     size_t block_size, block_count;
@@ -50,16 +55,19 @@ struct source {
 /* source_open - socket and ring, nothing captured yet. Return: AGENT_EXIT_*, after a message. */
 int source_open(struct source *source, const struct options *options);
 
-/*
- * source_start - capture from now on, with the filter in place and nothing from before
- * @ifindexes: only these interfaces; @count 0: all
- */
-int source_start(struct source *source, const uint32_t *ifindexes, size_t count);
+/* source_start - capture from now on, with the filter in place and nothing from before. */
+int source_start(struct source *source, const struct kernel_filter_rules *rules);
+
+/* source_refilter - put a filter by source->rules, which have changed, in place of the present one.
+ * Return: false when the kernel does not take it and the present one stays. */
+bool source_refilter(struct source *source);
 
 /*
  * source_judged - must the caller run the user's program on this packet?
  *
- * Such a packet has all of its bytes, whatever the snaplen: the program may look beyond it.
+ * The kernel runs it on Ethernet frames and, where the program is made for them, on IP packets.
+ * A packet that must be judged has all of its bytes, whatever the snaplen: the program may look
+ * beyond it.
  */
 bool source_judged(const struct source *source, const struct packet *packet);
 

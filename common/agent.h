@@ -16,11 +16,15 @@
  *     -b RING_BYTES  size of the packet ring; halved down to 1 MiB while the kernel has no memory
  *     -F PROGRAM     classic BPF program, base64url without padding of struct agent_bpf_insn[],
  *                    little-endian; it may load SKF_AD_HATYPE to dispatch on the link type
- *     -V             the program looks at VLAN tags: packets whose tag the kernel has stripped
- *                    pass the kernel, and are looked at again with the tag put back
- *     -u PATH        unlink PATH as the first act (the agent's own file)
- *     -S SECONDS     end after this long without a byte on standard input;
- *                    default AGENT_SILENCE_SECONDS
+ *     -E             the program is for Ethernet frames only: packets of other devices are judged
+ * as if they had an Ethernet header without addresses. Without -E it is also for devices that give
+ * IP packets without a header; others are judged so as well -V             the program looks at
+ * VLAN tags: packets whose tag the kernel has stripped pass the kernel, and are looked at again
+ * with the tag put back -u PATH        unlink PATH as the first act (the agent's own file) -S
+ * SECONDS     end after this long without a byte on standard input; default AGENT_SILENCE_SECONDS
+ *     -O             leave the capture's own stream out, where it passes in clear: the section and
+ *                    the first statistics have a comment that begins with AGENT_MARK_PREFIX, and a
+ *                    TCP connection in which that is seen again is not captured
  *     -R             do not use PACKET_RX_RING (as on kernels that have none)
  *     -N             not beside a shell, or what does as one: ends at once with AGENT_EXIT_SHELL
  *                    where the container has it
@@ -54,9 +58,12 @@
 #define AGENT_RING_MIN        (1u << 20)
 #define AGENT_INTERFACES_MAX  64   /* -i options */
 #define AGENT_BPF_INSNS_MAX   4096 /* BPF_MAXINSNS of linux/bpf_common.h */
-#define AGENT_BPF_OWN_MAX     256  /* instructions that the agent puts in front of a program */
+#define AGENT_BPF_OWN_MAX     512  /* instructions that the agent puts in front of a program */
 #define AGENT_HEARTBEAT       '\n'
 #define AGENT_STOP            'q'
+#define AGENT_MARK_PREFIX     "mark: "
+#define AGENT_MARK_LENGTH     32       /* hex digits */
+#define AGENT_NOTE            "note: " /* begins what is no complaint on standard error */
 #define AGENT_SILENCE_SECONDS 60 /* the agent ends after this long without any byte on stdin */
 #define AGENT_HOLD_SECONDS    60
 #define AGENT_LOCK_MS         2000

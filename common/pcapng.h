@@ -51,11 +51,23 @@
 #define PCAPNG_FLAG_PROMISCUOUS (4u << 2)
 
 /* Link types. */
-#define LINKTYPE_ETHERNET      1
-#define LINKTYPE_RAW           101 /* IPv4 or IPv6, told apart by the version nibble */
-#define LINKTYPE_LINUX_SLL     113
-#define LINKTYPE_CAN_SOCKETCAN 227
-#define LINKTYPE_LINUX_SLL2    276
+#define LINKTYPE_ETHERNET            1
+#define LINKTYPE_IEEE802_5           6 /* token ring */
+#define LINKTYPE_FDDI                10
+#define LINKTYPE_RAW                 101 /* IPv4 or IPv6, told apart by the version nibble */
+#define LINKTYPE_C_HDLC              104
+#define LINKTYPE_IEEE802_11          105
+#define LINKTYPE_FRELAY              107
+#define LINKTYPE_LINUX_SLL           113
+#define LINKTYPE_IEEE802_11_PRISM    119
+#define LINKTYPE_IEEE802_11_RADIOTAP 127
+#define LINKTYPE_ARCNET_LINUX        129
+#define LINKTYPE_AX25_KISS           202
+#define LINKTYPE_CAN_SOCKETCAN       227
+#define LINKTYPE_IEEE802_15_4_NOFCS  230
+#define LINKTYPE_NETLINK             253
+#define LINKTYPE_VSOCK               271
+#define LINKTYPE_LINUX_SLL2          276
 
 /* First eight bytes of every block; total_length stands again as its last four bytes. */
 struct pcapng_block_header {

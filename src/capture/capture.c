@@ -181,6 +181,9 @@ static void sum_up(const struct capture *capture)
              : output ? ", written to '"
                       : "",
              output && !piped ? output : "", output && !piped ? "'" : "");
+    if (recorder->left_out)
+        log_warning("%" PRIu64 " packets of another link type were left out: a pcap file holds one",
+                    recorder->left_out);
     if (lost)
         log_warning("%" PRIu64 " packets were dropped before the agent could take them: raise "
                     "--buffer-size, or narrow the capture with -f or --snaplen",
@@ -540,6 +543,7 @@ static int keep_own_traffic_out(struct capture *capture, struct error *err)
         return -1;
     settings->filter_text = capture->filter_text;
     settings->filter = capture->filter;
+    settings->leave_own_out = true;
     log_info("the interfaces are the node's own: this capture's stream is left out by the filter "
              "'%s' (--include-own-traffic keeps it)",
              capture->filter_text);

@@ -54,6 +54,8 @@ static int build_agent(struct command *command, const struct settings *settings,
     add(command, command->snaplen);
     add(command, "-b");
     add(command, command->ring);
+    if (settings->leave_own_out)
+        add(command, "-O");
     if (!settings->filter.program)
         return 0;
     command->program = filter_encode(&settings->filter);
@@ -63,6 +65,8 @@ static int build_agent(struct command *command, const struct settings *settings,
     add(command, command->program);
     if (settings->filter.vlan)
         add(command, "-V");
+    if (settings->filter.ethernet_only)
+        add(command, "-E");
     return 0;
 }
 

@@ -19,7 +19,6 @@
 #define BPF_LOAD_WORD        0x20 /* BPF_LD | BPF_W | BPF_ABS */
 #define BPF_JUMP_IF_EQUAL    0x15 /* BPF_JMP | BPF_JEQ | BPF_K */
 #define BPF_JUMP_ALWAYS      0x05 /* BPF_JMP | BPF_JA */
-#define BPF_RETURN           0x06 /* BPF_RET | BPF_K */
 #define DISPATCH_LENGTH      4
 
 #define TEXT_MAX             16384 /* bytes */
@@ -122,11 +121,13 @@ static int too_long(size_t length, struct error *err)
     return error_remedy(err, "make it shorter, for example with net instead of many hosts");
 }
 
-/* Puts the two programs behind one dispatch on the hardware type. Jumps are relative: they hold. */
+/* Puts the two programs behind one dispatch on the hardware type. Jumps are relative: they hold.
+ * @raw: NULL: the other serves for everything */
 static int join(const struct bpf_program *ethernet, const struct bpf_program *raw,
                 struct filter *filter, struct error *err)
 {
-    size_t length = DISPATCH_LENGTH + ethernet->bf_len + raw->bf_len;
+    size_t dispatched = raw ? DISPATCH_LENGTH : 0;
+    size_t length = dispatched + ethernet->bf_len + (raw ? raw->bf_len : 0);
     const struct agent_bpf_insn dispatch[DISPATCH_LENGTH] = {
         {BPF_LOAD_WORD, 0, 0, SKF_AD_HATYPE_OFFSET},
         {BPF_JUMP_IF_EQUAL, 2, 0, ARPHRD_ETHER},
@@ -139,17 +140,17 @@ static int join(const struct bpf_program *ethernet, const struct bpf_program *ra
     filter->program = calloc(length, sizeof(*filter->program));
     if (!filter->program)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    memcpy(filter->program, dispatch, sizeof(dispatch));
-    copy_program(filter->program + DISPATCH_LENGTH, ethernet);
-    copy_program(filter->program + DISPATCH_LENGTH + ethernet->bf_len, raw);
+    if (raw)
+        memcpy(filter->program, dispatch, sizeof(dispatch));
+    copy_program(filter->program + dispatched, ethernet);
+    if (raw)
+        copy_program(filter->program + dispatched + ethernet->bf_len, raw);
     filter->length = length;
     return 0;
 }
 
 int filter_compile(const char *text, uint32_t snaplen, struct filter *ret_filter, struct error *err)
 {
-    static struct bpf_insn reject_all = {.code = BPF_RETURN, .k = 0};
-    const struct bpf_program nothing = {.bf_len = 1, .bf_insns = &reject_all};
     struct bpf_program ethernet, raw;
     char message[PCAP_ERRBUF_SIZE];
 
@@ -163,10 +164,11 @@ int filter_compile(const char *text, uint32_t snaplen, struct filter *ret_filter
     }
     if (compile_for(DLT_EN10MB, text, snaplen, true, &ethernet, message, sizeof(message)) < 0)
         return refuse(text, message, snaplen, err);
-    /* What cannot be asked of raw IP is never true there. */
+    /* What cannot be asked of raw IP ("not vlan 5") is asked as if it had an Ethernet header. */
     bool on_raw = compile_for(DLT_RAW, text, snaplen, true, &raw, message, sizeof(message)) == 0;
-    int result = join(&ethernet, on_raw ? &raw : &nothing, ret_filter, err);
+    int result = join(&ethernet, on_raw ? &raw : NULL, ret_filter, err);
     ret_filter->vlan = has_word(text, "vlan");
+    ret_filter->ethernet_only = !on_raw;
     pcap_freecode(&ethernet);
     if (on_raw)
         pcap_freecode(&raw);

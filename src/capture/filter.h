@@ -19,6 +19,7 @@ struct filter {
     struct agent_bpf_insn *program; /* owned; NULL: no filter */
     size_t length;                  /* instructions */
     bool vlan;                      /* it looks at VLAN tags: the agent's -V */
+    bool ethernet_only;             /* it cannot be asked of raw IP: the agent's -E */
 };
 
 /*
@@ -28,9 +29,10 @@ struct filter {
  * @ret_filter: release with filter_free()
  *
  * The program loads the device's hardware type (SKF_AD_HATYPE, linux/filter.h) and goes on with the
- * part for Ethernet, which the loopback device has as well, or the part for raw IP. Something that
- * only Ethernet can match ("ether host") takes nothing on raw IP. Names of hosts are looked up
- * here, which may take as long as DNS does.
+ * part for Ethernet, which the loopback device has as well, or the part for raw IP. Where something
+ * cannot be asked of raw IP ("ether host", "not vlan") there is no such part; the agent judges what
+ * is not Ethernet as Ethernet without addresses and tags, whatever the device. Names of hosts are
+ * looked up here, which may take as long as DNS does.
  *
  * Errors: ERROR_USAGE with libpcap's message and the place.
  */

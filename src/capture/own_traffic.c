@@ -19,8 +19,11 @@
 /* Where the control plane is in another network (GKE, AKS), the kubelet's end of an exec comes
  * through a tunnel that an agent on some node keeps to this port of it. */
 #define KONNECTIVITY_PORT "8132"
+/* The same of RKE2, and of k3s where its supervisor has a port of its own; otherwise that of k3s is
+ * the API server's. */
+#define SUPERVISOR_PORT "9345"
 
-#define EXPRESSION_MAX    4096
+#define EXPRESSION_MAX  4096
 
 /* The addresses of the API server inside the cluster, as it publishes them itself. */
 #define KUBERNETES "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes"
@@ -36,7 +39,9 @@ static bool is_address(const char *text)
 static bool add_server(struct buf *out, const char *address, unsigned port)
 {
     return !is_address(address) || port == 0 || port > 65535 ||
-           buf_printf(out, " or (host %s and (tcp port %u or tcp port " KONNECTIVITY_PORT "))",
+           buf_printf(out,
+                      " or (host %s and (tcp port %u or tcp port " KONNECTIVITY_PORT
+                      " or tcp port " SUPERVISOR_PORT "))",
                       address, port);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "capture/settings.h"
 #include "sink/sink.h"
@@ -30,6 +31,7 @@ void recorder_init(struct recorder *recorder)
     recorder->writer =
         (struct capture_writer){.format = recorder->settings->format, .out = &recorder->out};
     buf_init(&recorder->out, OUT_MAX);
+    buf_init(&recorder->unfit, INTERFACES_MAX);
     buf_init(&recorder->drops, INTERFACES_MAX * sizeof(uint64_t));
     recorder->sink->format = recorder->settings->format;
     recorder->sink->ready = on_sink_ready;
@@ -58,6 +60,7 @@ void recorder_reset(struct recorder *recorder)
 void recorder_free(struct recorder *recorder)
 {
     buf_free(&recorder->out);
+    buf_free(&recorder->unfit);
     buf_free(&recorder->drops);
 }
 
@@ -127,7 +130,21 @@ static int add_interface(struct recorder *recorder, const struct capture_interfa
 
     /* The agent may call it anything: Wireshark shows the name. */
     text_escape(named.name, sizeof(named.name), name ? name : "", name ? strlen(name) : 0);
-    return recorder->writer.format->interface(&recorder->writer, &named, err);
+    int result = recorder->writer.format->interface(&recorder->writer, &named, err);
+    const unsigned char unfit = result > 0;
+
+    if (unfit)
+        log_warning("\"%s\" is left out: a pcap file holds packets of one link type, and those of "
+                    "the interfaces before it have another (--format pcapng holds all)",
+                    named.name);
+    if (result >= 0 && !buf_append(&recorder->unfit, &unfit, 1))
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    return result < 0 ? -1 : 0;
+}
+
+static bool fits(const struct recorder *recorder, uint32_t interface)
+{
+    return interface >= recorder->unfit.length || !buf_bytes(&recorder->unfit)[interface];
 }
 
 /* Return: true when a limit is reached: the packet is not wanted any more. */
@@ -147,11 +164,15 @@ static int add_packet(struct recorder *recorder, const struct capture_packet *pa
 {
     struct capture_packet placed = *packet;
 
+    placed.interface += recorder->base;
+    if (!fits(recorder, placed.interface)) {
+        recorder->left_out++;
+        return 0;
+    }
     if (limited(recorder, packet)) {
         recorder->enough(recorder->data);
         return 0;
     }
-    placed.interface += recorder->base;
     if (recorder->gap[0])
         placed.comment = recorder->gap;
     if (recorder->writer.format->packet(&recorder->writer, &placed, err) < 0)

@@ -34,6 +34,8 @@ struct recorder {
     char gap[600]; /* comment for the next packet; "": none */
 
     uint64_t packets, bytes; /* written, of packets */
+    uint64_t left_out;       /* packets that the format cannot hold */
+    struct buf unfit;        /* of each interface a byte: 1: its packets are left out */
     struct buf drops;        /* of each interface a uint64_t: as its last statistics say */
     uint64_t dropped;        /* their sum */
 

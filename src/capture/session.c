@@ -249,6 +249,10 @@ static void show_complaint(struct session *session, const char *line)
 
     if (strncmp(line, prefix, strlen(prefix)) == 0)
         line += strlen(prefix);
+    if (strncmp(line, AGENT_NOTE, strlen(AGENT_NOTE)) == 0) {
+        log_info("%s", line + strlen(AGENT_NOTE));
+        return;
+    }
     /* libpcap adds the same again in parentheses on a line of its own. */
     if (line[0] != '(')
         text_escape(session->last_complaint, sizeof(session->last_complaint), line, strlen(line));

@@ -43,14 +43,9 @@ static int interface(struct capture_writer *writer, const struct capture_interfa
         .linktype = interface->linktype,
     };
 
-    if (writer->interface_count > 0 && writer->linktype != interface->linktype) {
-        error_set(err, ERROR_OUTPUT,
-                  "pcap holds one link type: \"%s\" has %u, the interfaces before it %u",
-                  interface->name, interface->linktype, writer->linktype);
-        return error_remedy(err, "use --format pcapng, or choose one interface with -i");
-    }
+    /* The first decides: the header is written long before a second type may turn up. */
     if (writer->interface_count++ > 0)
-        return 0;
+        return writer->linktype != interface->linktype;
     writer->linktype = interface->linktype;
     if (!buf_append(writer->out, &head, sizeof(head)))
         return error_set(err, ERROR_INTERNAL, "out of memory");

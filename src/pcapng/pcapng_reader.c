@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "common/agent.h"
 #include "common/pcapng.h"
 #include "pcapng/reader_table.h"
 
@@ -43,6 +44,15 @@ static void copy_text(char *out, size_t size, const struct option *option)
         length = size - 1;
     memcpy(out, option->value, length);
     out[length] = '\0';
+}
+
+/* What the agent looks for its own stream by says nothing to anybody else. */
+static bool is_mark(const struct option *option)
+{
+    static const char prefix[] = AGENT_MARK_PREFIX;
+
+    return option->length >= sizeof(prefix) - 1 &&
+           memcmp(option->value, prefix, sizeof(prefix) - 1) == 0;
 }
 
 static uint64_t number(const struct option *option)
@@ -193,7 +203,7 @@ static enum capture_item_kind read_statistics(struct capture_reader *reader, con
             if_dropped = number(&option);
         else if (option.code == PCAPNG_ISB_OSDROP)
             os_dropped = number(&option);
-        else if (option.code == PCAPNG_OPT_COMMENT)
+        else if (option.code == PCAPNG_OPT_COMMENT && !is_mark(&option))
             copy_text(ret->comment, sizeof(ret->comment), &option);
     }
     if (found < 0)

@@ -31,7 +31,8 @@ struct capture_format {
     const char *extension; /* of files: ".pcap" */
     int (*begin)(struct capture_writer *writer, const struct capture_section *section,
                  struct error *err);
-    /* The interface gets the next index. */
+    /* The interface gets the next index. Return: also 1: the file cannot hold its packets, which
+     * are not to be given. */
     int (*interface)(struct capture_writer *writer, const struct capture_interface *interface,
                      struct error *err);
     int (*packet)(struct capture_writer *writer, const struct capture_packet *packet,

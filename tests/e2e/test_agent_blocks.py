@@ -17,7 +17,6 @@ from test_agent import (OUTPUT_CLOSED, RELEASE, Agent, compile_filter, inside, i
 _ = namespaces, start  # fixtures
 SHB, IDB, ISB, EPB = 0x0a0d0d0a, 1, 5, 6
 TUNSETIFF, TUNSETLINK = 0x400454ca, 0x400454cd
-ARPHRD_FDDI = 774
 
 
 def blocks(path):
@@ -130,27 +129,6 @@ def make_tap(namespace, name):
         tap = os.open("/dev/net/tun", os.O_RDWR)
         fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name, 0x1002))  # IFF_TAP, IFF_NO_PI
     return tap
-
-
-def test_link_type_without_a_name_is_left_out_and_counted(start, namespaces, tmp_path):
-    path, name = str(tmp_path / "x.pcapng"), namespaces[0]
-    tun = make_tap(name, b"odd0")
-    fcntl.ioctl(tun, TUNSETLINK, ARPHRD_FDDI)
-    ip("-n", name, "link", "set", "odd0", "up")
-    agent = start()
-    udp(namespaces, [b"x"] * 3)
-    for _ in range(7):
-        os.write(tun, b"\x00" * 60)
-    udp(namespaces, [b"x"] * 3)
-    err = agent.finish(path)
-    os.close(tun)
-    assert err.startswith("ksniff-agent: left out, its link type is not known: interface odd0 774\n")
-    found = blocks(path)
-    assert b"odd0" not in [o[2] for k, _, o in found if k == IDB]
-    last = {struct.unpack_from("<I", b, 8)[0]: o for k, b, o in found if k == ISB}
-    dropped = sum(u64(o[5]) for o in last.values())
-    assert dropped >= 7  # and what the kernel itself sent there
-    assert any(b"all interfaces" in o.get(1, b"") for o in last.values())
 
 
 def test_interface_names_are_printable(start, namespaces, tmp_path):

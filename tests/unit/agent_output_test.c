@@ -70,7 +70,8 @@ static void test_tags_at_every_length(void **state)
 
             memset(output.buffer, 0xee, sizeof(output.buffer) / 64);
             output.used = output.sent = 0;
-            assert_int_equal(output_packet(&output, &ethernet, &packet, snaplen, NULL), plain);
+            assert_int_equal(output_packet(&output, &ethernet, &packet, NULL, snaplen, NULL),
+                             plain);
             assert_memory_equal(check_block(0, plain, length + 1000), data, plain);
 
             packet.has_vlan = true;
@@ -78,7 +79,8 @@ static void test_tags_at_every_length(void **state)
             packet.vlan_tci = 0x2064;
             size_t before = output.used;
             const uint8_t *bytes;
-            assert_int_equal(output_packet(&output, &ethernet, &packet, snaplen, &bytes), kept);
+            assert_int_equal(output_packet(&output, &ethernet, &packet, NULL, snaplen, &bytes),
+                             kept);
             assert_ptr_equal(check_block(before, kept, length + 1004), bytes);
             assert_memory_equal(bytes, tagged, kept);
             output_undo(&output, before);
@@ -95,7 +97,7 @@ static void test_no_tag_on_raw_ip(void **state)
     (void)state;
     packet.has_vlan = true;
     output.used = output.sent = 0;
-    assert_int_equal(output_packet(&output, &tun, &packet, 100, NULL), 16);
+    assert_int_equal(output_packet(&output, &tun, &packet, NULL, 100, NULL), 16);
     check_block(0, 16, 1016);
 }
 
@@ -129,7 +131,7 @@ static void test_slow_pipe(void **state)
             struct packet packet = packet_of(data, (uint32_t)length);
 
             before = output.used;
-            output_packet(&output, &ethernet, &packet, AGENT_SNAPLEN_MAX, NULL);
+            output_packet(&output, &ethernet, &packet, NULL, AGENT_SNAPLEN_MAX, NULL);
             memcpy(expected + made, output.buffer + before, output.used - before);
             made += output.used - before;
         } else {

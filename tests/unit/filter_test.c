@@ -147,8 +147,20 @@ static void test_ethernet_alone(void **state)
     struct filter filter = compile("ether src 02:00:00:00:00:01");
 
     (void)state;
+    assert_true(filter.ethernet_only);
     assert_int_equal(run(&filter, ETHERNET, tcp, sizeof(tcp)), 4321);
-    assert_int_equal(run(&filter, TUN, tcp + 14, sizeof(tcp) - 14), 0);
+    filter_free(&filter);
+    filter = compile("tcp");
+    assert_false(filter.ethernet_only);
+    filter_free(&filter);
+    /* What is not Ethernet is shown to it with a header of zeros: it has no tag, so it is taken. */
+    uint8_t without[sizeof(tcp)];
+    memcpy(without, tcp, sizeof(tcp));
+    memset(without, 0, 12);
+    filter = compile("tcp and not ether src 02:00:00:00:00:01");
+    assert_true(filter.ethernet_only);
+    assert_int_equal(run(&filter, TUN, without, sizeof(without)), 4321);
+    assert_int_equal(run(&filter, TUN, tcp, sizeof(tcp)), 0);
     filter_free(&filter);
 }
 

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A capture of a node's interfaces does not feed on itself, wherever its stream passes there."""
+import os
+import re
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from conftest import GUARD, in_netns, leftovers, tshark, wait_until
+from test_agent import BINARIES, Agent, compile_filter, inside, namespaces, udp
+
+_ = namespaces  # a fixture
+LEFT_OUT = re.compile(r"this capture's own stream is left out: tcp (\S+) (\d+) (\S+) (\d+)\n")
+LOCAL = "tcp && (ip.addr == 127.0.0.0/8 || ipv6.addr == ::1)"
+
+
+def node_of(sandbox):
+    return f"/run/netns/ks{sandbox.process.pid}-node"
+
+
+def speak(sandbox, number, port=4110, size=30):
+    """A datagram on the node's loopback device, for the capture to be seen at work."""
+    with in_netns(node_of(sandbox)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.sendto(b"%020d" % number + bytes(size - 20), ("127.0.0.1", port))
+
+
+def speak_until_seen(sandbox, path, rounds, first=0):
+    """One after the other: each has been through the whole stream before the next is sent."""
+    for number in range(first, first + rounds):
+        speak(sandbox, number)
+        wait_until(lambda: b"%020d" % number in open(path, "rb").read(), "the datagram")
+
+
+# ---- the runtime's leg ----
+
+@pytest.mark.parametrize("words, ipv6, more", [
+    (["node/node1"], False, []), (["hostnet"], True, ["-f", "udp or greater 20000"]), (["hostnet"], True, []),
+    (["hostnet", "-p"], False, ["--snaplen", "70"]), (["hostnet"], False, ["-i", "lo", "-f", "udp or greater 20000"])])
+def test_an_idle_node(sandbox, ksniff, tmp_path, words, ipv6, more):
+    """On loopback, at a port that nobody knows: also where the user's filter would not show the agent its mark."""
+    path = str(tmp_path / "x.pcapng")
+    with sandbox.faults(runtime_ipv6=ipv6), ksniff.capturing(*words, *more, "-o", path, "--max-size", "20M") as process:
+        speak_until_seen(sandbox, path, 40)
+        err = ksniff.stop(process)
+    ends = LEFT_OUT.findall(err)
+    assert any({end[0], end[2]} == {"::1" if ipv6 else "127.0.0.1"} for end in ends), err
+    assert tshark(path, "frame.number", display=LOCAL) == []
+    assert len(tshark(path, "frame.number", display="udp.dstport == 4110 && !icmp")) == 40
+    with open(path, "rb") as file:
+        assert b"mark: " not in file.read()
+    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+
+
+def test_kept_when_asked_for(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("hostnet", "-o", path, "--include-own-traffic", "--max-size", "20M") as process:
+        wait_until(lambda: os.path.getsize(path) > 20000, "the stream itself")
+        err = ksniff.stop(process)
+    assert not LEFT_OUT.search(err) and tshark(path, "frame.number", display=LOCAL)
+
+
+def test_after_a_cut_too(sandbox, ksniff, tmp_path):
+    """The next agent's stream is another connection, and has another mark."""
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("hostnet", "-o", path, "--max-size", "20M") as process:
+        speak_until_seen(sandbox, path, 5)
+        sandbox.drop_streams()
+        while True:
+            line = process.stderr.readline().decode()
+            assert line, process.head
+            process.head += line
+            if "capturing again" in line:
+                break
+        speak_until_seen(sandbox, path, 20, first=100)
+        err = ksniff.stop(process)
+    before, after = err.split("capturing again")
+    assert LEFT_OUT.search(before) and LEFT_OUT.search(after)
+    assert set(LEFT_OUT.findall(before)) & set(LEFT_OUT.findall(after)) == set()
+    assert tshark(path, "frame.number", display=f"{LOCAL} && tcp.len > 0") == []
+
+
+def test_two_captures_do_not_feed_each_other(sandbox, ksniff, tmp_path):
+    """The first shows the second's stream; the second sees its mark in the first's, and leaves that out too."""
+    first, second = str(tmp_path / "1.pcapng"), str(tmp_path / "2.pcapng")
+    with ksniff.capturing("hostnet", "-o", first, "--max-size", "20M") as one:
+        speak_until_seen(sandbox, first, 3)
+        with ksniff.capturing("hostnet", "-o", second, "--max-size", "20M") as two:
+            speak_until_seen(sandbox, second, 40, first=100)
+            ksniff.stop(two)
+        ksniff.stop(one)
+    assert tshark(second, "frame.number", display=f"{LOCAL} && tcp.len > 0") == []
+    assert os.path.getsize(first) < 2_000_000
+
+
+# ---- the agent alone ----
+
+class Leg:
+    """Passes what an agent writes through a connection on the loopback device of its namespace, as a runtime does."""
+
+    def __init__(self, agent, namespace, address, segment=None):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with inside(namespace):
+            listener, self.near = socket.socket(family), socket.socket(family)
+            listener.bind((address, 0))
+            listener.listen()
+            if segment:
+                self.near.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
+            self.near.connect(listener.getsockname()[:2])
+            self.far = listener.accept()[0]
+            listener.close()
+        self.ports, self.agent, self.got = (self.near.getsockname()[1], self.far.getsockname()[1]), agent, b""
+        self.threads = [threading.Thread(target=self.read), threading.Thread(target=self.write)]
+        for thread in self.threads:
+            thread.start()
+
+    def write(self):
+        while data := os.read(self.agent.process.stdout.fileno(), 65536):
+            self.near.sendall(data)
+        self.near.close()
+
+    def read(self):
+        while data := self.far.recv(65536):
+            self.got += data
+        self.far.close()
+
+    def finish(self, path):
+        self.agent.process.stdin.write(b"q")
+        self.agent.process.stdin.close()
+        for thread in self.threads:
+            thread.join(GUARD)
+        assert self.agent.process.wait(GUARD) == 0
+        path.write_bytes(self.got)
+        return self.agent.process.stderr.read().decode()
+
+
+@pytest.mark.parametrize("binary", BINARIES, ids=os.path.basename)
+@pytest.mark.parametrize("address, segment, more", [
+    ("127.0.0.1", None, []), ("::1", None, []), ("127.0.0.1", 100, []), ("127.0.0.1", 120, ["-R"]), ("::1", None, ["-R"]),
+    ("127.0.0.1", None, ["-s", "60"]), ("127.0.0.1", None, ["-i", "lo"])])
+@pytest.mark.parametrize("text", [None, "udp port 6000 or greater 9000"])
+def test_mark(namespaces, tmp_path, binary, address, segment, more, text):
+    """Whatever the address, the size of segments, the snaplen and the user's filter; nothing else is left out."""
+    agent = Agent(binary, namespaces[0], "-O", *more, *(["-F", compile_filter(text)] if text else []))
+    leg = Leg(agent, namespaces[0], address, segment)
+    wait_until(lambda: leg.got, "the section")
+    for number in range(30):
+        before = len(leg.got)
+        udp(namespaces, [b"wanted %d" % number], address="127.0.0.1")
+        wait_until(lambda: len(leg.got) > before, "the datagram")
+    err = leg.finish(tmp_path / "x.pcapng")
+    path = str(tmp_path / "x.pcapng")
+    assert re.fullmatch(rf"ksniff-agent: note: this capture's own stream is left out: tcp {address} \d+ {address} \d+\n", err)
+    assert all(str(port) in err for port in leg.ports)
+    assert tshark(path, "frame.number", display="tcp && tcp.len > 0") == []
+    assert len(tshark(path, "frame.number", display="udp.port == 6000")) == 30
+    assert leg.got.count(b"mark: ") <= 2
+
+
+def test_kernel_does_not_take_the_new_filter(namespaces, tmp_path):
+    """It counts both programs while one takes the other's place: the agent leaves its stream out itself then."""
+    limit = ["ip", "netns", "exec", namespaces[0], "sysctl", "-qw"]
+    before = subprocess.run([*limit[:-1], "-n", "net.core.optmem_max"], stdout=subprocess.PIPE, text=True, check=False)
+    if before.returncode:
+        pytest.skip("net.core.optmem_max is not a namespace's own on this kernel")
+    text = compile_filter("udp port 6000 or greater 9000 or " + " or ".join(f"host 10.9.{n}.1" for n in range(150)))
+
+    def start(most):
+        subprocess.run([*limit, f"net.core.optmem_max={most}"], check=True)
+        return Agent(BINARIES[0], namespaces[0], "-O", "-F", text)
+
+    def fits(most):
+        agent = start(most)
+        agent.wait_ready()
+        return agent.finish(str(tmp_path / "x")) == ""
+    least, most = 1000, 100_000
+    try:
+        while most - least > 64:
+            middle = (least + most) // 2
+            least, most = (least, middle) if fits(middle) else (middle, most)
+        agent = start(most)
+        leg = Leg(agent, namespaces[0], "127.0.0.1")
+        wait_until(lambda: leg.got, "the section")
+        for number in range(20):
+            seen = len(leg.got)
+            udp(namespaces, [b"wanted %d" % number], address="127.0.0.1")
+            wait_until(lambda: len(leg.got) > seen, "the datagram")
+        err = leg.finish(tmp_path / "x.pcapng")
+    finally:
+        subprocess.run([*limit, "net.core.optmem_max=" + before.stdout.strip()], check=True)
+    assert LEFT_OUT.search(err)
+    assert tshark(str(tmp_path / "x.pcapng"), "frame.number", display="tcp") == []
+    assert len(tshark(str(tmp_path / "x.pcapng"), "frame.number", display="udp.port == 6000")) == 20
+
+
+def test_without_a_stream_in_clear(namespaces, tmp_path):
+    """The user's filter holds from the first packet, and nothing is said."""
+    agent = Agent(BINARIES[0], namespaces[0], "-O", "-F", compile_filter("udp port 6000"))
+    agent.wait_ready()
+    with inside(namespaces[0]):
+        listener = socket.create_server(("127.0.0.1", 0))
+        near = socket.create_connection(listener.getsockname())
+    near.sendall(b"not wanted" * 1000)
+    udp(namespaces, [b"wanted"], address="127.0.0.1")
+    err = agent.finish(str(tmp_path / "x.pcapng"))
+    near.close()
+    listener.close()
+    assert err == ""
+    assert tshark(str(tmp_path / "x.pcapng"), "udp.payload") == [[b"wanted".hex()]]
