@@ -299,7 +299,7 @@ async def handle_spdy(sandbox, request, container, sub):
     wanted = {spdy.ERROR} | ({spdy.RESIZE} if tty else set())
     wanted |= {spdy.CHANNELS[name] for name in ("stdin", "stdout", "stderr")
                if request.query.get(name) in ("true", "1") and not (tty and name == "stderr")}
-    connection = await spdy.accept(request, wanted)
+    connection = await spdy.accept(request, wanted, sandbox.faults.get("spdy_windows"))
     if connection:
         await serve(sandbox, request, container, sub, connection)
     return spdy.Upgraded()

@@ -66,6 +66,8 @@ class Api:
         fault = self.sandbox.faults.get("request_error")
         slow = self.sandbox.faults.get("request_delay")
         try:
+            if fault and "token" in fault and request.headers.get("Authorization") != "Bearer " + fault["token"]:
+                fault = None
             if fault and not request.path.startswith("/sandbox/") and re.search(fault["path"], request.path):
                 if "body" in fault:
                     return web.Response(status=fault["code"], text=fault["body"])
@@ -354,10 +356,14 @@ class Api:
         verbs = [verb]
         if sub in ("exec", "attach") and verb == "get":
             verbs = EXEC_VERBS[self.sandbox.faults.get("exec_verb", "both")]
-        for verb in verbs:
+        for number, verb in enumerate(verbs):
             # A namespace lies in itself, as far as rights go.
-            self.allow(request, verb, f"{resource}/{sub}" if sub else resource,
-                       name if resource == "namespaces" else namespace, name)
+            wish = Wish(verb, request.match_info.get("group", ""), f"{resource}/{sub}" if sub else resource,
+                        name if resource == "namespaces" else namespace, name)
+            if number and not self.authorizer.check(request["user"], wish)[0]:
+                # The second check of an exec says no more than this.
+                raise Failure(403, "Forbidden", f'{resource} "{name}" is forbidden: ', name=name, kind=resource)
+            self.allow_wish(request["user"], wish)
         obj = self.store.get(resource, namespace, name)
         if not obj:
             raise not_found(resource, name)
@@ -552,8 +558,12 @@ class Api:
     async def exec(self, request, obj, sub):
         container = self.container_of(request, obj)
         upgrade = request.headers.get("Upgrade", "").lower()
-        if upgrade == "websocket" and self.sandbox.faults.get("no_websocket"):
-            return web.Response(status=400, text="Upgrade request required\n")
+        refused = self.sandbox.faults.get({"websocket": "no_websocket", "spdy/3.1": "no_spdy"}.get(upgrade))
+        if refused:
+            refused = {} if refused is True else refused
+            if refused.get("hang_up"):
+                request.transport.abort()
+            return web.Response(status=refused.get("code", 400), text=refused.get("body", "Upgrade request required\n"))
         if upgrade not in ("websocket", "spdy/3.1"):
             raise Failure(400, "BadRequest", "Upgrade request required")
         if not container.running:

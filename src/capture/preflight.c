@@ -17,8 +17,10 @@
 #include "kube/client.h"
 #include "kube/node.h"
 #include "kube/pod.h"
+#include "kube/stream.h"
 
-/* An exec needs one of the two, depending on the server's version, or both: the attempt decides. */
+/* By SPDY an exec needs "create" alone. By WebSocket servers want "get", since 1.35 both: with
+ * "get" alone the attempt decides. */
 #define EXEC_RIGHTS                                                                                \
     {"create", "pods", "exec"},                                                                    \
     {                                                                                              \
@@ -171,8 +173,11 @@ static int ask_for_rights(struct preflight *preflight, enum preflight_method met
             memcpy(answers, asked, EXEC_COUNT * sizeof(*asked));
         }
     }
-    return kube_access_ask(preflight->client, namespace, methods[method].rights + known,
-                           rights_of(method) - known, answers + known, err);
+    int result = kube_access_ask(preflight->client, namespace, methods[method].rights + known,
+                                 rights_of(method) - known, answers + known, err);
+    if (answers[0] == KUBE_ACCESS_ALLOWED && answers[1] == KUBE_ACCESS_DENIED)
+        kube_stream_prefer_spdy(preflight->client);
+    return result;
 }
 
 int preflight_gather(struct preflight *preflight, enum preflight_method method, struct error *err)
@@ -242,10 +247,9 @@ static void judge_rights(const struct preflight *preflight, enum preflight_metho
     snprintf(who, sizeof(who), "an administrator of the namespace: %s/rbac/%s.yaml", KSNIFF_DOC_DIR,
              methods[method].name);
     if (answers[0] == KUBE_ACCESS_DENIED && answers[1] == KUBE_ACCESS_DENIED)
-        add(verdict, who, "needs: create pods/exec and get pods/exec in namespace \"%s\"",
-            namespace);
-    else if (answers[0] != KUBE_ACCESS_ALLOWED || answers[1] != KUBE_ACCESS_ALLOWED)
-        doubt(verdict); /* one may be enough: it depends on the server's version */
+        add(verdict, who, "needs: create pods/exec in namespace \"%s\"", namespace);
+    else if (answers[0] != KUBE_ACCESS_ALLOWED)
+        doubt(verdict); /* "get" may be enough: it depends on the server's version */
     for (size_t i = EXEC_COUNT; i < rights_of(method); i++) {
         if (answers[i] == KUBE_ACCESS_DENIED)
             add(verdict, who, "needs: %s in namespace \"%s\"",

@@ -51,6 +51,7 @@ struct kube_client {
     int64_t clock_offset; /* seconds that the server's clock is ahead of ours */
     char peer[64];        /* where the last request went to */
     unsigned peer_port;
+    const struct kube_transport *transport; /* that streams try first, or NULL */
 };
 
 struct loop *kube_client_loop(const struct kube_client *client)
@@ -614,6 +615,16 @@ void kube_client_disconnect(struct kube_client *client, CURL *handle)
     kube_transfers_remove(client->transfers, handle);
     curl_easy_cleanup(handle);
     free(transfer);
+}
+
+const struct kube_transport *kube_client_transport(const struct kube_client *client)
+{
+    return client->transport;
+}
+
+void kube_client_set_transport(struct kube_client *client, const struct kube_transport *transport)
+{
+    client->transport = transport;
 }
 
 char *kube_escape(const char *text)

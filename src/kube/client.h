@@ -19,6 +19,7 @@ struct error;
 struct loop;
 struct buf;
 struct kube_client;
+struct kube_transport;
 
 /*
  * kube_client_new - nothing is sent yet
@@ -136,6 +137,13 @@ int kube_client_refresh(struct kube_client *client, bool rejected, bool *ret_cha
  * User-Agent to a request that is written by hand. Return: false when they do not fit.
  */
 bool kube_client_headers(const struct kube_client *client, struct buf *request);
+
+/*
+ * kube_client_transport - the way of kube/transport.h that streams try first: the one that was
+ * taken last; NULL before the first
+ */
+const struct kube_transport *kube_client_transport(const struct kube_client *client);
+void kube_client_set_transport(struct kube_client *client, const struct kube_transport *transport);
 
 /* kube_client_base_path - the path of the server's URL ("" or "/k8s/clusters/c-1"). */
 const char *kube_client_base_path(const struct kube_client *client);

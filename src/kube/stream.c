@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream goes through: connecting (curl) -> upgrading (an HTTP/1.1 request written by hand, since
- * Debian's libcurl 7.88 has no WebSocket) -> open (wslay's frames) -> closed. libcurl stays the
- * owner of the connection, TLS included; wslay does no I/O of its own.
+ * A stream goes through: connecting (curl) -> upgrading (an HTTP/1.1 request written by hand) ->
+ * opening and open (a transport's frames, see kube/transport.h) -> closed. libcurl stays the owner
+ * of the connection, TLS included.
+ *
+ * An upgrade that is refused over one transport is asked for over the other: rights, servers and
+ * proxies differ in which they take, and kubectl does the same. The one that was taken is the first
+ * that the client's next stream tries.
  */
 #include "kube/stream.h"
 
@@ -10,33 +14,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
-#include <wslay/wslay.h>
-
-#if defined(__APPLE__) || (defined(__GLIBC__) && __GLIBC__ >= 2)
-#include <sys/random.h>
-#endif
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/text.h"
 #include "kube/client.h"
-#include "kube/foreign.h"
+#include "kube/transport.h"
+#include "kube/upgrade.h"
 
-#define INPUT_SIZE       (64u << 10) /* bytes read from TLS at once */
-#define READS_A_TURN     32 /* then the loop gets its turn: signals, timers, other streams */
-#define HEADERS_MAX      (128u << 10) /* bytes of an answer to the upgrade, body included */
-#define BODY_MAX         (16u << 10)  /* of it, bytes of the body that are waited for */
-#define STATUS_MAX       (256u << 10) /* bytes of the final Status */
-#define PING_MS          25000        /* between pings: load balancers cut what is idle */
-#define PONG_MS          20000        /* no byte for this long after a ping: the peer is gone */
-#define UPGRADE_MS       30000        /* for the answer to the upgrade */
-#define STREAM_PROTOCOLS "v5.channel.k8s.io, v4.channel.k8s.io"
+#define INPUT_SIZE   (64u << 10) /* bytes read from TLS at once */
+#define READS_A_TURN 32          /* then the loop gets its turn: signals, timers, other streams */
+#define OUTPUT_MAX   (4u << 20)  /* bytes queued: the request, or frames */
+#define PING_MS      25000       /* between pings: load balancers cut what is idle */
+#define PONG_MS      20000       /* no byte for this long after a ping: the peer is gone */
+#define UPGRADE_MS   30000       /* for the answer to the upgrade */
 
-enum stream_state { CONNECTING, UPGRADING, RESTARTING, OPEN, CLOSED };
+enum stream_state {
+    CONNECTING,
+    UPGRADING,
+    RESTARTING, /* on_turn() starts again: not amid the events of the old connection */
+    OPENING,    /* upgraded, but the transport has more to ask for */
+    OPEN,
+    CLOSED
+};
+
+/* What the server said to the upgrade over one transport, if it refused. */
+struct refusal {
+    const struct kube_transport *transport; /* NULL: it was not refused */
+    int weight;                             /* how much it says: enum weight */
+    struct error error;
+};
 
 struct kube_stream {
     struct kube_client *client;
@@ -45,29 +53,25 @@ struct kube_stream {
     void *data;
     enum stream_state state;
     char *path; /* of the request, query included */
-    bool retried;
+    const struct kube_transport *transport;
+    struct refusal refusal; /* of the transport that was tried first */
+    bool rejected;          /* the credentials were: they are renewed at the restart */
+    bool retried;           /* and have been renewed once */
 
     CURL *handle;
     struct loop_fd *watch;
-    int fd;                  /* curl's */
     struct loop_timer *turn; /* go on reading, or start again */
     struct loop_timer *ping;
     bool pinged;
     bool heard; /* any byte since the last ping */
     bool paused;
 
-    struct buf request; /* the upgrade, as far as it is not sent */
-    struct buf answer;  /* the answer to it, as far as it has come */
-
-    wslay_event_context_ptr frames;
+    struct buf out;       /* the upgrade or frames, as far as they are not sent */
+    struct buf answer;    /* to the upgrade, as far as it has come */
     unsigned char *input; /* INPUT_SIZE bytes as they come from TLS */
-    size_t input_length, input_used;
-    bool v5;
-    bool input_ended;
-    bool stdin_closed;
-    int channel; /* of the message being received; -1: its first byte is still to come */
-    bool control;
-    struct buf status;
+    size_t input_length;
+
+    struct kube_wire *wire; /* the transport's; NULL before the upgrade */
 };
 
 /* ---- the end ---- */
@@ -136,7 +140,6 @@ static ssize_t connection_receive(struct kube_stream *stream)
         return -1;
     stream->heard = true;
     stream->input_length = got;
-    stream->input_used = 0;
     return (ssize_t)got;
 }
 
@@ -148,317 +151,274 @@ static void update_events(struct kube_stream *stream)
         return;
     if (!stream->paused)
         events |= POLLIN;
-    if (stream->request.length > 0 || (stream->frames && wslay_event_want_write(stream->frames)))
+    if (stream->out.length > 0)
         events |= POLLOUT;
     loop_set_events(stream->watch, events);
 }
 
-/* ---- frames ---- */
+/* ---- events of the transport ---- */
 
-static ssize_t on_frame_read(wslay_event_context_ptr frames, uint8_t *out, size_t length, int flags,
-                             void *data)
-{
-    struct kube_stream *stream = data;
-    size_t left = stream->input_length - stream->input_used;
-
-    (void)flags;
-    if (left == 0) {
-        wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
-        return -1;
-    }
-    if (length > left)
-        length = left;
-    memcpy(out, stream->input + stream->input_used, length);
-    stream->input_used += length;
-    return (ssize_t)length;
-}
-
-static ssize_t on_frame_write(wslay_event_context_ptr frames, const uint8_t *bytes, size_t length,
-                              int flags, void *data)
-{
-    struct kube_stream *stream = data;
-    ssize_t sent = connection_send(stream, bytes, length);
-
-    (void)flags;
-    if (sent > 0)
-        return sent;
-    wslay_event_set_error(frames, sent == 0 ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
-    return -1;
-}
-
-static int on_mask(wslay_event_context_ptr frames, uint8_t *out, size_t length, void *data)
-{
-    (void)frames;
-    (void)data;
-    return getentropy(out, length);
-}
-
-static void on_frame_start(wslay_event_context_ptr frames,
-                           const struct wslay_event_on_frame_recv_start_arg *arg, void *data)
+static void on_wire_opened(void *data)
 {
     struct kube_stream *stream = data;
 
-    (void)frames;
-    log_trace("frame in: opcode %u, %llu bytes", arg->opcode,
-              (unsigned long long)arg->payload_length);
-    stream->control = arg->opcode >= WSLAY_CONNECTION_CLOSE;
-    if (!stream->control && arg->opcode != WSLAY_CONTINUATION_FRAME)
-        stream->channel = -1;
-}
-
-static void on_frame_chunk(wslay_event_context_ptr frames,
-                           const struct wslay_event_on_frame_recv_chunk_arg *arg, void *data)
-{
-    struct kube_stream *stream = data;
-    const uint8_t *bytes = arg->data;
-    size_t length = arg->data_length;
-
-    (void)frames;
-    if (stream->control || stream->state != OPEN || length == 0)
+    if (stream->state != OPENING)
         return;
-    if (stream->channel < 0) {
-        stream->channel = *bytes++;
-        length--;
-    }
-    if (length == 0)
-        return;
-    if (stream->channel == KUBE_CHANNEL_STDOUT || stream->channel == KUBE_CHANNEL_STDERR)
-        stream->events.output(stream->data, (enum kube_channel)stream->channel, bytes, length);
-    else if (stream->channel == KUBE_CHANNEL_STATUS && !buf_append(&stream->status, bytes, length))
-        lose(stream, ERROR_PROTOCOL, "its Status is too long");
+    stream->state = OPEN;
+    loop_set_timer(stream->ping, PING_MS);
+    kube_client_set_transport(stream->client, stream->transport);
+    stream->events.opened(stream->data);
 }
 
-static void on_message(wslay_event_context_ptr frames,
-                       const struct wslay_event_on_msg_recv_arg *arg, void *data)
+static void on_wire_output(void *data, enum kube_channel channel, const unsigned char *bytes,
+                           size_t length)
+{
+    struct kube_stream *stream = data;
+
+    if (stream->state == OPEN)
+        stream->events.output(stream->data, channel, bytes, length);
+}
+
+static void on_wire_status(void *data, const unsigned char *text, size_t length)
 {
     struct kube_stream *stream = data;
     struct kube_exit exit;
 
-    (void)frames;
-    if (arg->opcode == WSLAY_CONNECTION_CLOSE) {
-        stream->input_ended = true;
-        return;
-    }
-    if (stream->state != OPEN || wslay_is_ctrl_frame(arg->opcode) ||
-        stream->channel != KUBE_CHANNEL_STATUS)
-        return;
-    if (kube_exit_from_status((const char *)buf_bytes(&stream->status), stream->status.length,
-                              &exit) < 0) {
+    if (kube_exit_from_status((const char *)text, length, &exit) < 0)
         lose(stream, ERROR_PROTOCOL, "its Status cannot be read");
-        return;
-    }
-    finish(stream, &exit, NULL);
+    else
+        finish(stream, &exit, NULL);
 }
 
-static int start_frames(struct kube_stream *stream)
+static void on_wire_failed(void *data, enum error_kind kind, const char *why)
 {
-    static const struct wslay_event_callbacks callbacks = {
-        .recv_callback = on_frame_read,
-        .send_callback = on_frame_write,
-        .genmask_callback = on_mask,
-        .on_frame_recv_start_callback = on_frame_start,
-        .on_frame_recv_chunk_callback = on_frame_chunk,
-        .on_msg_recv_callback = on_message,
-    };
-
-    if (wslay_event_context_client_init(&stream->frames, &callbacks, stream) != 0)
-        return -1;
-    wslay_event_config_set_no_buffering(stream->frames, 1);
-    stream->channel = -1;
-    return 0;
+    lose(data, kind, why);
 }
 
-static void send_frames(struct kube_stream *stream)
-{
-    size_t before = wslay_event_get_queued_msg_length(stream->frames);
+static const struct kube_wire_events wire_events = {
+    .opened = on_wire_opened,
+    .output = on_wire_output,
+    .status = on_wire_status,
+    .failed = on_wire_failed,
+};
 
-    if (wslay_event_want_write(stream->frames) && wslay_event_send(stream->frames) != 0) {
-        lose(stream, ERROR_NETWORK, "the connection was closed");
-        return;
-    }
-    if (before > 0 && wslay_event_get_queued_msg_length(stream->frames) == 0 &&
-        stream->events.drained)
-        stream->events.drained(stream->data);
+/* The connection is gone, or what was on it is at its end. */
+static void hang_up(struct kube_stream *stream)
+{
+    if (stream->wire && stream->state != CLOSED)
+        stream->transport->hung_up(stream->wire);
+    lose(stream, ERROR_NETWORK, "the connection was closed");
 }
 
 /* ---- the upgrade ---- */
 
 static int write_upgrade(struct kube_stream *stream)
 {
-    unsigned char nonce[16];
-    cleanup_free char *key = NULL;
+    struct buf *out = &stream->out;
 
-    if (getentropy(nonce, sizeof(nonce)) < 0)
-        return -1;
-    key = text_base64_encode(nonce, sizeof(nonce), false);
-    buf_take(&stream->request, stream->request.length);
-    return key &&
-                   buf_printf(&stream->request, "GET %s%s HTTP/1.1\r\n",
-                              kube_client_base_path(stream->client), stream->path) &&
-                   kube_client_headers(stream->client, &stream->request) &&
-                   buf_printf(&stream->request,
-                              "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-                              "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n"
-                              "Sec-WebSocket-Protocol: " STREAM_PROTOCOLS "\r\n\r\n",
-                              key)
+    buf_take(out, out->length);
+    return buf_printf(out, "%s %s%s HTTP/1.1\r\n", stream->transport->method,
+                      kube_client_base_path(stream->client), stream->path) &&
+                   kube_client_headers(stream->client, out) && stream->transport->ask(out) &&
+                   buf_append(out, "\r\n", 2)
                ? 0
                : -1;
 }
 
-/* Finds a header in the NUL-terminated head of an answer. Return: false when it is not there. */
-static bool find_header(const char *head, const char *name, char *out, size_t size)
+static void restart(struct kube_stream *stream)
 {
-    size_t name_length = strlen(name);
-
-    for (const char *line = strstr(head, "\r\n"); line; line = strstr(line, "\r\n")) {
-        line += 2;
-        if (strncasecmp(line, name, name_length) != 0 || line[name_length] != ':')
-            continue;
-        const char *value = line + name_length + 1;
-        value += strspn(value, " \t");
-        snprintf(out, size, "%.*s", (int)strcspn(value, "\r\n"), value);
-        return true;
-    }
-    return false;
+    stream->state = RESTARTING;
+    loop_set_events(stream->watch, 0);
+    loop_stop_timer(stream->ping); /* a plugin may ask somebody to log in */
+    loop_set_timer(stream->turn, 0);
 }
 
-/* The answer is no upgrade: wait for its body, as much of it as a message needs, then say why. */
-static void refuse(struct kube_stream *stream, const char *head, size_t head_length, long code,
-                   bool ended)
-{
-    CLEANUP(buf_free) struct buf joined;
-    struct error err;
+/* How much a refusal says, from little to much. */
+enum weight {
+    NO_ANSWER,
+    NO_STATUS,     /* by a proxy */
+    WANTS_UPGRADE, /* a Status of an API server that saw no upgrade in the request */
+    STATUS,
+};
 
-    buf_init(&joined, BODY_MAX);
-    if (!kube_foreign_body(head, (const char *)buf_bytes(&stream->answer) + head_length,
-                           stream->answer.length - head_length, &joined) &&
-        !ended && joined.length < BODY_MAX)
+static enum weight weigh(const struct kube_upgrade *upgrade)
+{
+    json_t *status =
+        json_loadb((const char *)buf_bytes(&upgrade->body), upgrade->body.length, 0, NULL);
+    const char *kind = json_string_value(json_object_get(status, "kind"));
+    const char *message = json_string_value(json_object_get(status, "message"));
+    enum weight weight = STATUS;
+
+    if (!kind || strcmp(kind, "Status") != 0)
+        weight = NO_STATUS;
+    else if (message && strcmp(message, "Upgrade request required") == 0)
+        weight = WANTS_UPGRADE;
+    json_decref(status);
+    return weight;
+}
+
+/* Neither transport was taken: tells what says most; of equals, what SPDY was told, whose one right
+ * is enough. */
+static void give_up(struct kube_stream *stream, struct refusal *last)
+{
+    struct refusal *first = &stream->refusal;
+    bool first_counts = first->weight > last->weight ||
+                        (first->weight == last->weight && first->transport == &kube_spdy);
+    struct refusal *told = first_counts ? first : last;
+
+    finish_lost(stream, &told->error);
+}
+
+/* What one transport was refused with; the other may do better. */
+static void refuse(struct kube_stream *stream, struct refusal *refusal)
+{
+    refusal->transport = stream->transport;
+    if (stream->refusal.transport) {
+        give_up(stream, refusal);
         return;
-    const char *body = (const char *)buf_bytes(&joined);
-    size_t length = joined.length;
+    }
+    stream->refusal = *refusal;
+    stream->transport = stream->transport == &kube_spdy ? &kube_websocket : &kube_spdy;
+    log_debug("exec over %s was refused: %s; trying %s", refusal->transport->name,
+              refusal->error.text, stream->transport->name);
+    restart(stream);
+}
+
+/* The answer is no upgrade. What is said here is told only if the other transport is refused too.
+ */
+static void on_refused(struct kube_stream *stream, const struct kube_upgrade *upgrade)
+{
+    const struct kube_config *config = kube_client_config(stream->client);
+    struct refusal refusal = {.weight = weigh(upgrade)};
+    struct error *err = &refusal.error;
+    long code = upgrade->code;
+
     if (code == 401 && !stream->retried) {
-        /* on_turn() renews the credentials and starts again: not here, amid the old connection. */
-        stream->state = RESTARTING;
-        stream->retried = true;
-        loop_set_events(stream->watch, 0);
-        loop_stop_timer(stream->ping); /* a plugin may ask somebody to log in */
-        loop_set_timer(stream->turn, 0);
+        stream->retried = stream->rejected = true;
+        restart(stream);
         return;
     }
-    if (code == 403 && length == 0) {
-        error_set(&err, ERROR_SERVER, "the server \"%s\" does not take exec over WebSocket",
-                  kube_client_config(stream->client)->server);
-        error_remedy(&err, "it speaks none of " STREAM_PROTOCOLS);
-    } else if (code == 200 || code == 400 || code == 426) {
-        kube_error_from_answer(kube_client_config(stream->client), "GET", stream->path, code, body,
-                               length, &err);
-        if (err.kind == ERROR_REFUSED)
-            error_remedy(&err, "the server, or a proxy before it, does not take WebSockets");
-    } else {
-        kube_error_from_answer(kube_client_config(stream->client), "GET", stream->path, code, body,
-                               length, &err);
+    kube_error_from_answer(config, stream->transport->method, stream->path, code,
+                           (const char *)buf_bytes(&upgrade->body), upgrade->body.length, err);
+    if (code == 403 && upgrade->body.length == 0) {
+        error_set(err, ERROR_REFUSED,
+                  "the server \"%s\" takes exec neither over WebSocket nor over SPDY",
+                  config->server);
+        error_remedy(err, "it speaks neither " KUBE_PROTOCOL_V5 " nor " KUBE_PROTOCOL_V4);
+    } else if (refusal.weight <= WANTS_UPGRADE && (code == 200 || code == 400 || code == 426)) {
+        error_remedy(err, "the server, or a proxy before it, takes neither WebSockets nor SPDY");
     }
-    finish_lost(stream, &err);
+    if (code == 401)
+        finish_lost(stream, err);
+    else
+        refuse(stream, &refusal);
+}
+
+/* Some proxies end the connection where they do not know what is asked for. */
+static void on_no_answer(struct kube_stream *stream)
+{
+    struct refusal refusal = {.weight = NO_ANSWER};
+
+    error_set(&refusal.error, ERROR_NETWORK, "the stream of \"%s\" ended: no answer to the upgrade",
+              kube_client_config(stream->client)->server);
+    refuse(stream, &refusal);
+}
+
+/* The connection is the transport's from here on. */
+static void on_upgraded(struct kube_stream *stream, const struct kube_upgrade *upgrade)
+{
+    stream->wire = stream->transport->begin(upgrade->head);
+    if (!stream->wire) {
+        lose(stream, ERROR_PROTOCOL, "the server chose a protocol that was not offered");
+        return;
+    }
+    stream->wire->events = &wire_events;
+    stream->wire->data = stream;
+    stream->wire->out = &stream->out;
+    stream->state = OPENING;
+    stream->transport->start(stream->wire);
+    /* Frames may have come with the head. */
+    if (upgrade->rest > 0)
+        stream->transport->receive(
+            stream->wire, buf_bytes(&stream->answer) + stream->answer.length - upgrade->rest,
+            upgrade->rest);
 }
 
 /* Reads the answer as far as it has come. */
 static void read_answer(struct kube_stream *stream, bool ended)
 {
-    const char *text = buf_string(&stream->answer);
-    const char *end = text ? strstr(text, "\r\n\r\n") : NULL;
-    char protocol[64] = "", upgrade[32] = "";
-    long code = 0;
+    struct kube_upgrade upgrade = {0};
+    enum kube_upgrade_state state = kube_upgrade_read(&stream->answer, ended, &upgrade);
 
-    if (!end) {
-        if (ended || !text)
-            lose(stream, ERROR_NETWORK, "no answer to the upgrade");
-        return;
-    }
-    size_t head_length = (size_t)(end - text) + 4;
-    cleanup_free char *head = strndup(text, head_length);
-    if (!head || sscanf(head, "HTTP/1.%*1[01] %3ld", &code) != 1) {
+    if (state == KUBE_UPGRADE_MALFORMED)
         lose(stream, ERROR_PROTOCOL, "the answer to the upgrade is not HTTP/1.1");
+    else if (state == KUBE_UPGRADE_COMING && ended)
+        on_no_answer(stream);
+    if (state != KUBE_UPGRADE_WHOLE)
         return;
-    }
     /* The query is long: the command stands in it. */
-    log_trace("GET %.*s: HTTP %ld", (int)strcspn(stream->path, "?"), stream->path, code);
-    if (code != 101) {
-        refuse(stream, head, head_length, code, ended);
-        return;
-    }
-    find_header(head, "Upgrade", upgrade, sizeof(upgrade));
-    find_header(head, "Sec-WebSocket-Protocol", protocol, sizeof(protocol));
-    stream->v5 = strcmp(protocol, "v5.channel.k8s.io") == 0;
-    if (strcasecmp(upgrade, "websocket") != 0 ||
-        (!stream->v5 && strcmp(protocol, "v4.channel.k8s.io") != 0) || start_frames(stream) < 0) {
-        lose(stream, ERROR_PROTOCOL, "the server chose a protocol that was not offered");
-        return;
-    }
-    stream->state = OPEN;
-    loop_set_timer(stream->ping, PING_MS);
-    stream->events.opened(stream->data);
-    /* Frames may have come with the head. */
-    stream->input_used = 0;
-    stream->input_length = stream->answer.length - head_length;
-    memcpy(stream->input, buf_bytes(&stream->answer) + head_length, stream->input_length);
-    buf_free(&stream->answer);
-    if (wslay_event_recv(stream->frames) != 0)
-        lose(stream, ERROR_PROTOCOL, "a malformed frame");
+    log_trace("%s %.*s: HTTP %ld", stream->transport->method, (int)strcspn(stream->path, "?"),
+              stream->path, upgrade.code);
+    if (upgrade.code == 101)
+        on_upgraded(stream, &upgrade);
+    else
+        on_refused(stream, &upgrade);
+    kube_upgrade_free(&upgrade);
 }
 
 /* ---- events of the connection ---- */
 
 static void take_input(struct kube_stream *stream)
 {
-    if (stream->state == UPGRADING) {
-        if (!buf_append(&stream->answer, stream->input, stream->input_length))
-            lose(stream, ERROR_PROTOCOL, "the answer to the upgrade is too long");
-        else
-            read_answer(stream, false);
-    } else if (wslay_event_recv(stream->frames) != 0) {
-        lose(stream, ERROR_PROTOCOL, "a malformed frame");
-    }
+    if (stream->state != UPGRADING)
+        stream->transport->receive(stream->wire, stream->input, stream->input_length);
+    else if (!buf_append(&stream->answer, stream->input, stream->input_length))
+        lose(stream, ERROR_PROTOCOL, "the answer to the upgrade is too long");
+    else
+        read_answer(stream, false);
+}
+
+static bool is_reading(const struct kube_stream *stream)
+{
+    return (stream->state == UPGRADING || stream->state == OPENING || stream->state == OPEN) &&
+           !stream->paused;
 }
 
 static void receive(struct kube_stream *stream)
 {
     for (int i = 0; i < READS_A_TURN; i++) {
-        if ((stream->state != OPEN && stream->state != UPGRADING) || stream->paused)
+        if (!is_reading(stream))
             return;
         ssize_t got = connection_receive(stream);
         if (got == 0)
             return;
-        if (got < 0 && stream->state == UPGRADING) {
+        if (got > 0)
+            take_input(stream);
+        else if (stream->state == UPGRADING)
             read_answer(stream, true);
-            return;
-        }
-        if (got < 0) {
-            lose(stream, ERROR_NETWORK, "the connection was closed");
-            return;
-        }
-        take_input(stream);
-        if (stream->state == OPEN && stream->input_ended) {
-            lose(stream, ERROR_NETWORK, "the server closed it");
-            return;
-        }
+        else
+            hang_up(stream);
     }
     /* What TLS has decrypted already does not show in poll(). */
-    loop_set_timer(stream->turn, 0);
+    if (is_reading(stream))
+        loop_set_timer(stream->turn, 0);
 }
 
 static void transmit(struct kube_stream *stream)
 {
-    while (stream->request.length > 0) {
-        ssize_t sent = connection_send(stream, buf_bytes(&stream->request), stream->request.length);
+    bool some = stream->out.length > 0;
+
+    while (stream->out.length > 0) {
+        ssize_t sent = connection_send(stream, buf_bytes(&stream->out), stream->out.length);
 
         if (sent < 0)
-            lose(stream, ERROR_NETWORK, "the connection was closed");
+            hang_up(stream);
         if (sent <= 0)
             return;
-        buf_take(&stream->request, (size_t)sent);
+        buf_take(&stream->out, (size_t)sent);
     }
-    if (stream->frames && stream->state == OPEN)
-        send_frames(stream);
+    if (some && stream->state == OPEN && kube_stream_queued(stream) == 0 && stream->events.drained)
+        stream->events.drained(stream->data);
 }
 
 static void on_ready(void *data, int fd, short revents)
@@ -510,9 +470,9 @@ static void on_turn(void *data)
         update_events(stream);
         return;
     }
-    if (kube_client_refresh(stream->client, true, &changed, &err) < 0) {
+    if (stream->rejected && kube_client_refresh(stream->client, true, &changed, &err) < 0) {
         finish_lost(stream, &err);
-    } else if (!changed) {
+    } else if (stream->rejected && !changed) {
         read_answer(stream, true); /* it stands */
     } else {
         close_connection(stream);
@@ -524,8 +484,6 @@ static void on_turn(void *data)
 
 static void on_ping(void *data)
 {
-    static const uint8_t nothing[] = "";
-    const struct wslay_event_msg ping = {.opcode = WSLAY_PING, .msg = nothing, .msg_length = 0};
     struct kube_stream *stream = data;
     struct error err;
 
@@ -543,7 +501,7 @@ static void on_ping(void *data)
     stream->pinged = !stream->pinged;
     if (stream->pinged) {
         stream->heard = false;
-        wslay_event_queue_msg(stream->frames, &ping);
+        stream->transport->ping(stream->wire);
         update_events(stream);
     }
     loop_set_timer(stream->ping, stream->pinged ? PONG_MS : PING_MS);
@@ -575,6 +533,7 @@ static char *exec_path(const struct kube_exec *exec)
 static int start(struct kube_stream *stream, struct error *err)
 {
     stream->state = CONNECTING;
+    stream->rejected = false;
     stream->handle = kube_client_connect(stream->client, on_connected, stream, err);
     return stream->handle ? 0 : -1;
 }
@@ -593,10 +552,11 @@ struct kube_stream *kube_stream_open(struct kube_client *client, const struct ku
     stream->loop = kube_client_loop(client);
     stream->events = *events;
     stream->data = data;
-    stream->channel = -1;
-    buf_init(&stream->request, 2u << 20);
-    buf_init(&stream->answer, HEADERS_MAX);
-    buf_init(&stream->status, STATUS_MAX);
+    stream->transport = kube_client_transport(client);
+    if (!stream->transport)
+        stream->transport = &kube_websocket;
+    buf_init(&stream->out, OUTPUT_MAX);
+    buf_init(&stream->answer, KUBE_UPGRADE_MAX);
     stream->path = exec_path(exec);
     stream->input = malloc(INPUT_SIZE);
     stream->turn = loop_add_timer(stream->loop, 0, on_turn, stream);
@@ -622,59 +582,41 @@ void kube_stream_free(struct kube_stream *stream)
         return;
     stream->state = CLOSED;
     close_connection(stream);
-    if (stream->frames)
-        wslay_event_context_free(stream->frames);
+    if (stream->wire)
+        stream->transport->release(stream->wire);
     loop_remove_timer(stream->turn);
     loop_remove_timer(stream->ping);
-    buf_free(&stream->request);
+    buf_free(&stream->out);
     buf_free(&stream->answer);
-    buf_free(&stream->status);
     free(stream->input);
     free(stream->path);
     free(stream);
 }
 
-static int queue_message(struct kube_stream *stream, enum kube_channel channel, const void *bytes,
-                         size_t length)
+int kube_stream_send(struct kube_stream *stream, const void *bytes, size_t length)
 {
-    cleanup_free uint8_t *message = malloc(length + 1);
-    const struct wslay_event_msg framed = {
-        .opcode = WSLAY_BINARY_FRAME, .msg = message, .msg_length = length + 1};
-
-    if (!message || stream->state != OPEN)
+    if (stream->state != OPEN || stream->transport->send(stream->wire, bytes, length) < 0)
         return -1;
-    message[0] = (uint8_t)channel;
-    if (length)
-        memcpy(message + 1, bytes, length);
-    if (wslay_event_queue_msg(stream->frames, &framed) != 0)
-        return -1;
-    log_trace("frame out: channel %d, %zu bytes", channel, length);
     update_events(stream);
     return 0;
 }
 
-int kube_stream_send(struct kube_stream *stream, const void *bytes, size_t length)
-{
-    if (stream->stdin_closed)
-        return -1;
-    return queue_message(stream, KUBE_CHANNEL_STDIN, bytes, length);
-}
-
 size_t kube_stream_queued(const struct kube_stream *stream)
 {
-    return stream->frames ? wslay_event_get_queued_msg_length(stream->frames) : 0;
+    return stream->state == OPEN ? stream->out.length + stream->transport->held(stream->wire) : 0;
 }
 
 bool kube_stream_close_stdin(struct kube_stream *stream)
 {
-    static const unsigned char channel = KUBE_CHANNEL_STDIN;
-
-    if (!stream->v5 || stream->stdin_closed)
-        return stream->stdin_closed;
-    if (queue_message(stream, KUBE_CHANNEL_CLOSE, &channel, 1) < 0)
+    if (stream->state != OPEN || !stream->transport->close_stdin(stream->wire))
         return false;
-    stream->stdin_closed = true;
+    update_events(stream);
     return true;
+}
+
+void kube_stream_prefer_spdy(struct kube_client *client)
+{
+    kube_client_set_transport(client, &kube_spdy);
 }
 
 void kube_stream_pause(struct kube_stream *stream, bool paused)

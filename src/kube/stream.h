@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One exec: a command in a container, with its standard streams over a WebSocket.
- *
- * Source of the protocol: v5.channel.k8s.io and v4.channel.k8s.io, k8s.io/apimachinery
- * pkg/util/remotecommand and k8s.io/apiserver pkg/util/wsstream. The first byte of each message is
- * its channel: 0 stdin, 1 stdout, 2 stderr, 3 the final Status, 255 (v5) CLOSE of the channel that
- * the next byte names.
+ * One exec: a command in a container, with its standard streams over one connection, by WebSocket
+ * or by SPDY/3.1 (kube/transport.h), whichever the server, what lies before it and the user's
+ * rights take.
  */
 #ifndef KSNIFF_KUBE_STREAM_H
 #define KSNIFF_KUBE_STREAM_H
@@ -23,8 +20,6 @@ enum kube_channel {
     KUBE_CHANNEL_STDIN = 0,
     KUBE_CHANNEL_STDOUT = 1,
     KUBE_CHANNEL_STDERR = 2,
-    KUBE_CHANNEL_STATUS = 3,
-    KUBE_CHANNEL_CLOSE = 255,
 };
 
 struct kube_exec {
@@ -72,10 +67,14 @@ int kube_stream_send(struct kube_stream *stream, const void *bytes, size_t lengt
 size_t kube_stream_queued(const struct kube_stream *stream);
 
 /* kube_stream_close_stdin - the end of stdin, after what is queued. Return: false where the
- * protocol cannot say it (v4): then only the end of the connection does. */
+ * protocol cannot say it (WebSocket, v4): then only the end of the connection does. */
 bool kube_stream_close_stdin(struct kube_stream *stream);
 
 /* kube_stream_pause - stop, or go on, reading: the way back-pressure reaches the agent. */
 void kube_stream_pause(struct kube_stream *stream, bool paused);
+
+/* kube_stream_prefer_spdy - the client's streams are asked for by SPDY first: known rights allow
+ * nothing else. */
+void kube_stream_prefer_spdy(struct kube_client *client);
 
 #endif

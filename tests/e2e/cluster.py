@@ -20,6 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 GUARD = 60  # seconds: only against hanging for ever
 PATIENCE = float(os.environ.get("E2E_PATIENCE", 180))  # seconds until a pod has started, or a namespace has gone
 SIZES = [0, 1, 17, 100, 512, 1400]
+TRANSPORTS = ("websocket", "spdy")  # on which exec's channels may go
 LABEL = "labelSelector=app.kubernetes.io/name=ksniff"
 
 
@@ -90,6 +91,10 @@ class Cluster:
     def helpers(self, namespace=None):
         return self.get(self.path("pods", "", namespace) + "?" + LABEL)["items"]
 
+    def over(self, transport):
+        """A context in which the client's streams go this way, and no other."""
+        raise NotImplementedError
+
     def may(self, verb, resource):
         """Whether the user may do this in the namespace. resource: also with a part, as in pods/exec"""
         resource, _, part = resource.partition("/")
@@ -150,17 +155,18 @@ class NamedCluster(Cluster):
             json.dump(config, file)
         os.chmod(self.kubeconfig, 0o600)
         self.env = {**os.environ, "KUBECONFIG": self.kubeconfig}
+        self.own_env = dict(self.env)  # kubectl's here; the client may be somebody else: see over()
         proxy = self.start("proxy", "--port=0")
         self.server = "http://" + proxy.stdout.readline().decode().rsplit(" ", 1)[1].strip()
         self.made = False  # whether the namespace is ours, and goes in the end
 
     def start(self, *words, **more):
-        process = subprocess.Popen(["kubectl", *words], env=self.env, stdout=subprocess.PIPE, **more)
+        process = subprocess.Popen(["kubectl", *words], env=self.own_env, stdout=subprocess.PIPE, **more)
         self.processes.append(process)
         return process
 
     def output(self, *words, data=None, env=None):
-        done = subprocess.run(["kubectl", *words], env=env or self.env, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        done = subprocess.run(["kubectl", *words], env=env or self.own_env, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               timeout=GUARD, check=False)
         assert done.returncode == 0, (words, done.stderr)
         return done.stdout
@@ -180,6 +186,44 @@ class NamedCluster(Cluster):
         if namespace not in (None, self.namespace):
             pytest.skip(f"needs the sandbox: its namespace {namespace}")
         super().create_pod(name, namespace, wait, **spec)
+
+    @contextlib.contextmanager
+    def over(self, transport):
+        """By WebSocket as long as the user's rights are as they are; by SPDY for one who may only create an exec."""
+        if transport == "websocket":
+            self.needs("get pods/exec")
+            yield
+            return
+        try:
+            self.env["KUBECONFIG"] = self.account_without_get()
+            yield
+        finally:
+            self.env["KUBECONFIG"] = self.kubeconfig
+
+    def account_without_get(self):
+        """A service account that may all that a capture needs but "get pods/exec". Returns its kubeconfig."""
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/"
+        name, group = {"metadata": {"name": "ksniff-e2e-spdy"}}, "rbac.authorization.k8s.io"
+        rules = [{"apiGroups": [""], "resources": ["pods", "configmaps", "pods/ephemeralcontainers"],
+                  "verbs": ["get", "list", "watch", "create", "patch", "delete"]},
+                 {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}]
+        binding = {"roleRef": {"apiGroup": group, "kind": "Role", "name": "ksniff-e2e-spdy"}, "subjects": [
+            {"kind": "ServiceAccount", "name": "ksniff-e2e-spdy", "namespace": self.namespace}]}
+        for path, obj in ((self.path("serviceaccounts"), name), (rbac + "roles", {**name, "rules": rules}),
+                          (rbac + "rolebindings", {**name, **binding})):
+            code, answer = self.call("POST", path, obj)
+            if code == 403:
+                pytest.skip(f"no user who must take SPDY: {answer['message']}")
+            assert code in (201, 409), answer
+        code, answer = self.call("POST", self.path("serviceaccounts", "ksniff-e2e-spdy/token"), {"spec": {"expirationSeconds": 3600}})
+        assert code == 201, answer
+        with open(self.kubeconfig, encoding="utf-8") as file:
+            config = json.load(file)
+        config["users"][0]["user"] = {"token": answer["status"]["token"]}
+        path = self.kubeconfig + "-spdy"
+        with open(path, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            json.dump(config, file)
+        return path
 
     def needs_pod(self, name):
         if name == "distroless" and not self.distroless:

@@ -16,7 +16,7 @@ import urllib.request
 
 import pytest
 
-from cluster import GUARD, LABEL, ROOT, SIZES, Cluster, named_cluster, wait_until  # noqa: F401 (for the tests)
+from cluster import GUARD, LABEL, ROOT, SIZES, TRANSPORTS, Cluster, named_cluster, wait_until  # noqa: F401 (for the tests)
 
 BUILD = os.path.join(ROOT, os.environ.get("KSNIFF_BUILD", "build"))
 NAMED = os.environ.get("E2E_KUBECONFIG")  # of the cluster that is tested instead of the sandbox
@@ -52,6 +52,7 @@ class Sandbox(Cluster):
         self.admin = ready["admin"]  # the same server, on a port that no fault touches
         self.env = {**{name: value for name, value in os.environ.items() if name.lower() not in WAYS},
                     "KUBECONFIG": self.kubeconfig}
+        self.standing = {}  # faults that hold whatever a test asks for: see the fixture "transport"
         self.tls = ssl.create_default_context(cafile=self.ca)
 
     def call(self, method, path, obj=None, token=None, kind=None, accept="application/json"):
@@ -106,16 +107,29 @@ class Sandbox(Cluster):
     def exchange(self, port, rounds=50):
         return exchange_in(self, port, rounds)
 
+    def set_faults(self, **faults):
+        self.call("PUT", "/sandbox/faults", {**self.standing, **faults})
+
     @contextlib.contextmanager
     def faults(self, **faults):
-        self.call("PUT", "/sandbox/faults", faults)
+        self.set_faults(**faults)
         try:
             yield
         finally:
-            self.call("PUT", "/sandbox/faults", {})
+            self.set_faults()
+
+    @contextlib.contextmanager
+    def over(self, transport):
+        self.standing = {{"websocket": "no_spdy", "spdy": "no_websocket"}[transport]: True}
+        self.set_faults()
+        try:
+            yield
+        finally:
+            self.standing = {}
+            self.set_faults()
 
     def drop_streams(self):
-        self.call("PUT", "/sandbox/faults", {"drop_exec_connections": True})
+        self.set_faults(drop_exec_connections=True)
 
     def kubeconfig_for(self, name, rules):
         """A kubeconfig for a new user with these rights. Returns its path."""
@@ -167,6 +181,8 @@ def processes_of(pid):
 
 
 def start_sandbox(directory, *arguments):
+    if NAMED:
+        pytest.skip("needs a sandbox of its own")
     ready = os.path.join(directory, "ready")
     with open(os.path.join(directory, "sandbox.log"), "wb") as log:
         process = subprocess.Popen(["/usr/bin/python3", "-m", "sandbox", "--ready-file", ready, *arguments],
@@ -218,6 +234,24 @@ def what_the_cluster_allows(request):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(*rights): what a user must be allowed in a cluster that is named")
+
+
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def transport(request, cluster):
+    """For files whose tests run once over WebSocket and once over SPDY: pytestmark = BOTH_TRANSPORTS."""
+    with cluster.over(request.param):
+        yield request.param
+
+
+BOTH_TRANSPORTS = pytest.mark.usefixtures("transport")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What runs one after the other in one process (--dist loadgroup): a file, or its part over one transport."""
+    for item in items:
+        way = getattr(item, "callspec", None) and item.callspec.params.get("transport")
+        item.add_marker(pytest.mark.xdist_group(item.path.stem + (f"-{way}" if way else "")))
 
 
 def exchange_in(sandbox, port, rounds=50):

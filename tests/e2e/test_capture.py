@@ -8,7 +8,10 @@ import time
 
 import pytest
 
-from conftest import GUARD, capinfos, exchange_in, in_netns, tshark, wait_until
+from conftest import BOTH_TRANSPORTS, GUARD, capinfos, exchange_in, in_netns, tshark, wait_until
+
+pytestmark = BOTH_TRANSPORTS
+
 
 def check_exchange(cluster, path, sent, port, begin, end):
     rows = tshark(path, "udp.dstport", "udp.payload", "frame.time_epoch", "frame.len", "frame.cap_len",

@@ -171,7 +171,8 @@ def test_ephemeral_is_the_third(sandbox, ksniff, out):
 
 
 def test_both_verbs_of_exec_are_asked_for(sandbox, ksniff, out):
-    """One of them is enough for an attempt; without both there is none."""
+    """"create" is enough, and has the exec go by SPDY at once; "get" is for servers that want no more by WebSocket;
+    without both there is no attempt."""
     pods = {"verbs": ["get"], "resources": ["pods"]}
     for verb in ("create", "get"):
         config = sandbox.kubeconfig_for("only-" + verb, [pods, {"verbs": [verb], "resources": ["pods/exec"]}])
@@ -179,6 +180,8 @@ def test_both_verbs_of_exec_are_asked_for(sandbox, ksniff, out):
             result = ksniff.run("web", "--kubeconfig", config, "-o", out, *SHORT)
         assert result.code == 0, result.err
         assert reviews_before(asked, ".*/exec") == 2
+        execs = [line.split()[0] for line in asked if line.endswith("/exec")]
+        assert set(execs) == {"POST" if verb == "create" else "GET"}
     config = sandbox.kubeconfig_for("no-exec", [pods])
     with requests(sandbox) as asked:
         result = ksniff.run("web", "--kubeconfig", config, "-o", out)
@@ -247,7 +250,7 @@ def test_exec_forbidden_in_the_pods_namespace_only(sandbox, ksniff, out):
     flags = ["--kubeconfig", config, "--node-namespace", "kube-system"]
     method, err = captures(sandbox, ksniff, out, "web", *flags)
     assert method == "node"
-    moved_once(err, "node", 'upload: needs: create pods/exec and get pods/exec in namespace "default"')
+    moved_once(err, "node", 'upload: needs: create pods/exec in namespace "default"')
     wait_until(lambda: not leftovers(sandbox), "a clean cluster")
     rows = rows_of(ksniff.run("web", "--check", *flags).out.decode())
     assert [rows[name][0] for name in METHODS] == ["impossible", "maybe", "impossible"]
@@ -262,7 +265,7 @@ def test_exec_that_turns_out_to_be_forbidden(sandbox, ksniff, out):
         with requests(sandbox) as asked:
             result = ksniff.run("plain", "--kubeconfig", config, "-o", out)
         assert result.code == 1 and "needs: create pods/exec" in result.err
-        assert changes(asked) == ["GET /api/v1/namespaces/default/pods/plain/exec"], changes(asked)
+        assert changes(asked) == [method + " /api/v1/namespaces/default/pods/plain/exec" for method in ("GET", "POST")]
 
 
 def test_helper_that_does_not_start(sandbox, ksniff, out):
@@ -440,12 +443,12 @@ def test_check_of_a_pod_that_crashes(sandbox, ksniff):
 def test_check_with_few_rights(sandbox, ksniff):
     code, rows, _ = check(sandbox, ksniff, "web", "--context", "viewer")
     assert code == 1 and verdicts(rows) == ["impossible"] * 3
-    both = 'needs: create pods/exec and get pods/exec in namespace "default"'
-    assert rows["upload"][1] == [both]
-    assert rows["node"][1] == [both] + [f'needs: {right} in namespace "default"' for right in
+    exec_right = 'needs: create pods/exec in namespace "default"'
+    assert rows["upload"][1] == [exec_right]
+    assert rows["node"][1] == [exec_right] + [f'needs: {right} in namespace "default"' for right in
                                         ("create configmaps", "patch configmaps", "create pods", "delete pods",
                                          "delete configmaps")]
-    assert rows["ephemeral"][1] == [both, 'needs: patch pods/ephemeralcontainers in namespace "default"']
+    assert rows["ephemeral"][1] == [exec_right, 'needs: patch pods/ephemeralcontainers in namespace "default"']
     for name in METHODS:
         assert f"/share/doc/kubectl-sniff/rbac/{name}.yaml" in rows[name][2][0]
     error = ksniff.fail("node/node1", "--check", "--context", "viewer")

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from conftest import GUARD, Ksniff, agents_running, leftovers, tshark, wait_until
+from conftest import BOTH_TRANSPORTS, GUARD, Ksniff, agents_running, leftovers, tshark, wait_until
 
+pytestmark = BOTH_TRANSPORTS
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 # Where a client is when it is stopped, and what makes it stay there.
 STAGES = {

@@ -134,24 +134,37 @@ def test_nothing_can_be_left_out(sandbox, ksniff, tmp_path, method, verb, resour
         assert not added or resource == "pods/exec"
 
 
-@pytest.mark.parametrize("verb", ["create", "get"])
-def test_one_verb_of_exec_is_enough_for_some_servers(sandbox, ksniff, tmp_path, verb):
-    """Servers that ask for only one of the two: the other is not demanded in advance."""
-    other = "get" if verb == "create" else "create"
+def test_get_alone_is_enough_for_old_servers(sandbox, ksniff, tmp_path):
+    """Before 1.35 an exec by WebSocket wants no more: "create" is not demanded in advance. Where it is wanted, the
+    message says so, whatever else was refused."""
     lesser = tmp_path / "role.yaml"
-    lesser.write_text(yaml.safe_dump(without(role_of("upload"), other, "pods/exec")))
+    role = without(role_of("upload"), "create", "pods/exec")
+    role["rules"].append({"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get"]})
+    lesser.write_text(yaml.safe_dump(role))
     with account(sandbox, tmp_path, (lesser, "default")) as config:
-        with sandbox.faults(exec_verb=verb):
+        with sandbox.faults(exec_verb="get"):
             captures(sandbox, ksniff, tmp_path, config, "client", "--method", "upload")
-        with sandbox.faults(exec_verb=other):
+        with sandbox.faults(exec_verb="both"):
             error = ksniff.fail("client", "--kubeconfig", config, "--method", "upload", "-o", str(tmp_path / "y"))
-            assert f"needs: {other} pods/exec" in error
+            assert "needs: create pods/exec" in error
+
+
+def test_get_besides_lets_exec_go_by_websocket(sandbox, ksniff, tmp_path):
+    """As the roles say: for what lets no SPDY through."""
+    more = tmp_path / "role.yaml"
+    role = role_of("upload")
+    role["rules"].append({"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get"]})
+    more.write_text(yaml.safe_dump(role))
+    with sandbox.faults(no_spdy=True), account(sandbox, tmp_path, (more, "default")) as config:
+        captures(sandbox, ksniff, tmp_path, config, "client", "--method", "upload")
 
 
 def test_exec_in_vain_with_the_node_method(sandbox, ksniff, tmp_path):
     """The helper is there already when the exec is refused: it goes again, and the text says what is missing."""
     lesser = tmp_path / "role.yaml"
-    lesser.write_text(yaml.safe_dump(without(role_of("node"), "create", "pods/exec")))
+    role = without(role_of("node"), "create", "pods/exec")
+    role["rules"].append({"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get"]})
+    lesser.write_text(yaml.safe_dump(role))
     with sandbox.faults(exec_verb="create"), account(sandbox, tmp_path, (lesser, "default")) as config:
         error = ksniff.fail("client", "--kubeconfig", config, "-p", "-o", str(tmp_path / "x"))
         assert "needs: create pods/exec" in error

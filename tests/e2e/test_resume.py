@@ -9,8 +9,10 @@ import time
 
 import pytest
 
-from conftest import GUARD, Ksniff, agents_running, capinfos, exchange_in, leftovers, start_sandbox, tshark, wait_until
+from conftest import (BOTH_TRANSPORTS, GUARD, Ksniff, agents_running, capinfos, exchange_in, leftovers,
+                      start_sandbox, tshark, wait_until)
 
+pytestmark = BOTH_TRANSPORTS
 METHODS = ["upload", "node", "ephemeral"]
 
 
@@ -212,10 +214,11 @@ def test_refused_afterwards(sandbox, ksniff, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory):
+def box(tmp_path_factory, transport):
     """A cluster of its own: its API server goes away and comes back."""
     box = start_sandbox(str(tmp_path_factory.mktemp("box")))
-    yield box
+    with box.over(transport):
+        yield box
     box.process.terminate()
     assert box.process.wait(timeout=GUARD) == 0
 

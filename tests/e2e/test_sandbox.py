@@ -31,6 +31,7 @@ NOT_HELD = {
     "pod-get-image-missing.http": "the pod is made first: test_a_missing_image holds it",
     "pod-create-missing-image.http": "the same as pod-create.http but for the image",
     "pods-watch.http": "the pod comes and goes meanwhile: test_watch holds it",
+    "exec-only-": "two requests for an upgrade: test_rights_to_exec_as_recorded holds them",
     "pods-list.http": "made of pods, as pod-get.http is",
 }
 

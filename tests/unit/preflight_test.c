@@ -313,10 +313,10 @@ static void test_exec_right(void **state)
         const char *verdict, *says;
     } cases[] = {
         {KUBE_ACCESS_ALLOWED, KUBE_ACCESS_ALLOWED, "possible", NULL},
-        {KUBE_ACCESS_ALLOWED, KUBE_ACCESS_DENIED, "maybe", NULL},
+        {KUBE_ACCESS_ALLOWED, KUBE_ACCESS_DENIED, "possible", NULL},
         {KUBE_ACCESS_DENIED, KUBE_ACCESS_ALLOWED, "maybe", NULL},
-        {KUBE_ACCESS_ALLOWED, KUBE_ACCESS_UNKNOWN, "maybe", NULL},
-        {KUBE_ACCESS_DENIED, KUBE_ACCESS_DENIED, "impossible", "needs: create pods/exec"},
+        {KUBE_ACCESS_ALLOWED, KUBE_ACCESS_UNKNOWN, "possible", NULL},
+        {KUBE_ACCESS_DENIED, KUBE_ACCESS_DENIED, "impossible", "needs: create pods/exec in "},
         {KUBE_ACCESS_DENIED, KUBE_ACCESS_UNKNOWN, "maybe", NULL},
         {KUBE_ACCESS_UNKNOWN, KUBE_ACCESS_DENIED, "maybe", NULL},
         {KUBE_ACCESS_UNKNOWN, KUBE_ACCESS_UNKNOWN, "maybe", NULL},
