@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "kube/exec_plugin.h"
 #include "kube/kubeconfig_files.h"
+#include "kube/oidc.h"
 
 enum {
     MOST_TOKEN_BYTES = 64 * 1024,
@@ -23,9 +24,10 @@ struct kube_credentials {
     struct loop *loop;
     const struct kube_config *config;
     char *authorization;
-    bool has_file_token; /* authorization comes from the token file */
-    uint64_t file_read;  /* when that was, loop_now() */
-    bool has_answer;     /* the plugin's credentials are in answer */
+    bool has_file_token;    /* authorization comes from the token file */
+    uint64_t file_read;     /* when that was, loop_now() */
+    struct kube_oidc *oidc; /* NULL: no auth-provider */
+    bool has_answer;        /* the plugin's credentials are in answer */
     struct exec_credential answer;
 };
 
@@ -98,11 +100,12 @@ struct kube_credentials *kube_credentials_new(struct loop *loop, const struct ku
     }
     credentials->loop = loop;
     credentials->config = config;
-    if (set_fixed(credentials, err) < 0) {
-        kube_credentials_free(credentials);
-        return NULL;
-    }
-    return credentials;
+    if (config->oidc && !(credentials->oidc = kube_oidc_new(loop, config)))
+        out_of_memory(err);
+    else if (set_fixed(credentials, err) == 0)
+        return credentials;
+    kube_credentials_free(credentials);
+    return NULL;
 }
 
 void kube_credentials_free(struct kube_credentials *credentials)
@@ -110,6 +113,7 @@ void kube_credentials_free(struct kube_credentials *credentials)
     if (!credentials)
         return;
     free(credentials->authorization);
+    kube_oidc_free(credentials->oidc);
     exec_credential_free(&credentials->answer);
     free(credentials);
 }
@@ -187,6 +191,18 @@ static int refresh_from_plugin(struct kube_credentials *credentials, bool reject
     return 0;
 }
 
+/* ---- auth-provider ---- */
+
+static int refresh_from_oidc(struct kube_credentials *credentials, bool rejected, bool *changed,
+                             struct error *err)
+{
+    const char *token;
+
+    if (kube_oidc_token(credentials->oidc, rejected, &token, err) < 0)
+        return -1;
+    return set_bearer(credentials, token, changed, err);
+}
+
 int kube_credentials_refresh(struct kube_credentials *credentials, bool rejected, bool *ret_changed,
                              struct error *err)
 {
@@ -195,6 +211,8 @@ int kube_credentials_refresh(struct kube_credentials *credentials, bool rejected
 
     if (credentials->config->exec)
         result = refresh_from_plugin(credentials, rejected, &changed, err);
+    else if (credentials->oidc)
+        result = refresh_from_oidc(credentials, rejected, &changed, err);
     else if (credentials->config->token_file)
         result = refresh_from_file(credentials, rejected, &changed, err);
     if (result == 0 && ret_changed)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The credentials of the moment: what stands in the kubeconfig, what a token file says now, or what
- * an exec credential plugin answered. Secrets are never logged.
+ * The credentials of the moment: what stands in the kubeconfig, what a token file says now, what an
+ * exec credential plugin answered, or what an OpenID issuer gave (kube/oidc.h). Secrets are never
+ * logged.
  *
  * Source of the plugin protocol:
  * https://kubernetes.io/docs/reference/config-api/client-authentication.v1/
@@ -28,7 +29,7 @@ void kube_credentials_free(struct kube_credentials *credentials);
 /*
  * kube_credentials_refresh - make sure that the credentials are usable now
  * @rejected: the server answered 401 to the present ones: read the token file again, run the plugin
- *            again even if its credentials have not expired
+ *            again, renew the id-token even if it has not expired
  * @ret_changed: did anything change? May be NULL.
  *
  * Runs a plugin inside the event loop; an interrupt ends it (ERROR_INTERRUPTED). Errors

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "kube/kubeconfig_auth_provider.h"
 #include "kube/kubeconfig_files.h"
 #include "kube/kubeconfig_service_account.h"
 #include "kube/kubeconfig_user.h"
@@ -72,6 +73,7 @@ void kube_config_free(struct kube_config *config)
     free(config->username);
     free(config->password);
     free_plugin(config->exec);
+    kube_oidc_config_free(config->oidc);
     free(config->as);
     free(config->as_uid);
     free_strings(config->as_groups);

@@ -57,6 +57,17 @@ struct kube_exec_plugin {
     bool provide_cluster_info;
 };
 
+/* The auth-provider "oidc". All strings owned; NULL where not given. */
+struct kube_oidc_config {
+    char *path;      /* the file it stands in, never NULL: renewed tokens are written there */
+    char *issuer;    /* never NULL */
+    char *client_id; /* never NULL */
+    char *client_secret;
+    char *id_token;
+    char *refresh_token;
+    struct kube_blob certificate_authority; /* PEM, of the issuer; none: the system's */
+};
+
 /* The resolved configuration: one cluster, one user. All strings owned; NULL where not given. */
 struct kube_config {
     char *context;   /* its name; NULL in a cluster or when only --server is given */
@@ -79,6 +90,7 @@ struct kube_config {
     char *username;
     char *password;
     struct kube_exec_plugin *exec; /* NULL: none */
+    struct kube_oidc_config *oidc; /* NULL: none */
 
     char *as;
     char *as_uid;

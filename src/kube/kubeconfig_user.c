@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "kube/kubeconfig_auth_provider.h"
 
 enum { MOST_PEM_BYTES = 1024 * 1024 };
 
@@ -237,31 +238,6 @@ static int load_exec(const struct kubeconfig_entry *user, const json_t *exec,
     return 0;
 }
 
-/* ---- auth-provider ---- */
-
-/* kubectl itself has dropped them since 1.26; each was followed by an exec plugin. */
-static int refuse_auth_provider(const struct kubeconfig_entry *user, const json_t *provider,
-                                struct error *err)
-{
-    static const char *const remedies[][2] = {
-        {"gcp", "install gke-gcloud-auth-plugin and run \"gcloud container clusters "
-                "get-credentials\" again"},
-        {"azure", "install kubelogin (https://github.com/Azure/kubelogin) and run \"kubelogin "
-                  "convert-kubeconfig\""},
-        {"oidc", "use the exec plugin kubelogin (https://github.com/int128/kubelogin)"},
-    };
-    const char *name = json_string_value(json_object_get(provider, "name"));
-
-    error_set(err, ERROR_CONFIG,
-              "user \"%s\" logs in by the auth-provider \"%s\", which is not "
-              "supported",
-              user->name, name ? name : "");
-    for (size_t i = 0; name && i < sizeof(remedies) / sizeof(remedies[0]); i++)
-        if (strcmp(name, remedies[i][0]) == 0)
-            return error_remedy(err, "%s", remedies[i][1]);
-    return error_remedy(err, "use an exec credential plugin or a token in its place");
-}
-
 /* ---- all of it ---- */
 
 static int load_token(const struct kube_overrides *overrides, const struct kubeconfig_entry *user,
@@ -302,8 +278,15 @@ int kubeconfig_load_credentials(const struct kube_overrides *overrides,
         return -1;
     if (overrides->token || overrides->client_certificate)
         return 0;
-    if (provider)
-        return refuse_auth_provider(user, provider, err);
+    if (provider && exec)
+        return error_set(err, ERROR_CONFIG,
+                         "user \"%s\" in kubeconfig \"%s\" has both an auth-provider and an exec "
+                         "credential plugin: remove one",
+                         user->name, user->path);
+    if (provider && kubeconfig_load_oidc(user, provider, &config->oidc, err) < 0)
+        return -1;
+    if (provider && (config->token || config->token_file || config->username || config->password))
+        kube_oidc_config_free(steal_pointer(config->oidc));
     if (!exec || config->token || config->token_file || config->username || config->password ||
         config->client_certificate.data)
         return 0;

@@ -11,8 +11,10 @@
  * @user: may have no body
  * @config: its client certificate, token, basic and exec fields are filled in
  *
- * --token takes the place of the user's token, token file, basic auth and plugin; a plugin is left
- * out where there is anything else (client-go, plugin/pkg/client/auth/exec: UpdateTransportConfig).
+ * --token takes the place of the user's token, token file, basic auth, auth-provider and plugin; an
+ * auth-provider is left out where there is a token or basic auth (client-go: it adds no second
+ * Authorization), a plugin where there is anything else (client-go, plugin/pkg/client/auth/exec:
+ * UpdateTransportConfig).
  */
 int kubeconfig_load_credentials(const struct kube_overrides *overrides,
                                 const struct kubeconfig_entry *user, struct kube_config *config,

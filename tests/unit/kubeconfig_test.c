@@ -618,11 +618,54 @@ static void test_auth_providers(void **state)
                "gke-gcloud-auth-plugin");
     expect_bad(with_user("    auth-provider: {name: azure}"), "auth-provider \"azure\"",
                "kubelogin convert-kubeconfig");
-    expect_bad(with_user("    auth-provider: {name: oidc}"), "auth-provider \"oidc\"",
-               "int128/kubelogin");
+    expect_bad(with_user("    auth-provider: {name: gcp}\n    token: t"), "auth-provider \"gcp\"",
+               "");
     expect_bad(with_user("    auth-provider: {name: openstack}"), "auth-provider \"openstack\"",
                "exec credential plugin");
     expect_bad(with_user("    auth-provider: {}"), "auth-provider \"\"", "exec credential plugin");
+}
+
+#define OIDC "name: oidc, config: {idp-issuer-url: 'https://i', client-id: k"
+
+static void test_oidc(void **state)
+{
+    struct kube_config *config = load_with(
+        with_user("    auth-provider: {" OIDC ", client-secret: s, id-token: t, refresh-token: r, "
+                  "extra-scopes: 'a,b', idp-certificate-authority-data: " PEM_DATA "}}"));
+
+    (void)state;
+    assert_non_null(config->oidc);
+    assert_string_equal(config->oidc->issuer, "https://i");
+    assert_string_equal(config->oidc->client_id, "k");
+    assert_string_equal(config->oidc->client_secret, "s");
+    assert_string_equal(config->oidc->id_token, "t");
+    assert_string_equal(config->oidc->refresh_token, "r");
+    assert_non_null(config->oidc->certificate_authority.data);
+    assert_true(config->oidc->path[0] == '/');
+    kube_config_free(config);
+    /* What says Authorization itself comes first. */
+    config = load_with(with_user("    auth-provider: {" OIDC "}}\n    token: t"));
+    assert_null(config->oidc);
+    assert_string_equal(config->token, "t");
+    kube_config_free(config);
+    use(with_user("    auth-provider: {" OIDC "}}"));
+    config = load(&(struct kube_overrides){.token = "flag"});
+    assert_null(config->oidc);
+    kube_config_free(config);
+
+    expect_bad(with_user("    auth-provider: {name: oidc}"),
+               "the auth-provider of user \"u\" has no idp-issuer-url", "config");
+    expect_bad(with_user("    auth-provider: {name: oidc, config: {idp-issuer-url: 'https://i'}}"),
+               "has no client-id", "config");
+    expect_bad(with_user("    auth-provider: {" OIDC ", id-token: 7}}"), "\"id-token\" of user",
+               "quotation marks");
+    expect_bad(with_user("    auth-provider: {" OIDC "}}\n    exec: {" V1
+                         "command: x, interactiveMode: Never}"),
+               "both an auth-provider and an exec credential plugin", "");
+    expect_bad(with_user("    auth-provider: {" OIDC ", idp-certificate-authority: /nowhere}}"),
+               "cannot read \"/nowhere\"", "");
+    expect_bad(with_user("    auth-provider: {" OIDC ", idp-certificate-authority-data: '*'}}"),
+               "is not base64", "");
 }
 
 static void test_impersonation(void **state)
@@ -908,6 +951,7 @@ int main(void)
         TEST(test_exec_defaults),
         TEST(test_bad_exec),
         TEST(test_auth_providers),
+        TEST(test_oidc),
         TEST(test_impersonation),
         TEST(test_extension),
         TEST(test_yaml),
