@@ -36,6 +36,7 @@
 
 #define FLUSH_MS      25 /* how long a packet may wait in the buffer */
 #define STATISTICS_MS 1000
+#define SWEEP_MS      1000 /* between two looks at which interfaces have gone */
 #define GRACE_MS      1000 /* for a stuck reader, once nobody waits for us any more */
 
 enum ending { RUNNING, ORDERLY, ABANDONED };
@@ -55,6 +56,7 @@ struct capture {
     uint64_t heard;         /* the last byte on standard input */
     uint64_t pending_since; /* the oldest packet in the buffer; 0: none */
     uint64_t statistics_due;
+    uint64_t sweep_due;
     uint64_t reported_dropped;
     uint32_t drops_id;         /* of the interface that they are said of, once there are some */
     struct interface departed; /* that one, when it has been forgotten */
@@ -105,10 +107,14 @@ static void forget_interfaces(void)
 {
     struct interfaces *interfaces = &capture.interfaces;
     struct interface *oldest = interfaces->list;
+    uint64_t now = clock_ms();
 
-    for (size_t i = interfaces->count; i-- > 0;)
+    /* Not with each packet where more are there than the table holds: the ring would fill up. */
+    for (size_t i = now < capture.sweep_due ? 0 : interfaces->count; i-- > 0;)
         if (interfaces_is_gone(interfaces, &interfaces->list[i]))
             forget(&interfaces->list[i]);
+    if (now >= capture.sweep_due)
+        capture.sweep_due = now + SWEEP_MS;
     if (interfaces->count < INTERFACES_MAX)
         return;
     for (size_t i = 1; i < interfaces->count; i++)

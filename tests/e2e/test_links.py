@@ -21,6 +21,7 @@ _ = namespaces, start  # fixtures
 TUN, TAP, NO_INFORMATION = 1, 2, 0x1000
 ETHERNET, FDDI, RAW, RADIOTAP, CAN, NETLINK, SLL2 = 1, 10, 101, 127, 227, 253, 276
 IPV4 = 0x0800
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
 class Device:
@@ -33,7 +34,8 @@ class Device:
             fcntl.ioctl(self.fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
             if hatype is not None:
                 fcntl.ioctl(self.fd, TUNSETLINK, hatype)
-            subprocess.run(["ip", "link", "set", name, "up"], check=True)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+                fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH22x", name.encode(), IFF_UP))
         self.tap = tap
 
     def receive(self, data, protocol=IPV4):
