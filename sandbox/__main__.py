@@ -8,17 +8,19 @@ import os
 import shutil
 import signal
 import ssl
+import subprocess
 import sys
 import traceback
 
 import yaml
 
-from . import admission, cluster, network, pki, rbac
+from . import admission, cluster, machine, network, pki, rbac
+from .cgroups import Cgroups
 from .containers import Runc
 from .front import Front
 from .garbage import Garbage
 from .images import Images
-from .kubelet import Kubelet, remove_cgroups
+from .kubelet import Kubelet
 from .kubelet_port import KubeletPort
 from .network import Network
 from .scheduler import Scheduler
@@ -27,11 +29,26 @@ from .store import Store
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STATE = "/run/ksniff-sandbox"
+USE = """The sandbox runs: a Kubernetes of one node, on this machine, with real pods in the namespace default:
+{pods}
+In another terminal (make build has put kubectl-sniff into build/src):
+
+  export KUBECONFIG={kubeconfig}
+  export PATH=$PWD/build/src:$PATH
+  kubectl sniff web -o - | tshark -r -      # or without -o: in Wireshark
+  kubectl get pods; kubectl exec -it web -- sh
+
+Ctrl-C here stops it, and leaves nothing behind."""
+PODS = {"client": "asks web for a page, once a second",
+        "distroless": "one program and nothing else: no shell, no tar",
+        "hostnet": "with its node's network",
+        "nonroot": "user 1000, read-only, without capabilities",
+        "web": "a web server on port 8080, and a sidecar"}
 VIEWER = [{"verbs": ["get", "list", "watch"], "resources": ["pods"]}]
 
 
 class Sandbox:
-    def __init__(self, arguments, directory):
+    def __init__(self, arguments, directory, cgroups):
         self.directory = directory
         self.store = Store()
         self.users = rbac.Users(self.store)
@@ -41,13 +58,15 @@ class Sandbox:
         self.images = Images(os.path.join(directory, "images"))
         self.faults, self.requests = {}, []
         self.kubelet = Kubelet(directory, self.store, self.network, self.images, self.runc,
-                               arguments.cgroup_style, self.users.mint, lambda: self.faults, self.fail)
+                               cgroups, self.users.mint, lambda: self.faults, self.fail)
         self.exec_sockets, self.tasks = set(), set()
         self.kubelet_port = KubeletPort(self.network.path(self.network.node), lambda: self.faults)
         self.scheduler, self.garbage = Scheduler(self), Garbage(self)
         self.api = Api(self)
         self.front = None
         self.failed = False
+        self.starting = not arguments.no_default_pods  # until these run
+        self.refused = None   # why they cannot
 
     def background(self, coroutine):
         task = asyncio.ensure_future(coroutine)
@@ -60,7 +79,11 @@ class Sandbox:
             self.fail(task.exception())
 
     def fail(self, error):
-        """A fault of the sandbox itself: it goes on, and ends with an error."""
+        """A fault of the sandbox itself: it goes on, and ends with an error. At its start, runc and ip fail because of
+        the machine."""
+        if self.starting and isinstance(error, (RuntimeError, subprocess.CalledProcessError)):
+            self.refused = machine.unable("a pod cannot be started here", machine.last_line(getattr(error, "stderr", "") or str(error)))
+            return
         traceback.print_exception(error)
         self.failed = True
 
@@ -93,7 +116,10 @@ class Sandbox:
             web_pod = web_pod or self.kubelet.of(obj)
         while not all(c.running for pod in self.kubelet.pods.values() for c in pod.containers or [None] if c) or \
                 not all(pod.containers for pod in self.kubelet.pods.values()):
+            if self.refused:
+                raise self.refused
             await asyncio.sleep(0.02)
+        self.starting = False
 
     async def serve(self, port):
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.pki.ca)
@@ -116,18 +142,37 @@ class Sandbox:
         server, admin = (f"https://127.0.0.1:{port}" for port in (self.front.port, self.front.admin_port))
         self.background(self.scheduler.run())
         self.background(self.garbage.run())
+        try:
+            await self.until_stopped(arguments, stop, server, admin, tokens)
+        finally:
+            await self.close()
+
+    async def until_stopped(self, arguments, stop, server, admin, tokens):
         kubeconfig = os.path.join(self.directory, "kubeconfig")
         with open(kubeconfig, "w", encoding="utf-8") as file:
             json.dump(pki.kubeconfig(self.pki, server, tokens), file, indent=1)
         if not arguments.no_default_pods:
-            await self.make_pods()
-        print(f"export KUBECONFIG={kubeconfig}", flush=True)
+            making = asyncio.ensure_future(self.make_pods())
+            stopped = asyncio.ensure_future(stop.wait())
+            await asyncio.wait((making, stopped), return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if not making.done():
+                making.cancel()
+                return
+            making.result()
+        print(USE.format(pods=self.described_pods(), kubeconfig=kubeconfig), flush=True)
         if arguments.ready_file:
             with open(arguments.ready_file + ".new", "w", encoding="utf-8") as file:
                 json.dump({"server": server, "admin": admin, "kubeconfig": kubeconfig, "ca": self.pki.ca, "tokens": tokens,
                            "pid": os.getpid(), "dir": self.directory}, file)
             os.rename(arguments.ready_file + ".new", arguments.ready_file)
         await stop.wait()
+
+    def described_pods(self):
+        names = sorted(pod.object["metadata"]["name"] for pod in self.kubelet.pods.values())
+        return "".join(f"  {name:<11} {PODS[name]}\n" for name in names) or "  none yet\n"
+
+    async def close(self):
         for transport in list(self.exec_sockets):
             transport.abort()
         # Deletions that are under way end by themselves: only then are the other tasks ended.
@@ -149,9 +194,7 @@ def sweep():
         for container in os.listdir(runc.root):
             runc.delete(type("Container", (), {"id": container}))
         network.remove_namespaces("ks" + name)
-        pods = os.path.join(directory, "pods")
-        for uid in os.listdir(pods) if os.path.isdir(pods) else []:
-            remove_cgroups(uid)
+        Cgroups("cgroupfs", name).close()
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -170,14 +213,21 @@ def main():
     parser.add_argument("--no-default-pods", action="store_true")
     parser.add_argument("--cgroup-style", choices=("cgroupfs", "systemd"), default="cgroupfs")
     arguments = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("sandbox: runs containers: start it as root")
-    become_subreaper()
-    sweep()
+    cgroups = Cgroups(arguments.cgroup_style, os.getpid())
+    try:
+        machine.examine(cgroups)
+        become_subreaper()
+        sweep()
+        run(arguments, cgroups)
+    except machine.Unable as error:
+        sys.exit(f"sandbox: {error}")
+
+
+def run(arguments, cgroups):
     directory = os.path.join(STATE, str(os.getpid()))
     os.makedirs(directory)
     try:
-        sandbox = Sandbox(arguments, directory)
+        sandbox = Sandbox(arguments, directory, cgroups)
         try:
             asyncio.run(sandbox.run(arguments))
             if sandbox.failed:
@@ -185,7 +235,9 @@ def main():
         finally:
             sandbox.network.close()
     finally:
+        cgroups.close()
         shutil.rmtree(directory, ignore_errors=True)
+
 
 
 main()

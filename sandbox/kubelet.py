@@ -109,15 +109,6 @@ class Pod:
     def find(self, name):
         return next((c for c in self.containers if c.name == name), None)
 
-    def cgroup(self, container_id):
-        uid, quality = self.uid, self.object["status"].get("qosClass", "BestEffort").lower()
-        if self.kubelet.cgroup_style == "systemd":
-            above, name = ("", "kubepods") if quality == "guaranteed" else (f"kubepods-{quality}.slice/", f"kubepods-{quality}")
-            return (f"/kubepods.slice/{above}{name}-pod{uid.replace('-', '_')}"
-                    f".slice/cri-containerd-{container_id}.scope")
-        above = "" if quality == "guaranteed" else quality + "/"
-        return f"/kubepods/{above}pod{uid}/{container_id}"
-
     # ---- from spec to bundle ----
 
     def volume(self, name):
@@ -216,7 +207,8 @@ class Pod:
         limits = (spec.get("resources") or {}).get("limits") or {}
         privileged = bool(context.get("privileged"))
         linux = {
-            "cgroupsPath": self.cgroup(container.id),
+            "cgroupsPath": self.kubelet.cgroups.path(self.uid, self.object["status"].get("qosClass", "BestEffort").lower(),
+                                                     container.id),
             "resources": containers.resources(limits, privileged),
             "namespaces": self.namespaces(container),
         }
@@ -490,7 +482,7 @@ class Pod:
             await self.in_thread(self.kubelet.runc.delete, container)
         self.ending = self.ending or asyncio.ensure_future(self.end_sandbox())
         await self.ending
-        await self.in_thread(remove_cgroups, self.uid)
+        await self.in_thread(self.kubelet.cgroups.remove, self.uid)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def finish_if_done(self):
@@ -510,27 +502,13 @@ class Pod:
             await self.in_thread(self.kubelet.network.remove_pod, name)
 
 
-def remove_cgroups(uid):
-    for form in (uid, uid.replace("-", "_")):
-        for path, directories, _ in os.walk("/sys/fs/cgroup"):
-            for directory in list(directories):
-                if form in directory:
-                    full = os.path.join(path, directory)
-                    for below, _, _ in os.walk(full, topdown=False):
-                        try:
-                            os.rmdir(below)
-                        except OSError:
-                            pass
-                    directories.remove(directory)
-
-
 class Kubelet:
-    def __init__(self, directory, store, network, images, runc, cgroup_style, mint, faults, fail):
+    def __init__(self, directory, store, network, images, runc, cgroups, mint, faults, fail):
         """mint(namespace, service account): a token for it; faults(): the injected ones; fail(error): tells of
         an error that should not be."""
         self.mint, self.faults, self.fail = mint, faults, fail
         self.directory, self.store, self.network = directory, store, network
-        self.images, self.runc, self.cgroup_style = images, runc, cgroup_style
+        self.images, self.runc, self.cgroups = images, runc, cgroups
         self.pods = {}
         self.tasks = {}
         self.seen = {}  # uid: (namespace, name), of all pods there ever were

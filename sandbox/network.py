@@ -7,6 +7,8 @@ several sandboxes can run, and one that was killed can be swept up later.
 import os
 import subprocess
 
+from . import machine
+
 SUBNET = "10.244.0"
 
 
@@ -20,11 +22,15 @@ class Network:
         self.prefix = f"ks{os.getpid()}"
         self.node = f"{self.prefix}-node"
         self.free = list(range(250, 9, -1))
-        run("ip", "netns", "add", self.node)
-        self.in_node("ip", "link", "set", "lo", "up")
-        self.in_node("ip", "link", "add", "cni0", "type", "bridge")
-        self.in_node("ip", "addr", "add", f"{SUBNET}.1/24", "dev", "cni0")
-        self.in_node("ip", "link", "set", "cni0", "up")
+        try:
+            run("ip", "netns", "add", self.node)
+            self.in_node("ip", "link", "set", "lo", "up")
+            self.in_node("ip", "link", "add", "cni0", "type", "bridge")
+            self.in_node("ip", "addr", "add", f"{SUBNET}.1/24", "dev", "cni0")
+            self.in_node("ip", "link", "set", "cni0", "up")
+        except subprocess.CalledProcessError as error:
+            self.close()
+            raise machine.unable("the node's network cannot be made here", machine.last_line(error.stderr)) from error
 
     def in_node(self, *command):
         run("ip", "netns", "exec", self.node, *command)

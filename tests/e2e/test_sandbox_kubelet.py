@@ -163,7 +163,7 @@ def test_limits(sandbox, memory, size):
         pid = sandbox.pod("subject")["containers"]["app"]["pid"]
         with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
             groups = file.read()
-        path = re.search(r"^\d+:(memory)?:(/kubepods/pod.*)$", groups, re.M)[2]  # limits alone: it is Guaranteed
+        path = re.search(r"^\d+:(memory)?:(/\S+/kubepods/pod.*)$", groups, re.M)[2]  # limits alone: it is Guaranteed
         for name in ("memory/{}/memory.limit_in_bytes", "{}/memory.max", "unified/{}/memory.max"):
             with contextlib.suppress(OSError), open("/sys/fs/cgroup/" + name.format(path), encoding="ascii") as file:
                 assert int(file.read()) in (size, size // 4096 * 4096)
