@@ -42,6 +42,15 @@ def not_started(container, message):
             "details": {"causes": [{"message": f"Internal error occurred: {inner}"}]}, "code": 500}
 
 
+def unreached(request):
+    """What an API server says of a kubelet that does not listen, with all that was asked of it."""
+    match = request.match_info
+    inner = (f'error sending request: Post "https://10.244.0.1:10250/exec/{match["namespace"]}/{match["name"]}/'
+             f'{request.query.get("container")}?{request.rel_url.raw_query_string}": dial tcp 10.244.0.1:10250: connect: connection refused')
+    return {"metadata": {}, "status": "Failure", "message": f"Internal error occurred: {inner}", "reason": "InternalError",
+            "details": {"causes": [{"message": inner}]}, "code": 500}
+
+
 def compact(obj):
     return json.dumps(obj, separators=(",", ":")).encode()
 
@@ -284,6 +293,10 @@ async def handle(sandbox, request, container, sub):
         return web.Response(status=499)  # the client has gone: nobody reads this
     socket = web.WebSocketResponse(protocols=[p for p in PROTOCOLS if p in known], max_msg_size=0, compress=False)
     await socket.prepare(request)
+    if sandbox.faults.get("kubelet_down") == "late":
+        await socket.send_bytes(bytes([STATUS]) + compact(unreached(request)))
+        await socket.close()
+        return socket
     await serve(sandbox, request, container, sub, socket)
     return socket
 

@@ -566,6 +566,9 @@ class Api:
             return web.Response(status=refused.get("code", 400), text=refused.get("body", "Upgrade request required\n"))
         if upgrade not in ("websocket", "spdy/3.1"):
             raise Failure(400, "BadRequest", "Upgrade request required")
+        down = self.sandbox.faults.get("kubelet_down")
+        if down == "early" or (down and upgrade != "websocket"):
+            raise Failure(500, "InternalError", exec_ws.unreached(request)["message"])
         if not container.running:
             raise Failure(500, "InternalError", "Internal error occurred: error executing command in container: "
                           "container is not running")

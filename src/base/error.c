@@ -77,6 +77,11 @@ bool error_is_passing(const struct error *err)
     }
 }
 
+bool error_is_bad_moment(const struct error *err)
+{
+    return err->kind == ERROR_NETWORK || err->kind == ERROR_SERVER || err->kind == ERROR_TIMEOUT;
+}
+
 bool error_is_refusal(const struct error *err)
 {
     return err->kind == ERROR_FORBIDDEN || err->kind == ERROR_REFUSED || err->kind == ERROR_INVALID;

@@ -51,6 +51,9 @@ struct error {
  */
 bool error_is_passing(const struct error *err);
 
+/* error_is_bad_moment - is it the network's or the server's, which may be over soon? */
+bool error_is_bad_moment(const struct error *err);
+
 /* error_is_refusal - was the request refused, by whoever it was: by a right, by a policy, as it is?
  */
 bool error_is_refusal(const struct error *err);

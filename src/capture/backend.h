@@ -21,6 +21,10 @@ struct backend {
     /* The agent never began, and this was how it ended: does the back-end try something else?
      * Return: true when it does; the session goes on. NULL: never. */
     bool (*again)(struct session *session, const struct kube_exit *exit);
+    /* The exec reached nobody, and the agent never began: a kubelet that restarts, a bad moment of
+     * a proxy. A back-end that has made its container itself tries again while it may take to
+     * start. Return: as again(). NULL: never. */
+    bool (*unreached)(struct session *session);
     /* What an exit code of this back-end's own means. Return: false when it is none. */
     bool (*explain)(struct session *session, const struct kube_exit *exit, struct error *err);
     /* Release backend_data, and take away what is left of it in the cluster. */

@@ -36,6 +36,7 @@
 #define DEFAULT_IMAGE "busybox"
 #define IMAGES_MAX    3
 #define POLL_MS       200
+#define UNREACHED_MS  1000 /* until an exec that reached nobody is tried again */
 #define STRATEGIC     "application/strategic-merge-patch+json"
 
 /* The version stands in the path: a container that has another agent is not used again. */
@@ -83,6 +84,7 @@ static int run_agent(struct session *session, struct error *err)
 /* ---- waiting for the container ---- */
 
 static int add_container(struct session *session, struct error *err);
+static void add_another(struct session *session);
 
 static void next_image(struct session *session, const char *why)
 {
@@ -120,6 +122,10 @@ static void on_state(struct session *session, const struct kube_pod *pod)
         next_image(session, why);
         break;
     case HELPER_ENDED:
+        if (ephemeral->reused) {
+            add_another(session);
+            break;
+        }
         error_set(&err, ERROR_TARGET, "the ephemeral container \"%s\" has ended: %s",
                   ephemeral->name, why);
         give_up(session, &err);
@@ -141,7 +147,7 @@ static void on_pod(void *data, json_t *answer, const struct error *err)
     ephemeral->call = NULL;
     if (session->state != SESSION_STARTING)
         return;
-    if (err && (err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT)) {
+    if (err && error_is_bad_moment(err)) {
         log_debug("%s", err->text);
         loop_set_timer(ephemeral->poll, POLL_MS);
     } else if (err) {
@@ -294,6 +300,17 @@ static int add_where_exec_works(struct session *session, const char *container, 
     return ephemeral->trial ? 0 : -1;
 }
 
+/* In place of one that was used again, and has ended. */
+static void add_another(struct session *session)
+{
+    struct ephemeral *ephemeral = session->backend_data;
+    struct error err;
+
+    ephemeral->reused = false;
+    if (add_where_exec_works(session, session->target->container->name, &err) < 0)
+        give_up(session, &err);
+}
+
 /* ---- starting ---- */
 
 /* Does the container's command wait for the very agent that we have? */
@@ -377,6 +394,16 @@ static int find_or_add(struct session *session, struct error *err)
     return result;
 }
 
+static void set_stage(struct session *session)
+{
+    const struct ephemeral *ephemeral = session->backend_data;
+    uint64_t now = loop_now();
+
+    session_stage(session, ephemeral->end ? "the start of the ephemeral container" : NULL,
+                  ephemeral->end > now ? ephemeral->end - now : 1);
+    session->stage_flag = "--pod-creation-timeout";
+}
+
 static int start(struct session *session, struct error *err)
 {
     struct ephemeral *ephemeral = session->backend_data;
@@ -398,8 +425,8 @@ static int start(struct session *session, struct error *err)
     trial_free(ephemeral->trial);
     ephemeral->call = NULL;
     ephemeral->trial = NULL;
-    session_stage(session, limit ? "the start of the ephemeral container" : NULL, limit);
-    session->stage_flag = "--pod-creation-timeout";
+    ephemeral->end = limit ? loop_now() + limit : 0;
+    set_stage(session);
     return find_or_add(session, err);
 }
 
@@ -407,14 +434,24 @@ static int start(struct session *session, struct error *err)
 static bool again(struct session *session, const struct kube_exit *exit)
 {
     struct ephemeral *ephemeral = session->backend_data;
-    struct error err;
 
     if (!ephemeral->reused || (exit->kind == KUBE_EXIT_CODE && exit->code != 137))
         return false;
-    ephemeral->reused = false;
     session_retire_stream(session);
-    if (add_where_exec_works(session, session->target->container->name, &err) < 0)
-        give_up(session, &err);
+    add_another(session);
+    return true;
+}
+
+/* The container runs, but no exec gets there. */
+static bool unreached(struct session *session)
+{
+    struct ephemeral *ephemeral = session->backend_data;
+
+    if (ephemeral->end && loop_now() + UNREACHED_MS >= ephemeral->end)
+        return false;
+    session_retire_stream(session);
+    set_stage(session);
+    loop_set_timer(ephemeral->poll, UNREACHED_MS);
     return true;
 }
 
@@ -438,6 +475,7 @@ const struct backend backend_ephemeral = {
     .stop = agent_exec_stop,
     .heartbeat = agent_exec_heartbeat,
     .again = again,
+    .unreached = unreached,
     .explain = upload_explain,
     .release = release,
 };

@@ -43,6 +43,7 @@
 #define TARGET_POLL_MS  5000 /* is the target still there? */
 #define WATCH_TICKS     4    /* that an answer to that may take */
 #define NO_PROCESS_MS   1000
+#define UNREACHED_MS    1000 /* until an exec that reached nobody is tried again */
 #define REMOVE_MS       5000 /* for each request that cleans up */
 #define REMOVE_FIRST_MS 300  /* until the first repetition */
 #define DAY_SECONDS     86400
@@ -484,7 +485,7 @@ static void on_pod(void *data, json_t *answer, const struct error *err)
                   node->name);
         session->cut = true;
         give_up(session, &failure);
-    } else if (err && (err->kind == ERROR_NETWORK || err->kind == ERROR_TIMEOUT)) {
+    } else if (err && error_is_bad_moment(err)) {
         log_debug("%s", err->text);
         poll_again(session);
     } else if (err) {
@@ -879,6 +880,19 @@ static bool again(struct session *session, const struct kube_exit *exit)
     return true;
 }
 
+/* The helper runs, but no exec gets there. */
+static bool unreached(struct session *session)
+{
+    struct node_method *node = session->backend_data;
+
+    if (node->end && loop_now() + UNREACHED_MS >= node->end)
+        return false;
+    session_retire_stream(session);
+    set_stage(session);
+    loop_set_timer(node->poll, UNREACHED_MS);
+    return true;
+}
+
 static bool explain(struct session *session, const struct kube_exit *exit, struct error *err)
 {
     (void)session;
@@ -893,6 +907,7 @@ const struct backend backend_node = {
     .stop = agent_exec_stop,
     .heartbeat = agent_exec_heartbeat,
     .again = again,
+    .unreached = unreached,
     .explain = explain,
     .release = release,
 };

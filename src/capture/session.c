@@ -115,6 +115,7 @@ void session_resume(struct session *session)
     session->state = SESSION_STARTING;
     session->error = (struct error){0};
     session->cut = session->elsewhere = false;
+    session->resumed = true;
     session->last_complaint[0] = '\0';
     session->complaints = 0;
     buf_take(&session->complaint, session->complaint.length);
@@ -389,6 +390,34 @@ static void note_exec(struct session *session, const struct kube_exit *exit)
                            strcmp(place->namespace, target->namespace) == 0;
 }
 
+/*
+ * Has the exec reached nobody, for a moment perhaps? Return: what was answered, NULL otherwise.
+ * Servers tell it before the upgrade or after it, as a Status of the stream.
+ */
+static const char *why_unreached(const struct kube_exit *exit, const struct error *err)
+{
+    if (exit && exit->kind == KUBE_EXIT_START_FAILED)
+        return kube_exit_reached(exit) ? NULL : exit->message;
+    return err && error_is_bad_moment(err) ? err->text : NULL;
+}
+
+/* Return: whether the back-end tries again. After a cut, whoever takes it up does. */
+static bool try_unreached_again(struct session *session, const struct kube_exit *exit,
+                                const struct error *err)
+{
+    const char *why = why_unreached(exit, err);
+
+    if (!why || session->state != SESSION_STARTING || session->resumed ||
+        !session->backend->unreached || !session->backend->unreached(session))
+        return false;
+    if (session->unreached)
+        log_debug("not yet: %s", why);
+    else
+        log_info("%s cannot be reached yet (%s): trying again", session->where, why);
+    session->unreached = true;
+    return true;
+}
+
 void session_closed(struct session *session, const struct kube_exit *exit, const struct error *err)
 {
     struct error explained = {0};
@@ -399,6 +428,8 @@ void session_closed(struct session *session, const struct kube_exit *exit, const
     if (session->complaint.length > 0)
         session_complaint(session, (const unsigned char *)"\n", 1);
     note_exec(session, exit);
+    if (try_unreached_again(session, exit, err))
+        return;
     if (!lost && exit->kind == KUBE_EXIT_CODE && exit->code == 0 &&
         session->state != SESSION_STARTING) {
         if (session->state == SESSION_RUNNING && !session->settings->tcpdump_path) {

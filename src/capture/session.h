@@ -67,6 +67,8 @@ struct session {
     char last_complaint[512];       /* the last whole one */
     unsigned complaints;            /* lines shown */
     struct loop_timer *stage_timer; /* how long the present stage may take */
+    bool resumed;                   /* after a cut */
+    bool unreached;                 /* its exec has reached nobody so far, which was told */
     const char *stage;              /* what is waited for, for the message of the time-out */
     const char *stage_flag;         /* that gives it more time; NULL: none */
     struct loop_timer *heartbeat;

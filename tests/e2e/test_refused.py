@@ -225,9 +225,10 @@ def test_policy_and_pod_security(sandbox, ksniff, out):
 # ---- before an ephemeral container is added ----
 
 def added_after_trial(asked, name):
-    """An exec was tried before anything was added."""
+    """An exec was tried before anything was added: over one transport, or over both."""
     own = [line for line in changes(asked) if f"/pods/{name}/" in line]
-    assert own[0].endswith("/exec") and own[1].startswith("PATCH "), own
+    before = own[:[line.startswith("PATCH ") for line in own].index(True)]
+    assert before and all(line.endswith("/exec") for line in before), own
 
 
 def test_exec_is_tried_before_an_ephemeral_container(sandbox, ksniff, out):
@@ -282,3 +283,51 @@ def test_exec_that_reaches_nobody(sandbox, ksniff, out, code, answer, says):
             for flags in ([], ["--method", "ephemeral"]):
                 assert says in ksniff.fail("plain", "-o", out, *flags)
         is_untouched(sandbox, "plain")
+
+
+# ---- our own container, which nobody reaches for a moment ----
+
+@pytest.mark.parametrize("method", ["node", "ephemeral"])
+@pytest.mark.parametrize("fault, says", [
+    ({"kubelet_down": "early"}, "dial tcp 10.244.0.1:10250: connect: connection refused"),
+    ({"kubelet_down": "late"}, "dial tcp 10.244.0.1:10250: connect: connection refused"),
+    ({"request_error": {"path": "/pods/(ksniff-)?[^/]+/exec$", "code": 502, "body": "<title>Bad Gateway</title>"}},
+     'with HTTP 502, not as an API server: "Bad Gateway"')])
+def test_kubelet_restarts_while_it_starts(sandbox, ksniff, out, method, fault, says):
+    """What was just made is not given up: the exec is tried again, and that is told once."""
+    with sandbox.running_pod("plain", containers=[SLEEP]):
+        with contextlib.ExitStack() as stack:
+            process = ksniff.start("plain", "--method", method, "-o", out, "--duration", "300ms")
+            # The ephemeral method has tried an exec before: now its container is being started.
+            made = "/configmaps" if method == "node" else "/ephemeralcontainers"
+            wait_until(lambda: any(made in line for line in sandbox.get("/sandbox/requests")[-20:]), "the beginning")
+            stack.enter_context(sandbox.faults(**fault))
+            head = b""
+            while b"cannot be reached yet (" not in head:
+                line = process.stderr.readline()
+                assert line, head.decode()
+                head += line
+            wanted = sum("/exec?" in line for line in sandbox.get("/sandbox/requests")) + 2
+            wait_until(lambda: sum("/exec?" in line for line in sandbox.get("/sandbox/requests")) >= wanted, "two tries more")
+            stack.close()
+            err = (head + process.communicate(timeout=GUARD)[1]).decode()
+        assert process.returncode == 0, err
+        assert err.count("cannot be reached yet (") == 1 and says in err and "command=" not in err
+        assert len(ephemeral(sandbox, "plain")) == (method == "ephemeral")
+        wait_until(lambda: method == "ephemeral" or not leftovers(sandbox), "a clean cluster")
+
+
+def test_kubelet_that_does_not_come_back(sandbox, ksniff, out):
+    """The time to start is the limit; then the answer is the error, and the helper goes."""
+    with sandbox.running_pod("plain", containers=[SLEEP]), sandbox.faults(kubelet_down="late"):
+        error = ksniff.fail("plain", "-p", "-o", out, "--pod-creation-timeout", "4s")
+    assert "dial tcp 10.244.0.1:10250: connect: connection refused" in error
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+def test_what_was_not_made_by_us_is_not_tried_again(sandbox, ksniff, out):
+    """An upload into a running container says at once what is wrong."""
+    with sandbox.faults(kubelet_down="early"), requests(sandbox) as asked:
+        error = ksniff.fail("web", "-o", out)
+    assert "connection refused" in error and "command=" not in error
+    assert sum(line.startswith("GET") and line.endswith("/exec") for line in asked) == 1

@@ -205,3 +205,12 @@ def test_objects_as_they_are(sandbox):
     assert sandbox.get("/api/v1/namespaces/shop/pods/made-up")["status"] == {"phase": "Unknown"}
     sandbox.call("DELETE", "/api/v1/namespaces/shop/pods/made-up?gracePeriodSeconds=0")
     assert gone(sandbox, "/api/v1/namespaces/shop/pods/made-up")
+
+
+@pytest.mark.parametrize("when", ["early", "late"])
+def test_kubelet_down(sandbox, when):
+    """Before the upgrade or after it, in the words of the API server; to kubectl it is the same."""
+    with sandbox.faults(kubelet_down=when):
+        done = kubectl(sandbox, "exec", "web", "-c", "httpd", "--", "true", check=False)
+    assert done.returncode == 1 and "dial tcp 10.244.0.1:10250: connect: connection refused" in done.stderr.decode(), done.stderr
+    assert kubectl(sandbox, "exec", "web", "-c", "httpd", "--", "true").returncode == 0
