@@ -98,7 +98,7 @@ class Issuer:
         await asyncio.sleep(self.delay)
         header = request.headers.get("Authorization", "")
         named = base64.b64decode(header.removeprefix("Basic ")).decode().split(":") if header else ["", ""]
-        named = [urllib.parse.unquote(text) for text in named]
+        named = [urllib.parse.unquote_plus(text) for text in named]
         if not self.by_header:
             named = [form.get("client_id", [""])[0], form.get("client_secret", [""])[0]]
         if named != ["kubernetes", SECRET]:
@@ -194,13 +194,31 @@ def test_issuer_that_keeps_the_refresh_token(ksniff, tmp_path, issuer, login):
     assert tokens_in(config)[1] == "first"
 
 
-def test_kubectl_takes_what_was_written(sandbox, ksniff, tmp_path, issuer, login):
-    issuer.refresh = "first"
-    config = login(issuer.mint(-HOUR), "first")
-    captures(ksniff, tmp_path, config)
-    done = subprocess.run(["kubectl", "--kubeconfig", config, "get", "pod", "web", "-o", "name"], env=sandbox.env,
-                          stdout=subprocess.PIPE, timeout=GUARD, check=True)
-    assert done.stdout == b"pod/web\n" and issuer.requests.count("exchange") == 1
+def test_side_by_side_with_kubectl(sandbox, ksniff, tmp_path, issuer, login):
+    """Each takes what the other has written, and both write the same."""
+    def kubectl():
+        done = subprocess.run(["kubectl", "--kubeconfig", config, "get", "pod", "web", "-o", "name"], env=sandbox.env,
+                              stdout=subprocess.PIPE, timeout=GUARD, check=True)
+        assert done.stdout == b"pod/web\n"
+
+    def users():
+        with open(config, encoding="utf-8") as file:
+            user = yaml.safe_load(file)["users"][0]
+        provider = user["user"]["auth-provider"]["config"]
+        assert provider.pop("id-token").startswith("eyJ") and provider.pop("refresh-token") == issuer.refresh
+        return user
+
+    seen = []
+    for first, second in ((lambda: captures(ksniff, tmp_path, config), kubectl),
+                          (kubectl, lambda: captures(ksniff, tmp_path, config))):
+        issuer.refresh = "first"
+        issuer.requests.clear()
+        config = login(issuer.mint(-HOUR), "first")
+        first()
+        second()
+        assert issuer.requests.count("exchange") == 1
+        seen.append(users())
+    assert seen[0] == seen[1]
 
 
 def test_expired_without_a_refresh_token(ksniff, tmp_path, issuer, login):
