@@ -93,10 +93,12 @@ class Proxy:
         head = b""
         while b"\r\n\r\n" not in head:
             data = client.recv(4096)
-            if not data or not (head + data).startswith(b"CONNECT "):
-                client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            if not data:
                 return None
             head += data
+            if not head[:1].isalpha():  # TLS, for instance
+                client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                return None
         code = self.code
         if self.login and b"Basic " + base64.b64encode(self.login.encode()) not in head:
             code = 407
@@ -215,6 +217,20 @@ def test_proxy_that_refuses(sandbox, ksniff, tmp_path, far, code, says, remedy):
                             env={"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"})
         says = says.replace("PORT", str(proxy.port)).replace("SERVER", str(port_of(sandbox)))
         assert error.startswith(says) and remedy in error
+
+
+def test_proxy_of_a_server_without_tls(ksniff, tmp_path, far):
+    """HTTP_PROXY it is then, and requests need no CONNECT."""
+    with Proxy(407) as proxy:
+        url = f"http://127.0.0.1:{proxy.port}"
+        config = far(server="http://cluster.invalid:8080")
+        error = ksniff.fail("web", "--kubeconfig", config, "-o", str(tmp_path / "x"), env={"HTTP_PROXY": url})
+        assert error.startswith(f'the proxy "{url}" wants a user name and password, and HTTP_PROXY has none (HTTP 407)')
+        error = ksniff.fail("web", "--kubeconfig", config, "-o", str(tmp_path / "x"), env={"HTTPS_PROXY": url})
+        assert error.startswith('cannot resolve the host of the server "cluster.invalid:8080"')
+        error = ksniff.fail("web", "--kubeconfig", config, "-o", str(tmp_path / "x"),
+                            env={"http_proxy": url, "REQUEST_METHOD": "GET"})
+        assert error.startswith("http_proxy is not obeyed in a CGI program")
 
 
 def test_proxy_that_refuses_the_stream_alone(sandbox, ksniff, tmp_path, far):
