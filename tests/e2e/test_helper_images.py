@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from conftest import leftovers, wait_until
-from test_node import PAUSE, captures, helpers
+from test_node import PAUSE, captures
 
 DISTROLESS = "registry.local/distroless-http:1"
 RIGHTS = [{"verbs": ["*"], "resources": ["pods", "pods/exec", "configmaps"], "namespace": "default"},
@@ -30,7 +30,7 @@ def daemon_set(sandbox, name, image, **spec):
 def image_used(sandbox, ksniff, tmp_path, name, *flags):
     """Which image the helper of a capture has, and what the client said."""
     with ksniff.capturing(name, "-p", "-o", str(tmp_path / "x"), *flags) as process:
-        pod, = helpers(sandbox)
+        pod, = sandbox.helpers()
         err = ksniff.stop(process)
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
     container, = pod["spec"]["containers"]
@@ -87,8 +87,8 @@ def test_nothing_is_pulled(sandbox, ksniff, tmp_path):
         process = ksniff.start("distroless", "-p", "-o", str(tmp_path / "x"))
         policies = set()
         while process.poll() is None:
-            policies |= {pod["spec"]["containers"][0]["imagePullPolicy"] for pod in helpers(sandbox)}
-            if any("running" in s["state"] for pod in helpers(sandbox) for s in pod["status"].get("containerStatuses", [])):
+            policies |= {pod["spec"]["containers"][0]["imagePullPolicy"] for pod in sandbox.helpers()}
+            if any("running" in s["state"] for pod in sandbox.helpers() for s in pod["status"].get("containerStatuses", [])):
                 break
         process.terminate()
         process.communicate()

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import GUARD, leftovers, wait_until
 from test_agent import BINARIES, Agent, ip, udp
-from test_node import captures, datagrams, helpers, payloads
+from test_node import captures, payloads
 
 NO_SECRET, SHELL, BAD_OPTIONS = 74, 75, 64
 SECRET = "0123456789abcdef" * 4
@@ -128,7 +128,7 @@ def helper_beside(sandbox, ksniff, path, *flags):
     with sandbox.running_pod("vault", "restricted", containers=[app]), ksniff.capturing(
             "vault", "-n", "restricted", "-p", "--node-namespace", "kube-system", "-f", "udp port 4300", "-o", path,
             *flags) as process:
-        pod, = helpers(sandbox, "kube-system")
+        pod, = sandbox.helpers("kube-system")
 
         def execute(*words, given=b""):
             command = ["kubectl", "--kubeconfig", stranger, "exec", "-i", "-n", "kube-system", pod["metadata"]["name"],
@@ -157,7 +157,7 @@ def test_a_stranger_gets_nothing(sandbox, ksniff, tmp_path):
         # There is nothing else to be run.
         for program in ("sh", "env", "/bin/sh", "/bin/busybox"):
             assert execute(program).returncode != 0
-        datagrams(sandbox, "vault", 4300, namespace="restricted")
+        sandbox.datagrams("vault", 4300, namespace="restricted")
         err = ksniff.stop(process)
     assert payloads(path, 4300) == [b"number 0", b"number 1", b"number 2"]
     assert "which has a shell" not in err
@@ -194,8 +194,8 @@ def test_the_same_secret_after_a_cut(sandbox, ksniff, tmp_path):
             line = process.stderr.readline()
             assert line, lines.decode()
             lines += line
-        assert [p["metadata"]["uid"] for p in helpers(sandbox, "kube-system")] == [pod["metadata"]["uid"]]
-        datagrams(sandbox, "vault", 4300, namespace="restricted")
+        assert [p["metadata"]["uid"] for p in sandbox.helpers("kube-system")] == [pod["metadata"]["uid"]]
+        sandbox.datagrams("vault", 4300, namespace="restricted")
         ksniff.stop(process)
     assert payloads(path, 4300) == [b"number 0", b"number 1", b"number 2"]
 
@@ -206,7 +206,7 @@ def test_without_a_shell_first(sandbox, ksniff, tmp_path):
     """Of what else the node has, one without a shell is taken."""
     with sandbox.faults(image_start_error=["registry.local/pause:3.10"]):
         with ksniff.capturing("web", "-p", "-o", str(tmp_path / "x")) as process:
-            pod, = helpers(sandbox)
+            pod, = sandbox.helpers()
             err = ksniff.stop(process)
     assert pod["spec"]["containers"][0]["image"] == "registry.local/distroless-http:1"
     assert "which has a shell" not in err
@@ -236,6 +236,6 @@ def test_shells_are_not_asked_for_where_nothing_is_entered_by_us(sandbox, ksniff
         path = str(tmp_path / "y.pcapng")
         with sandbox.running_pod("plain", containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]):
             with ksniff.capturing("plain", "-f", "udp port 4301", "-o", path, *flags) as process:
-                datagrams(sandbox, "plain", 4301)
+                sandbox.datagrams("plain", 4301)
                 ksniff.stop(process)
         assert len(payloads(path, 4301)) == 3
