@@ -464,7 +464,10 @@ static int choose_interfaces(void)
     for (size_t i = 0; i < options->interface_count; i++) {
         ifindexes[i] = interfaces_index(&capture.interfaces, options->interfaces[i]);
         if (ifindexes[i] == 0) {
-            message("no such interface:", options->interfaces[i], NULL);
+            char names[300];
+
+            message("no such interface:", options->interfaces[i],
+                    interfaces_names(names, sizeof(names)));
             return AGENT_EXIT_NO_INTERFACE;
         }
         if (!interfaces_find(&capture.interfaces, ifindexes[i]))

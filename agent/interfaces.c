@@ -159,3 +159,30 @@ void interfaces_add_up(struct interfaces *interfaces)
     if (list)
         if_freenameindex(list);
 }
+
+static size_t append(char *out, size_t used, const char *text)
+{
+    size_t length = strlen(text);
+
+    memcpy(out + used, text, length + 1);
+    return used + length;
+}
+
+char *interfaces_names(char *out, size_t size)
+{
+    struct if_nameindex *list = if_nameindex();
+    size_t used = append(out, 0, "(there are: ");
+
+    for (struct if_nameindex *entry = list; entry && entry->if_index; entry++) {
+        if (used + strlen(entry->if_name) + sizeof(", ...)") > size) {
+            used = append(out, used, ", ...");
+            break;
+        }
+        used = append(out, used, entry == list ? "" : ", ");
+        used = append(out, used, entry->if_name);
+    }
+    if (list)
+        if_freenameindex(list);
+    append(out, used, ")");
+    return out;
+}

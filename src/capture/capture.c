@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/rate.h"
 #include "base/text.h"
 #include "capture/backend.h"
 #include "capture/cleanup.h"
@@ -65,7 +66,7 @@ struct capture {
 
     bool show_status;
     struct loop_timer *status_timer;
-    uint64_t status_bytes; /* bytes at the last drawing */
+    struct rate rate; /* of bytes */
     struct loop_timer *duration;
 };
 
@@ -78,6 +79,14 @@ static void stop(void *data)
     capture->stopping = true;
     if (capture->session)
         session_stop(capture->session);
+}
+
+static void on_duration(void *data)
+{
+    struct capture *capture = data;
+
+    capture->recorder.limit = "--duration";
+    stop(capture);
 }
 
 static void cut_short(void *data)
@@ -116,7 +125,7 @@ static void on_started(void *data)
 
     if (capture->settings.duration)
         capture->duration =
-            loop_add_timer(capture->loop, capture->settings.duration, stop, capture);
+            loop_add_timer(capture->loop, capture->settings.duration, on_duration, capture);
     if (loop_ignores(SIGINT))
         log_info("capturing; SIGTERM or a limit ends it (SIGINT is ignored in a background job)");
     else
@@ -147,6 +156,11 @@ static bool on_item(void *data, enum capture_item_kind kind, const struct captur
 
 /* ---- what the user sees ---- */
 
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static void on_status(void *data)
 {
     struct capture *capture = data;
@@ -154,12 +168,10 @@ static void on_status(void *data)
     char bytes[32], rate[32], line[200];
 
     text_format_bytes(bytes, sizeof(bytes), recorder->bytes);
-    text_format_bytes(rate, sizeof(rate),
-                      (recorder->bytes - capture->status_bytes) * 1000 / STATUS_MS);
-    capture->status_bytes = recorder->bytes;
-    snprintf(line, sizeof(line), "%s%" PRIu64 " packets, %s, %s/s, %" PRIu64 " dropped",
-             capture->cut ? "cut off, taking it up again; " : "", recorder->packets, bytes, rate,
-             recorder_dropped(recorder));
+    text_format_bytes(rate, sizeof(rate), rate_add(&capture->rate, loop_now(), recorder->bytes));
+    snprintf(line, sizeof(line), "%s%" PRIu64 " packet%s, %s, %s/s, %" PRIu64 " dropped",
+             capture->cut ? "cut off, taking it up again; " : "", recorder->packets,
+             plural(recorder->packets), bytes, rate, recorder_dropped(recorder));
     if (recorder->begun && capture->session)
         log_status(line);
     loop_set_timer(capture->status_timer, STATUS_MS);
@@ -175,8 +187,11 @@ static void sum_up(const struct capture *capture)
 
     if (!recorder->begun)
         return;
-    log_info("%" PRIu64 " packets captured, %s, %" PRIu64 " dropped%s%s%s", recorder->packets,
-             text_format_bytes(bytes, sizeof(bytes), recorder->bytes), lost,
+    if (recorder->limit)
+        log_info("%s is reached", recorder->limit);
+    log_info("%" PRIu64 " packet%s captured, %s, %" PRIu64 " dropped%s%s%s", recorder->packets,
+             plural(recorder->packets), text_format_bytes(bytes, sizeof(bytes), recorder->bytes),
+             lost,
              piped    ? ", written to standard output"
              : output ? ", written to '"
                       : "",
@@ -185,9 +200,9 @@ static void sum_up(const struct capture *capture)
         log_warning("%" PRIu64 " packets of another link type were left out: a pcap file holds one",
                     recorder->left_out);
     if (lost)
-        log_warning("%" PRIu64 " packets were dropped before the agent could take them: raise "
+        log_warning("%" PRIu64 " packet%s dropped before the agent could take %s: raise "
                     "--buffer-size, or narrow the capture with -f or --snaplen",
-                    lost);
+                    lost, lost == 1 ? " was" : "s were", lost == 1 ? "it" : "them");
     /* The last is none, if nothing could follow it. */
     unsigned cuts = capture->cuts - (capture->cut && !capture->stopping);
     if (cuts)
@@ -367,7 +382,8 @@ static void start_over(struct capture *capture)
     capture->stopping = capture->interrupted = capture->cut = capture->planned = capture->gone =
         false;
     capture->cuts = 0;
-    capture->resumed = capture->status_bytes = 0;
+    capture->resumed = 0;
+    capture->rate = (struct rate){0};
     capture->recorder.sink->interrupted = 0;
     capture->recorder.sink->again = false;
     recorder_reset(&capture->recorder);

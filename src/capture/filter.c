@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "capture/display_filter.h"
 
 /* linux/filter.h and linux/if_arp.h, which the client's system (macOS) need not have. */
 #define SKF_AD_HATYPE_OFFSET ((uint32_t)(-0x1000) + 28)
@@ -76,6 +77,14 @@ static int refuse(const char *text, const char *message, uint32_t snaplen, struc
 {
     size_t good = 0;
 
+    if (display_filter_is_meant(text)) {
+        error_set(err, ERROR_USAGE, "filter \"%s\" is a display filter, not a capture filter: %s",
+                  text, message);
+        return error_remedy(err,
+                            "it belongs into Wireshark's window, or behind: kubectl sniff POD -o - "
+                            "| tshark -i - -Y FILTER; capture filters, such as 'tcp port 8080', "
+                            "are described in pcap-filter(7)");
+    }
     if (strstr(message, "syntax error") || strstr(message, "illegal")) {
         for (size_t end = end_of_word(text, 0); text[end]; end = end_of_word(text, end))
             if (compiles(text, end, snaplen))

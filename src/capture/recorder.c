@@ -159,6 +159,17 @@ static bool limited(const struct recorder *recorder, const struct capture_packet
                                      settings->max_size;
 }
 
+static int no_room(const struct recorder *recorder, const struct capture_packet *packet,
+                   struct error *err)
+{
+    error_set(err, ERROR_USAGE,
+              "--max-size %" PRIu64 " is too small for one packet: the first has %" PRIu32
+              " bytes, behind a head of %" PRIu64,
+              recorder->settings->max_size, packet->captured_length,
+              recorder->sink->written + recorder->out.length);
+    return error_remedy(err, "raise it, or keep less of each packet with --snaplen");
+}
+
 static int add_packet(struct recorder *recorder, const struct capture_packet *packet,
                       struct error *err)
 {
@@ -170,6 +181,9 @@ static int add_packet(struct recorder *recorder, const struct capture_packet *pa
         return 0;
     }
     if (limited(recorder, packet)) {
+        if (recorder->packets == 0 && !recorder->gap[0])
+            return no_room(recorder, packet, err);
+        recorder->limit = recorder->limit ? recorder->limit : "--max-size";
         recorder->enough(recorder->data);
         return 0;
     }
@@ -180,8 +194,10 @@ static int add_packet(struct recorder *recorder, const struct capture_packet *pa
     recorder->gap[0] = '\0';
     recorder->packets++;
     recorder->bytes += packet->original_length;
-    if (recorder->settings->count && recorder->packets == recorder->settings->count)
+    if (recorder->settings->count && recorder->packets == recorder->settings->count) {
+        recorder->limit = "--count";
         recorder->enough(recorder->data);
+    }
     return 0;
 }
 

@@ -33,6 +33,7 @@ struct recorder {
     uint32_t base; /* interfaces of the agents before this one */
     char gap[600]; /* comment for the next packet; "": none */
 
+    const char *limit;       /* the flag whose limit is reached; NULL: none */
     uint64_t packets, bytes; /* written, of packets */
     uint64_t left_out;       /* packets that the format cannot hold */
     struct buf unfit;        /* of each interface a byte: 1: its packets are left out */

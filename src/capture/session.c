@@ -315,6 +315,27 @@ static const struct {
     {AGENT_EXIT_INTERNAL, ERROR_INTERNAL, false, false, "the agent in %s failed", true, NULL},
 };
 
+/* A list in one -i is what other programs take. */
+static void explain_list(const struct settings *settings, struct error *err)
+{
+    for (size_t i = 0; i < settings->interface_count; i++) {
+        char flags[200] = "";
+        size_t used = 0;
+
+        for (const char *at = settings->interfaces[i]; strchr(settings->interfaces[i], ',');) {
+            size_t length = strcspn(at, ",");
+
+            used += (size_t)snprintf(flags + used, sizeof(flags) - used, "%s-i %.*s",
+                                     used ? " " : "", (int)length, at);
+            if (!at[length])
+                break;
+            at += length + 1;
+        }
+        if (used)
+            error_remedy(err, "give each its own flag: %s", flags);
+    }
+}
+
 /* Turns an exit code of common/agent.h into a sentence. Return: false when it is none of them. */
 static bool explain_agent(struct session *session, int code, struct error *err)
 {
@@ -330,6 +351,8 @@ static bool explain_agent(struct session *session, int code, struct error *err)
                   agent_exits[i].says ? session->last_complaint : "");
         if (agent_exits[i].remedy)
             error_remedy(err, "%s", agent_exits[i].remedy);
+        if (code == AGENT_EXIT_NO_INTERFACE)
+            explain_list(session->settings, err);
         session->elsewhere = agent_exits[i].elsewhere;
         session->cut = agent_exits[i].cut;
         return true;

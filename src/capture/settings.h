@@ -31,7 +31,7 @@ struct settings {
     const char *remote_path;  /* -r; NULL: chosen in the container */
 
     const struct backend *method; /* NULL: the best that works */
-    bool wait;                    /* for a pod that is Pending */
+    bool wait;                    /* for a pod that is Pending or does not exist yet */
     uint64_t wait_timeout;        /* milliseconds, 0: no limit */
     bool reconnect;               /* take a cut capture up again */
     bool own_traffic;             /* do not keep the capture's own stream out */

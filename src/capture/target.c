@@ -141,37 +141,64 @@ static const char *why_pending(const struct kube_pod *pod)
     return *pod->node ? "it is being started" : "it has not been scheduled to a node yet";
 }
 
+/*
+ * What target_wait() looks at, once.
+ * @ret_pod: NULL: there is none of that name yet
+ * @waits: has it been waited for already?
+ *
+ * Return: 0; 1 after a bad moment of the server's, which does not end hours of waiting; -1.
+ */
+static int look_at_pod(struct kube_client *client, const char *namespace, const char *name,
+                       bool waits, struct kube_pod **ret_pod, struct error *err)
+{
+    *ret_pod = NULL;
+    if (kube_pod_get(client, namespace, name, ret_pod, err) == 0 || err->kind == ERROR_NOT_FOUND)
+        return 0;
+    if (!waits || !error_is_passing(err) || err->kind == ERROR_INTERRUPTED)
+        return -1;
+    log_debug("not now: %s", err->text);
+    return 1;
+}
+
+static int waited_in_vain(const struct kube_pod *pod, const char *namespace, const char *name,
+                          struct error *err)
+{
+    if (!pod) {
+        error_set(err, ERROR_TIMEOUT, "pod \"%s\" does not exist in namespace \"%s\" yet", name,
+                  namespace);
+        return error_remedy(err, "list them with: kubectl get pods -n %s", namespace);
+    }
+    error_set(err, ERROR_TIMEOUT, "pod \"%s\" is still Pending: %s", name, why_pending(pod));
+    return error_remedy(err, "see: kubectl describe pod %s -n %s", name, namespace);
+}
+
 int target_wait(struct kube_client *client, const char *namespace, const char *name,
                 const char *container, uint64_t milliseconds, struct target *ret_target,
                 struct error *err)
 {
     uint64_t end = milliseconds ? loop_now() + milliseconds : UINT64_MAX;
-    bool said = false;
+    bool said = false, said_absent = false;
 
     for (;;) {
         struct kube_pod *pod;
+        int result = look_at_pod(client, namespace, name, said || said_absent, &pod, err);
+        unsigned pause = result > 0 ? RETRY_MS : WAIT_POLL_MS;
 
-        if (kube_pod_get(client, namespace, name, &pod, err) < 0) {
-            /* Not for a bad moment of the server's after hours of waiting. */
-            if (!said || !error_is_passing(err) || err->kind == ERROR_INTERRUPTED ||
-                loop_now() >= end || pass_time(kube_client_loop(client), RETRY_MS, err) < 0)
-                return -1;
-            log_debug("not now: %s", err->text);
-            continue;
-        }
-        if (strcmp(pod->phase, "Pending") != 0)
+        if (pod && strcmp(pod->phase, "Pending") != 0)
             return take_pod(pod, container, ret_target, err);
-        if (!said)
+        if (result == 0 && !pod && !said_absent)
+            log_info("waiting for pod '%s', which does not exist in namespace '%s' yet", name,
+                     namespace);
+        if (pod && !said)
             log_info("waiting for pod '%s': %s", name, why_pending(pod));
-        said = true;
-        int result = 0;
-        if (loop_now() >= end) {
-            error_set(err, ERROR_TIMEOUT, "pod \"%s\" is still Pending: %s", name,
-                      why_pending(pod));
-            result = error_remedy(err, "see: kubectl describe pod %s -n %s", name, namespace);
+        if (result == 0) {
+            said = pod != NULL;
+            said_absent = !said;
         }
+        if (result >= 0 && loop_now() >= end)
+            result = result > 0 ? -1 : waited_in_vain(pod, namespace, name, err);
         kube_pod_free(pod);
-        if (result < 0 || pass_time(kube_client_loop(client), WAIT_POLL_MS, err) < 0)
+        if (result < 0 || pass_time(kube_client_loop(client), pause, err) < 0)
             return -1;
     }
 }

@@ -41,7 +41,7 @@ int target_resolve(struct kube_client *client, const char *namespace, const char
                    const char *container, struct target *ret_target, struct error *err);
 
 /*
- * target_wait - the same; but a pod that is Pending is waited for
+ * target_wait - the same; but a pod that is Pending, or does not exist yet, is waited for
  * @milliseconds: ERROR_TIMEOUT after this long; 0: no limit
  */
 int target_wait(struct kube_client *client, const char *namespace, const char *name,

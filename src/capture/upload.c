@@ -23,6 +23,7 @@
 #include "capture/agent_exec.h"
 #include "capture/backend.h"
 #include "capture/command.h"
+#include "capture/elf.h"
 #include "capture/session.h"
 #include "capture/settings.h"
 #include "capture/tar.h"
@@ -273,14 +274,26 @@ static int choose_agent(struct session *session, const char *machine, struct err
     return 0;
 }
 
-/* The shell is ready: "ksniff HOW MACHINE". */
+/* The user has named a place, and got another. */
+static void say_place(const struct session *session, unsigned place)
+{
+    const char *wanted = session->settings->remote_path;
+
+    if (!wanted || place == 0 || place >= session->upload->place_count || place >= PLACES_MAX)
+        return;
+    log_warning("nothing can be written to, or executed from, '%s' (-r): using '%s'", wanted,
+                session->upload->places[place]);
+}
+
+/* The shell is ready: "ksniff HOW PLACE MACHINE". */
 static void on_hello(struct session *session, const char *line)
 {
     struct upload *upload = session->upload;
     char how[16] = "", machine[32] = "";
+    unsigned place = 0;
     struct error err;
 
-    if (sscanf(line, "ksniff %15s %31s", how, machine) < 1) {
+    if (sscanf(line, "ksniff %15s %u %31s", how, &place, machine) < 1) {
         error_set(&err, ERROR_PROTOCOL, "%s: its shell says \"%s\"", session->where, line);
         session_end(session, &err);
         return;
@@ -293,6 +306,8 @@ static void on_hello(struct session *session, const char *line)
         session_stage(session, "the start of the agent", START_MS);
         return;
     }
+    if (!upload->keep && place > 0)
+        say_place(session, place - 1);
     if (choose_agent(session, machine, &err) < 0)
         session_end(session, &err);
     else
@@ -413,6 +428,7 @@ static int run_unpacked(struct session *session, struct error *err)
 
     if (!path)
         return error_set(err, ERROR_INTERNAL, "out of memory");
+    say_place(session, (unsigned)upload->tar_place);
     upload->stage = STAGE_CAPTURING;
     return agent_exec_start(session, path, more, upload->memory_limit, err);
 }
@@ -534,6 +550,14 @@ bool upload_explain(struct session *session, const struct kube_exit *exit, struc
         return true;
     case 126:
     case 127:
+        if (session->settings->tcpdump_path &&
+            elf_is_dynamic(session->upload->bytes, session->upload->length)) {
+            error_set(err, ERROR_TARGET,
+                      "\"%s\" is not static, and %s has not the libraries it needs",
+                      session->settings->tcpdump_path, session->where);
+            error_remedy(err, "leave out -l, or give it a tcpdump that is linked statically");
+            return true;
+        }
         error_set(err, ERROR_TARGET, "the agent cannot be executed in %s: %s", session->where,
                   session->last_complaint);
         error_remedy(err, "capture from the node instead with -p");

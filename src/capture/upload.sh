@@ -5,14 +5,14 @@
 # MODE keep: as agent, but PATH is the file itself, which stays and is run at once if it is there
 # already ("ksniff ready"); it appears there whole.
 # NAME: the file's name where a PATH is a directory. PATHs are tried in turn.
-# Says "ksniff HOW MACHINE" when it is ready; then standard input brings the size in bytes as a line
+# Says "ksniff HOW PLACE MACHINE" when it is ready, PLACE being the number of the PATH; then standard input brings the size in bytes as a line
 # and the executable, as bytes (HOW is head or dd) or as lines for printf, with a dot as the last.
 # Exit codes: 80 no PATH can be written, 81 the executable did not come whole, 82 nothing can be
 # executed from where it can be written, 83 there is no chmod; else what the executable ends with.
 #
 # Only what POSIX sh has by itself is taken for granted; comments and indents are cut at build time.
 umask 077
-mode=$1 name=$2 code=80 f=
+mode=$1 name=$2 code=80 f= place=0
 shift 2
 if [ "$mode" = keep ]; then
     keep=$1
@@ -28,6 +28,7 @@ while [ "$1" != -- ]; do
     t=$1
     shift
     [ -z "$f" ] || continue
+    place=$((place + 1))
     [ -d "$t" ] && t=${t%/}/$name
     [ -e "$t" ] && continue
     { echo 'exit 7' >"$t"; } 2>/dev/null || continue
@@ -46,7 +47,7 @@ shift
 how="printf"
 command -v dd >/dev/null 2>&1 && how="dd"
 command -v head >/dev/null 2>&1 && how="head"
-echo "ksniff $how $(uname -m 2>/dev/null)"
+echo "ksniff $how $place $(uname -m 2>/dev/null)"
 code=81
 if read -r size; then
     # shellcheck disable=SC2059 # the lines are made for printf: octal escapes alone

@@ -118,7 +118,6 @@ static int take_label(const char **field, const char *value, const char *as, str
 SETTER(namespace, take_label, namespace)
 SETTER(container, take_label, container)
 SETTER(filter, take_text, filter)
-SETTER(output_file, take_text, output_file)
 SETTER(local_tcpdump_path, take_text, local_tcpdump_path)
 SETTER(remote_tcpdump_path, take_text, remote_tcpdump_path)
 SETTER(count, take_number, count)
@@ -150,6 +149,18 @@ SETTER(client_key, take_text, kube.client_key)
 SETTER(tls_server_name, take_text, kube.tls_server_name)
 SETTER(insecure, take_bool, kube.insecure_skip_tls_verify)
 SETTER(request_timeout, take_duration, request_timeout)
+
+/* Not "none": Wireshark would open where the script of an unset variable wants a file. */
+static int set_output_file(struct options *options, const char *value, const char *as,
+                           struct error *err)
+{
+    if (!*value) {
+        error_set(err, ERROR_USAGE, "%s is given an empty name", as);
+        return error_remedy(err, "is a variable unset? leave it out to open Wireshark");
+    }
+    options->output_file = value;
+    return 0;
+}
 
 static int set_interface(struct options *options, const char *value, const char *as,
                          struct error *err)
@@ -348,24 +359,28 @@ const struct flag flags[] = {
     {"filter", 'f', FLAG_VALUE, FLAG_GROUP_CAPTURE, "EXPRESSION", P "FILTER",
      "capture only what matches, in the language of pcap-filter(7)", set_filter},
     {"snaplen", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "BYTES", NULL,
-     "keep this much of each packet; default: 262144", set_snaplen},
+     "keep this much of each packet; default: 262144, which 0 means too", set_snaplen},
     {"buffer-size", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "SIZE", NULL,
-     "the ring that holds packets while the way to you is slow; default: 32M, less where the "
-     "container has little memory",
+     "the ring that holds packets while the way to you is slow; default, and 0: 32M, less where "
+     "the container has little memory",
      set_buffer_size},
-    {"count", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "N", NULL, "end after this many packets",
-     set_count},
+    {"count", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "N", NULL,
+     "end after this many packets; default: 0, no limit", set_count},
     {"duration", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "TIME", NULL,
-     "end after this time: 30s, 5m, 1h30m", set_duration},
+     "end after this time: 500ms, 30s, 5m, 1h30m (without a unit: seconds); default: 0, no limit",
+     set_duration},
     {"output-file", 'o', FLAG_VALUE, FLAG_GROUP_OUTPUT, "FILE", P "OUTPUT_FILE",
-     "write the packets to this file, or with - to standard output; default: open Wireshark",
+     "write the packets to this file, which is overwritten, or with - to standard output; default: "
+     "open Wireshark",
      set_output_file},
     {"format", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "FORMAT", NULL,
      "pcapng or pcap (with nanoseconds), whatever the file's ending; default: pcap where the file "
      "ends in .pcap, else pcapng",
      set_format},
     {"max-size", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "SIZE", NULL,
-     "end before the output becomes larger than this", set_max_size},
+     "end before the output becomes larger than this: 500k, 100M, 2G (powers of 1024; kB, MB, GB: "
+     "of 1000; without a unit: bytes); default: 0, no limit",
+     set_max_size},
     {"quiet", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "say nothing but warnings and errors",
      set_quiet},
     {"verbose", 'v', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, P "VERBOSE",
@@ -373,8 +388,8 @@ const struct flag flags[] = {
     {"local-tcpdump-path", 'l', FLAG_VALUE, FLAG_GROUP_METHOD, "FILE", P "LOCAL_TCPDUMP_PATH",
      "upload and run this static tcpdump instead of the agent", set_local_tcpdump_path},
     {"remote-tcpdump-path", 'r', FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", P "REMOTE_TCPDUMP_PATH",
-     "where in the container the agent is put; default: the first place that can be written to and "
-     "executed from",
+     "where in the container the agent is put; default, and where that cannot be: the first place "
+     "that can be written to and executed from",
      set_remote_tcpdump_path},
     {"method", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "METHOD", NULL,
      "auto, upload (the agent into the container), node (a helper pod on its node) or ephemeral "
@@ -405,7 +420,9 @@ const struct flag flags[] = {
     {"socket", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", "KUBECTL_PLUGINS_SOCKET_PATH",
      "not needed any more: taken for compatibility", set_socket},
     {"wait", 0, FLAG_OPTION, FLAG_GROUP_METHOD, "TIME", NULL,
-     "wait for a pod that is Pending, for ever or at most so long; the = is needed", set_wait},
+     "wait for a pod that is Pending or does not exist yet, at most so long; without a time, and "
+     "with 0: for ever; the = is needed",
+     set_wait},
     {"no-reconnect", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
      "end when the stream is cut, instead of taking the capture up again", set_no_reconnect},
     {"include-own-traffic", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,

@@ -45,13 +45,12 @@ static const struct capture_format *choose_format(const struct options *options)
 static void log_settings(const struct settings *settings)
 {
     if (settings->pod)
-        log_info(
-            "sniffing on pod: '%s' [namespace: '%s', container: '%s', filter: '%s', interface: "
-            "'%s%s']",
-            settings->pod, settings->namespace, settings->container ? settings->container : "",
-            settings->filter_text ? settings->filter_text : "",
-            settings->interface_count ? settings->interfaces[0] : "any",
-            settings->interface_count > 1 ? ", ..." : "");
+        log_info("sniffing on pod: '%s' [namespace: '%s', %s%s%sfilter: '%s', interface: '%s%s']",
+                 settings->pod, settings->namespace, settings->container ? "container: '" : "",
+                 settings->container ? settings->container : "", settings->container ? "', " : "",
+                 settings->filter_text ? settings->filter_text : "",
+                 settings->interface_count ? settings->interfaces[0] : "any",
+                 settings->interface_count > 1 ? ", ..." : "");
     else
         log_info("sniffing on node: '%s' [filter: '%s', interface: '%s%s']", settings->node,
                  settings->filter_text ? settings->filter_text : "",

@@ -9,8 +9,11 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "cli/conflicts.h"
 #include "cli/flags.h"
 #include "common/agent.h"
+
+#define MAX_SIZE_LEAST 1024 /* bytes: the file's head alone takes some hundreds */
 
 struct parser {
     int argc;
@@ -283,6 +286,11 @@ static int check_contradictions(const struct parser *parser, struct error *err)
                   tcpdump_flag(parser));
         return error_remedy(err, "leave out one of them");
     }
+    if (options->max_size && options->max_size < MAX_SIZE_LEAST) {
+        error_set(err, ERROR_USAGE, "--max-size has no room for a packet below %d bytes",
+                  MAX_SIZE_LEAST);
+        return error_remedy(err, "0 is no limit; k, M and G may stand behind the number");
+    }
     if (options->buffer_size && options->buffer_size < AGENT_RING_MIN)
         return error_set(err, ERROR_USAGE, "--buffer-size takes at least 1M");
     if (options->buffer_size > (1ull << 31))
@@ -291,8 +299,13 @@ static int check_contradictions(const struct parser *parser, struct error *err)
 }
 
 /* What needs a target, and what does not. */
-static int check_action(const struct options *options, struct error *err)
+static int check_action(const struct parser *parser, struct error *err)
 {
+    const struct options *options = parser->options;
+
+    if (parser->given[flag_find("check", 5) - flags] &&
+        parser->given[flag_find("cleanup", 7) - flags])
+        return error_set(err, ERROR_USAGE, "--check contradicts --cleanup");
     if (options->action == OPTIONS_CLEANUP && options->target) {
         error_set(err, ERROR_USAGE, "--cleanup takes no pod");
         return error_remedy(err, "choose a namespace with -n, or all with -A");
@@ -300,17 +313,50 @@ static int check_action(const struct options *options, struct error *err)
     return options->action == OPTIONS_CLEANUP ? 0 : check_target(options->target, err);
 }
 
+/* How many words from there on a flag takes; sets @ret_help where it is the one for help. */
+static int words_of_flag(const char *word, bool *ret_help)
+{
+    bool is_long = word[1] == '-';
+
+    for (const char *at = word + 1 + is_long; *at; at++) {
+        const struct flag *flag = is_long ? flag_find(at, strcspn(at, "=")) : flag_find_letter(*at);
+        const char *value = is_long ? at + strcspn(at, "=") : at + 1;
+
+        if (flag && flag->letter == 'h' && *value != '=')
+            *ret_help = true;
+        if (flag && flag->kind == FLAG_VALUE)
+            return *value ? 1 : 2;
+        if (is_long || *value == '=')
+            return 1;
+    }
+    return 1;
+}
+
+/* Somebody who asks for help may not know yet how to write the rest. */
+static bool asks_for_help(int argc, char *const argv[])
+{
+    bool help = false;
+
+    for (int at = 1; at < argc && !help && strcmp(argv[at], "--") != 0;)
+        at += argv[at][0] == '-' && argv[at][1] ? words_of_flag(argv[at], &help) : 1;
+    return help;
+}
+
 int options_parse(int argc, char *const argv[], struct options *ret_options, struct error *err)
 {
     struct options options = {.snaplen = AGENT_SNAPLEN_MAX, .pod_creation_timeout = 60000};
     struct parser parser = {.argc = argc, .argv = argv, .options = &options};
 
-    if (parse_words(&parser, err) < 0)
+    bool help = asks_for_help(argc, argv);
+    if (parse_words(&parser, err) < 0 && !help)
         return -1;
+    if (help)
+        options.action = OPTIONS_HELP;
     if (options.action <= OPTIONS_CLEANUP &&
-        (read_environment(&parser, err) < 0 || check_action(&options, err) < 0 ||
+        (read_environment(&parser, err) < 0 || check_action(&parser, err) < 0 ||
          check_method(&parser, err) < 0 || check_interfaces(&parser, err) < 0 ||
-         check_contradictions(&parser, err) < 0))
+         check_contradictions(&parser, err) < 0 ||
+         conflicts_check(&options, parser.given, err) < 0))
         return -1;
     *ret_options = options;
     return 0;

@@ -531,7 +531,8 @@ def test_pod_that_has_ended(sandbox, ksniff, out):
 def test_pod_without_a_node(sandbox, ksniff, out):
     with sandbox.faults(hold_scheduling=True), any_pod(sandbox, "homeless", containers=[SLEEP]):
         for flags in ([], ["-p"], ["--check"]):
-            error = refused(sandbox, ksniff, out, "homeless", *flags)
+            error = ksniff.fail("homeless", *flags) if flags == ["--check"] else \
+                refused(sandbox, ksniff, out, "homeless", *flags)
             assert error == ('pod "homeless" has not been scheduled to a node yet (--wait waits for it; see: kubectl '
                              'describe pod homeless -n default)')
 
@@ -608,15 +609,42 @@ def test_interrupted_while_it_waits(sandbox, ksniff, out):
             assert not os.path.exists(out)
 
 
-def test_deleted_while_it_is_waited_for(sandbox, ksniff, out):
+def await_line(process, words):
+    while True:
+        line = process.stderr.readline().decode()
+        assert line, f"no line with {words!r}"
+        if words in line:
+            return
+
+
+def test_wait_for_a_pod_that_does_not_exist_yet(sandbox, ksniff, out):
+    """Nor one of that name after it was deleted, as of a StatefulSet."""
+    process = ksniff.start("late", "--wait=10m", "--count", "1", "-o", out)
+    await_line(process, "waiting for pod 'late', which does not exist in namespace 'default' yet")
     with sandbox.faults(hold_scheduling=True):
         sandbox.create_pod("late", wait=False, containers=[SLEEP])
-        process = ksniff.start("late", "--wait", "-o", out)
-        while b"waiting for pod" not in process.stderr.readline():
-            assert process.poll() is None
+        await_line(process, "waiting for pod 'late': ")
         sandbox.delete_pod("late")
-        assert b'pods "late" not found' in process.communicate(timeout=GUARD)[1]
-        assert process.returncode == 1
+        await_line(process, "waiting for pod 'late', which does not exist in namespace 'default' yet")
+    with sandbox.running_pod("late", containers=[SLEEP]):
+        await_line(process, "selected container: ")
+        await_line(process, "capturing;")
+        with in_netns(sandbox.netns("late")):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+                one.sendto(b"x", ("127.0.0.1", 9))
+        err = process.communicate(timeout=GUARD)[1].decode()
+        assert process.returncode == 0, err
+    assert len(tshark(out, "frame.number")) == 1
+
+
+def test_wait_for_a_pod_that_never_comes(sandbox, ksniff, out):
+    error = refused(sandbox, ksniff, out, "absent", "--wait=1s", "-n", "shop")
+    assert error == ('pod "absent" does not exist in namespace "shop" yet (list them with: kubectl get pods -n shop)')
+    process = ksniff.start("absent", "--wait", "-o", out)
+    await_line(process, "waiting for pod 'absent', which does not exist")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=GUARD)
+    assert process.returncode == 130 and not os.path.exists(out)
 
 
 @pytest.mark.parametrize("method", ["auto", "upload", "node"])
@@ -633,6 +661,5 @@ def test_mirror_pod_takes_no_ephemeral_container(sandbox, ksniff, out, strangers
 
 
 def test_wait_for_what_runs(sandbox, ksniff, out):
-    assert 'pods "absent" not found' in refused(sandbox, ksniff, out, "absent", "--wait")
     assert ksniff.run("web", "--wait=5s", "--check").code == 0
     assert ksniff.run("web", "--wait", "-o", out, *SHORT).code == 0

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import GUARD, tshark, wait_until
+from conftest import GUARD, in_netns, tshark, wait_until
 
 PODS = {"verbs": ["get"], "resources": ["pods"]}
 EXEC = {"verbs": ["create"], "resources": ["pods/exec"]}
@@ -154,9 +154,60 @@ def test_wrong_filter_touches_nothing(sandbox, ksniff, out):
     assert len(sandbox.get("/sandbox/requests")) == before + 1
 
 
+def test_display_filter_is_recognised(sandbox, ksniff, out):
+    before = len(sandbox.get("/sandbox/requests"))
+    error = ksniff.fail("web", "-f", "tcp.port == 8080", "-o", out, code=2)
+    assert 'filter "tcp.port == 8080" is a display filter, not a capture filter' in error
+    assert "it belongs into Wireshark's window, or behind: kubectl sniff POD -o - | tshark -i - -Y FILTER" in error
+    assert len(sandbox.get("/sandbox/requests")) == before + 1
+
+
+def test_max_size_without_room_for_a_packet(sandbox, ksniff, out):
+    error = ksniff.fail("web", "--max-size", "100", "-o", out, code=2)
+    assert error.startswith("--max-size has no room for a packet below 1024 bytes (")
+    big = ksniff.start("web", "-f", "udp port 4012", "--max-size", "1k", "-o", out)
+    wait_until(lambda: sandbox.ours_in("web"), "the agent")
+    while big.poll() is None:
+        with in_netns(sandbox.netns("web")):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+                one.sendto(b"x" * 1400, ("127.0.0.1", 4012))
+    err = big.communicate(timeout=GUARD)[1].decode()
+    assert big.returncode == 2 and "error: --max-size 1024 is too small for one packet: the first has 1442 bytes" in err
+
+
+def test_place_that_cannot_be_used_is_said(sandbox, ksniff, out):
+    for place in "/proc/sys", "/no/such/place/agent":
+        result = ksniff.run("web", "-r", place, "--count", "1", "-o", out)
+        assert result.code == 0
+        assert f"nothing can be written to, or executed from, '{place}' (-r): using '/tmp'" in result.err
+    result = ksniff.run("web", "-r", "/var/tmp", "--count", "1", "-o", out)
+    assert result.code == 0 and "(-r)" not in result.err
+
+
+def test_tcpdump_that_is_not_static(sandbox, ksniff, out):
+    """Busybox images have no loader for it."""
+    error = ksniff.fail("web", "-l", "/usr/bin/tcpdump", "-o", out)
+    assert error.startswith('"/usr/bin/tcpdump" is not static, and container "httpd" of pod "web" has not the '
+                            'libraries it needs (leave out -l')
+
+
+def test_the_limit_that_was_reached_is_said(ksniff, out):
+    result = ksniff.run("web", "--count", "1", "-o", out)
+    assert "--count is reached\n" in result.err and " 1 packet captured, " in result.err
+    assert "sniffing on pod: 'web' [namespace: 'default', filter: '', interface: 'any']" in result.err
+    result = ksniff.run("web", "--duration", "500ms", "-c", "sidecar", "-o", out)
+    assert "--duration is reached\n" in result.err and "[namespace: 'default', container: 'sidecar', filter" in result.err
+    result = ksniff.run("web", "--max-size", "2k", "-o", out)
+    assert "--max-size is reached\n" in result.err
+
+
 def test_no_such_interface(sandbox, ksniff, out):
     error = ksniff.fail("web", "-i", "eth7", "-o", out)
-    assert error.startswith('pod "web": no such interface: eth7 (')
+    assert error == ('pod "web": no such interface: eth7 (there are: lo, eth0) (leave out -i to capture on every '
+                     'interface)')
+    error = ksniff.fail("web", "-i", "eth0,lo", "-o", out)
+    assert error == ('pod "web": no such interface: eth0,lo (there are: lo, eth0) (give each its own flag: -i eth0 '
+                     '-i lo)')
     assert not os.path.exists(out) and not sandbox.ours_in("web")
 
 
@@ -236,6 +287,9 @@ def test_hung_exec_is_given_up(sandbox, ksniff, out):
     (["deploy/web"], '"deploy/web" is neither a pod nor a node'),
     (["Web"], '"Web" cannot be the name of a pod'),
     (["web", "-n"], "-n needs a value"),
+    (["web", "-o", ""], "-o is given an empty name"),
+    (["web", "--check", "--cleanup"], "--check contradicts --cleanup"),
+    (["--cleanup", "--count", "5"], "--count does nothing with --cleanup"),
 ])
 def test_wrong_command_lines(ksniff, words, says):
     assert says in ksniff.fail(*words, code=2)
@@ -244,6 +298,12 @@ def test_wrong_command_lines(ksniff, words, says):
 def test_help_version_and_environment(ksniff, out):
     result = ksniff.run("--help")
     assert result.code == 0 and b"kubectl sniff POD [flags]" in result.out
+    result = ksniff.run("web", "--bogus", "--count", "-h")
+    assert result.code == 2  # the value of --count
+    result = ksniff.run("web", "--bogus", "--count", "many", "-h")
+    assert result.code == 0 and b"kubectl sniff POD [flags]" in result.out
+    for words in (b"default: 0, no limit", b"which is overwritten", b"powers of 1024", b"500ms, 30s, 5m, 1h30m"):
+        assert words in b" ".join(result.out.split())
     result = ksniff.run("--version")
     assert result.code == 0 and result.out.startswith(b"kubectl-sniff ")
     result = ksniff.run("web", "--count", "1", env={"KUBECTL_PLUGINS_LOCAL_FLAG_OUTPUT_FILE": out,

@@ -250,7 +250,9 @@ static void test_version(void **state)
 static void test_completion(void **state)
 {
     (void)state;
-    assert_text(COMPLETED("web", "--dur"), "--duration\tend after this time: 30s, 5m, 1h30m\n:4\n");
+    assert_text(COMPLETED("web", "--dur"), "--duration\tend after this time: 500ms, 30s, 5m, 1h30m "
+                                           "(without a unit: seconds); default: 0, no "
+                                           "limit\n:4\n");
     assert_text(COMPLETED("web", "--xyzzy"), ":4\n");
     assert_text(COMPLETED("web", "--format", ""), "pcapng\npcap\n:4\n");
     assert_text(COMPLETED("web", "--format="), "pcapng\npcap\n:4\n");

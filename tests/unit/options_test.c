@@ -116,13 +116,12 @@ static void test_values(void **state)
 
 static void test_an_empty_value_is_none(void **state)
 {
-    struct options options = parsed("web -f x -n y --filter= --namespace= --container= -o= -x=");
+    struct options options = parsed("web -f x -n y --filter= --namespace= --container= -x=");
 
     (void)state;
     assert_null(options.filter);
     assert_null(options.namespace);
     assert_null(options.container);
-    assert_null(options.output_file);
     assert_null(options.kube.context);
 }
 
@@ -187,6 +186,73 @@ static void test_refusals(void **state)
             NULL);
     refused("web --limits cpu",
             "--limits takes quantities such as cpu=100m,memory=64Mi, not \"cpu\"", NULL);
+}
+
+static void test_help_wins(void **state)
+{
+    static const char *const lines[] = {
+        "-h",
+        "--help",
+        "web --bogus -h",
+        "-h web extra words",
+        "web -p --method upload -h",
+        "web -vh",
+        "--version -h",
+        "--cleanup -h",
+        "web --count many --help",
+        "-o -h -h",
+        "--check -h -o",
+        "--help=man -h",
+    };
+    struct options options;
+    struct error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        assert_int_equal(parsed(lines[i]).action, OPTIONS_HELP);
+    /* Values are none, and what stands behind the flags. */
+    assert_string_equal(parsed("web -f -h").filter, "-h");
+    assert_string_equal(parsed("web -f-h").filter, "-h");
+    assert_string_equal(parsed("web --filter --help").filter, "--help");
+    assert_true(parse("web -- -h", &options, &err) < 0);
+    assert_int_equal(parsed("--help=man").action, OPTIONS_MAN);
+    assert_int_equal(parsed("web --help=false").action, OPTIONS_SNIFF);
+}
+
+static void test_what_does_nothing_together(void **state)
+{
+    (void)state;
+    refused("web --check --cleanup", "--check contradicts --cleanup", NULL);
+    refused("--cleanup --count 5", "--count does nothing with --cleanup", "leave out one of them");
+    refused("--cleanup -o x", "--output-file does nothing with --cleanup", NULL);
+    refused("--cleanup -f tcp", "--filter does nothing with --cleanup", NULL);
+    refused("--cleanup -p", "--privileged does nothing with --cleanup", NULL);
+    refused("web --check -o x", "--output-file does nothing with --check", NULL);
+    refused("web --check --duration 5s", "--duration does nothing with --check", NULL);
+    refused("web --check --max-size 5M", "--max-size does nothing with --check", NULL);
+    refused("web -p -r /tmp", "--remote-tcpdump-path does nothing with the node method",
+            "leave it out, or choose another --method");
+    refused("web --method upload --image x", "--image does nothing with the upload method", NULL);
+    refused("web --method ephemeral --requests cpu=1",
+            "--requests does nothing with the ephemeral method", NULL);
+    refused("web --method upload --pod-creation-timeout 5s",
+            "--pod-creation-timeout does nothing with the upload method", NULL);
+    refused("node/n1 --wait", "a node is not waited for: leave out --wait", NULL);
+    /* What they may stand beside. */
+    parsed("--cleanup -n shop -v --context x");
+    parsed("web --check -f tcp -i eth0 -c app --image x");
+    parsed("web --image x -r /tmp --requests cpu=1");
+    parsed("web --method ephemeral --image x");
+}
+
+static void test_too_small_and_empty(void **state)
+{
+    (void)state;
+    refused("web --max-size 1023", "--max-size has no room for a packet below 1024 bytes", NULL);
+    assert_int_equal(parsed("web --max-size 1k").max_size, 1024);
+    assert_int_equal(parsed("web --max-size 0 --count 0 --duration 0").max_size, 0);
+    refused("web --output-file=", "--output-file is given an empty name",
+            "is a variable unset? leave it out to open Wireshark");
 }
 
 static void test_environment(void **state)
@@ -325,10 +391,11 @@ static const char *sample(const struct flag *flag)
     return flag->kind == FLAG_VALUE ? "value1" : "true";
 }
 
-/* Those that make no sense with a pod: see test_actions(). */
+/* Those that make no sense with a pod, or with a file: see test_actions(). */
 static bool stands_alone(const struct flag *flag)
 {
-    return strcmp(flag->name, "cleanup") == 0 || strcmp(flag->name, "all-namespaces") == 0;
+    return strcmp(flag->name, "cleanup") == 0 || strcmp(flag->name, "all-namespaces") == 0 ||
+           strcmp(flag->name, "check") == 0;
 }
 
 /* Parses "web -o out" and one or two words more, and describes the result. */
@@ -580,6 +647,9 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_an_empty_value_is_none),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_help_wins),
+        cmocka_unit_test(test_what_does_nothing_together),
+        cmocka_unit_test(test_too_small_and_empty),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_every_flag),

@@ -520,6 +520,43 @@ static void test_max_size(void **state)
     assert_in_range(limited_to(900000, false), 899600, 900000);
 }
 
+/* A limit that not even the first packet fits in would be an empty file without a word. */
+static void test_max_size_without_room_for_one(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    fixture->settings.max_size = fixture->recorder.out.length + 100;
+    give_packet(fixture, 0, 1400);
+    assert_int_equal(fixture->recorder.packets, 0);
+    assert_int_equal(fixture->recorder.failure.kind, ERROR_USAGE);
+    assert_non_null(strstr(fixture->recorder.failure.text, "too small for one packet"));
+    assert_non_null(strstr(fixture->recorder.failure.text, "the first has 1400 bytes"));
+    end(fixture);
+}
+
+static void test_the_limit_that_is_reached_is_known(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    fixture->settings.count = 2;
+    give_packet(fixture, 0, 10);
+    assert_null(fixture->recorder.limit);
+    give_packet(fixture, 0, 10);
+    assert_string_equal(fixture->recorder.limit, "--count");
+    end(fixture);
+    fixture = begin(NULL);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 10);
+    fixture->settings.max_size = fixture->recorder.out.length;
+    give_packet(fixture, 0, 10);
+    assert_string_equal(fixture->recorder.limit, "--max-size");
+    end(fixture);
+}
+
 /* What is said about a gap counts too. */
 static void test_max_size_and_gap(void **state)
 {
@@ -745,6 +782,8 @@ int main(void)
         cmocka_unit_test(test_count),
         cmocka_unit_test(test_max_size),
         cmocka_unit_test(test_max_size_and_gap),
+        cmocka_unit_test(test_max_size_without_room_for_one),
+        cmocka_unit_test(test_the_limit_that_is_reached_is_known),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_first_failure_is_kept),
         cmocka_unit_test(test_cannot_be_opened),
