@@ -121,11 +121,14 @@ out:
 
 static int load_roots(struct kube_client *client, struct error *err)
 {
+    const struct kube_blob *authority = &client->config->certificate_authority;
     const char *proxy = client->proxy.url;
     bool over_tls = proxy && strncmp(proxy, "https:", 6) == 0;
 
-    return kube_roots_load(over_tls ? &client->config->certificate_authority : NULL, &client->roots,
-                           err);
+    /* The kubeconfig's CA is all that counts then. */
+    if (authority->data && !over_tls)
+        return 0;
+    return kube_roots_load(over_tls ? authority : NULL, &client->roots, err);
 }
 
 int kube_client_new(struct loop *loop, const struct kube_config *config, uint64_t timeout,
@@ -362,12 +365,6 @@ static json_t *parse_answer(const struct kube_call *call, struct error *err)
     return NULL;
 }
 
-/* The server as messages name it. */
-static const char *server_name(const struct kube_client *client)
-{
-    return strstr(client->config->server, "://") + strlen("://");
-}
-
 /* The server's certificate is not trusted: what else than the kubeconfig may be wrong. */
 static void doubt_roots(const struct kube_client *client, struct error *err)
 {
@@ -386,7 +383,8 @@ int kube_client_error(const struct kube_client *client, CURL *handle, CURLcode c
 {
     long os_errno = 0;
 
-    if (kube_proxy_error(&client->proxy, handle, code, detail, server_name(client), err))
+    if (kube_proxy_error(&client->proxy, handle, code, detail, kube_server_name(client->config),
+                         err))
         return -1;
     curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, &os_errno);
     kube_error_from_curl(client->config, code, detail, os_errno, err);
@@ -424,7 +422,7 @@ static json_t *take_answer(struct kube_call *call, CURLcode code, const char *de
         end_transfer(call);
         begin_transfer(call, err);
     } else if (status == 407 && client->proxy.url) {
-        kube_proxy_refused(&client->proxy, status, server_name(client), err);
+        kube_proxy_refused(&client->proxy, status, kube_server_name(client->config), err);
     } else {
         kube_error_from_answer(client->config, call->method, call->path, status,
                                (const char *)buf_bytes(&transfer->answer), transfer->answer.length,

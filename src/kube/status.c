@@ -12,8 +12,7 @@
 
 #define WORDS_MAX 200 /* bytes that a stranger's answer may take in a message */
 
-/* The host and port of the server, for messages. */
-static const char *server_of(const struct kube_config *config)
+const char *kube_server_name(const struct kube_config *config)
 {
     const char *scheme = strstr(config->server, "://");
 
@@ -23,7 +22,7 @@ static const char *server_of(const struct kube_config *config)
 static int connect_error(const struct kube_config *config, const char *detail, long os_errno,
                          struct error *err)
 {
-    const char *server = server_of(config);
+    const char *server = kube_server_name(config);
 
     if (os_errno == ECONNREFUSED) {
         error_set(err, ERROR_NETWORK, "connection to the server \"%s\" was refused", server);
@@ -42,7 +41,7 @@ static int connect_error(const struct kube_config *config, const char *detail, l
 int kube_error_from_curl(const struct kube_config *config, CURLcode code, const char *detail,
                          long os_errno, struct error *err)
 {
-    const char *server = server_of(config);
+    const char *server = kube_server_name(config);
 
     if (!detail || !*detail)
         detail = curl_easy_strerror(code);
@@ -167,8 +166,8 @@ static int unauthorized(const struct kube_config *config, const char *words, str
 {
     error_set(err, ERROR_UNAUTHORIZED,
               "the server \"%s\" does not accept the credentials of user \"%s\"%s%s%s",
-              server_of(config), config->user ? config->user : "", *words ? ": \"" : "", words,
-              *words ? "\"" : "");
+              kube_server_name(config), config->user ? config->user : "", *words ? ": \"" : "",
+              words, *words ? "\"" : "");
     return error_remedy(err, "log in again; kubectl auth whoami tells who you are");
 }
 
@@ -186,8 +185,8 @@ static int foreign(const struct kube_config *config, const char *method, const c
 
     error_set(err, passing ? ERROR_SERVER : ERROR_REFUSED,
               "the server \"%s\" answered %s %.*s with HTTP %ld, not as an API server%s%s%s",
-              server_of(config), method, (int)strcspn(path, "?"), path, code, *words ? ": \"" : "",
-              words, *words ? "\"" : "");
+              kube_server_name(config), method, (int)strcspn(path, "?"), path, code,
+              *words ? ": \"" : "", words, *words ? "\"" : "");
     if (passing)
         return -1;
     return error_remedy(err, "something before the API server refuses it: let the path through "
@@ -210,10 +209,10 @@ static int from_status(const struct kube_config *config, const json_t *status, c
         return error_set(err, ERROR_INVALID, "%s", says);
     if (code == 504 || code == 408)
         return error_set(err, ERROR_TIMEOUT, "the server \"%s\" ran out of time: %s",
-                         server_of(config), message);
+                         kube_server_name(config), message);
     if (!*says)
         return error_set(err, ERROR_SERVER, "the server \"%s\" failed with HTTP %ld",
-                         server_of(config), code);
+                         kube_server_name(config), code);
     return error_set(err, ERROR_SERVER, "%s", says);
 }
 

@@ -16,6 +16,9 @@
 
 struct error;
 
+/* kube_server_name - the host and port of the server, for messages. */
+const char *kube_server_name(const struct kube_config *config);
+
 /*
  * kube_error_from_curl - no answer was received
  * @code: curl's reason
