@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "agent/clock.h"
+#include "agent/feedback.h"
 #include "agent/hold.h"
 #include "agent/interfaces.h"
 #include "agent/link.h"
@@ -36,6 +37,7 @@
 
 #define FLUSH_MS      25 /* how long a packet may wait in the buffer */
 #define STATISTICS_MS 1000
+#define HOLD_LOOK_MS  10   /* between two looks at the ring while nothing is taken from it */
 #define SWEEP_MS      1000 /* between two looks at which interfaces have gone */
 #define GRACE_MS      1000 /* for a stuck reader, once nobody waits for us any more */
 
@@ -47,6 +49,7 @@ struct capture {
     struct interfaces interfaces;
     struct output output;
     struct own own;
+    struct feedback feedback;
     struct hold_lock lock;
     uint32_t chosen[AGENT_INTERFACES_MAX]; /* the indexes of -i */
     enum ending ending;
@@ -200,13 +203,16 @@ static bool judge(const struct interface *interface, const struct packet *packet
 static void take_packet(const struct packet *packet)
 {
     struct link_header header;
+    struct flow flow;
+    uint32_t payload;
 
     struct interface *interface = interface_of(packet);
     if (packet->metadata.pkttype == PACKET_OUTGOING && link_is_repeated(interface->hatype))
         return;
     if (!capture.source.filtered && !is_chosen(interface))
         return;
-    if (capture.options.own && own_is(&capture.own, packet))
+    bool has_flow = capture.options.own && flow_of(packet, &flow, &payload);
+    if (has_flow && own_is(&capture.own, packet, &flow, payload))
         return;
     if (source_judged(&capture.source, packet) && !judge(interface, packet))
         return;
@@ -216,6 +222,9 @@ static void take_packet(const struct packet *packet)
     output_packet(&capture.output, interface, packet, plain ? NULL : &header,
                   capture.options.snaplen, NULL);
     interface->packets++;
+    if (has_flow)
+        feedback_see(&capture.feedback, &flow,
+                     packet->seconds * 1000000000ull + packet->nanoseconds, packet->original);
 }
 
 /* The kernel need not bring what is left out here. */
@@ -330,7 +339,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static void wait_for_work(bool drained)
 {
     struct output *output = &capture.output;
-    bool room = output_has_room(output) && !output->blocked;
+    bool room = output_has_room(output) && !output->blocked && !capture.feedback.holding;
     struct pollfd fds[] = {
         {.fd = STDIN_FILENO, .events = POLLIN},
         /* Without events it still tells of the reader's end. */
@@ -343,7 +352,11 @@ static void wait_for_work(bool drained)
     sigset_t none;
 
     due = earlier(due, capture.lock.due);
-    if (capture.pending_since && !output->blocked)
+    if (capture.feedback.holding)
+        due = earlier(due, now + HOLD_LOOK_MS);
+    else if (capture.feedback.judging)
+        due = earlier(due, now + FEEDBACK_MS);
+    if (capture.pending_since && !output->blocked && !capture.feedback.holding)
         due = earlier(due, capture.pending_since + FLUSH_MS);
     uint64_t wait = !drained && room ? 0 : due > now ? due - now : 0;
     const struct timespec timeout = {.tv_sec = (time_t)(wait / 1000),
@@ -390,18 +403,22 @@ static void check_time(void)
 static void run(void)
 {
     while (capture.ending == RUNNING && !signalled) {
-        bool drained = capture.output.blocked ? true : take_packets();
+        bool idle = capture.output.blocked || capture.feedback.holding;
+        bool drained = idle || take_packets();
         size_t pending = output_pending(&capture.output);
         bool waited = capture.pending_since && clock_ms() >= capture.pending_since + FLUSH_MS;
 
         /* The ring hands over what has waited SOURCE_RETIRE_MS already; recvmmsg() single packets.
          */
-        if (!capture.output.blocked && pending > 0 &&
+        if (!idle && pending > 0 &&
             (pending >= OUTPUT_WRITE || waited || (drained && capture.source.ring)))
             flush();
         if (capture.ending == RUNNING)
             wait_for_work(drained);
         check_time();
+        if (!capture.feedback.over)
+            feedback_check(&capture.feedback, clock_ms(), capture.output.written, drained && !idle,
+                           source_is_crowded(&capture.source));
     }
 }
 
@@ -533,6 +550,7 @@ static int start(void)
         output_interface(&capture.output, &capture.interfaces.list[i], capture.options.snaplen);
     lockdown(LOCKDOWN_CAPTURE);
     own_start(&capture.own, clock_ms());
+    capture.feedback.over = !capture.options.own || !capture.source.ring;
     output_flush(&capture.output);
     return AGENT_EXIT_OK;
 }

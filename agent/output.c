@@ -60,6 +60,7 @@ void output_flush(struct output *output)
             break;
         }
         output->sent += (size_t)written;
+        output->written += (uint64_t)written;
     }
     /* Blocks are built at the end: bring what is left to the front when that is little to move, or
      * when a packet would not find room any more. */

@@ -21,11 +21,12 @@ struct packet;
 
 struct output {
     uint8_t buffer[OUTPUT_SIZE];
-    size_t sent;   /* bytes of the buffer that have been written */
-    size_t used;   /* bytes of the buffer that hold blocks */
-    bool blocked;  /* the reader took nothing at the last try */
-    bool closed;   /* there is no reader any more */
-    int old_flags; /* of the descriptor, to be put back; -1: unchanged */
+    size_t sent;      /* bytes of the buffer that have been written */
+    uint64_t written; /* bytes, ever */
+    size_t used;      /* bytes of the buffer that hold blocks */
+    bool blocked;     /* the reader took nothing at the last try */
+    bool closed;      /* there is no reader any more */
+    int old_flags;    /* of the descriptor, to be put back; -1: unchanged */
 };
 
 /* output_open - make standard output non-blocking if it is a pipe or a socket. */

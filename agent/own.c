@@ -54,21 +54,16 @@ static void found(struct own *own, const struct flow *flow)
     message(AGENT_NOTE "this capture's own stream is left out:", flow_text(text, flow), NULL);
 }
 
-bool own_is(struct own *own, const struct packet *packet)
+bool own_is(struct own *own, const struct packet *packet, const struct flow *flow, uint32_t payload)
 {
-    struct flow flow;
-    uint32_t payload;
-
-    if (!own->searching && own->count == 0)
+    if (flow->protocol != IPPROTO_TCP || flow->source.port == 0)
         return false;
-    if (!flow_of(packet, &flow, &payload) || flow.protocol != IPPROTO_TCP || flow.source.port == 0)
-        return false;
-    if (is_found(own, &flow))
+    if (is_found(own, flow))
         return true;
     if (!own->searching || own->count == KERNEL_FILTER_LEFT_OUT ||
         !memmem(packet->data + payload, packet->captured - payload, own->mark, AGENT_MARK_LENGTH))
         return false;
-    found(own, &flow);
+    found(own, flow);
     return true;
 }
 

@@ -35,8 +35,9 @@ void own_open(struct own *own);
 void own_start(struct own *own, uint64_t now);
 
 /* own_is - is the packet one of the own stream's? Says so on standard error when it is the first of
- * its connection. */
-bool own_is(struct own *own, const struct packet *packet);
+ * its connection. @flow, @payload: as flow_of() gave them. */
+bool own_is(struct own *own, const struct packet *packet, const struct flow *flow,
+            uint32_t payload);
 
 /* own_wants_mark - is it to be written again? It may not have been seen. */
 bool own_wants_mark(const struct own *own);

@@ -375,6 +375,17 @@ bool source_next(struct source *source, struct packet *ret_packet)
     return source->ring ? next_of_ring(source, ret_packet) : next_of_batch(source, ret_packet);
 }
 
+bool source_is_crowded(const struct source *source)
+{
+    size_t half =
+        (source->block + source->block_count / 2) % (source->ring ? source->block_count : 1);
+    const struct tpacket_block_desc *block =
+        (const void *)(source->ring + half * source->block_size);
+
+    return !source->ring ||
+           (__atomic_load_n(&block->hdr.bh1.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER);
+}
+
 void source_stop(struct source *source)
 {
     attach_return(source->fd, 0);

@@ -74,6 +74,9 @@ bool source_judged(const struct source *source, const struct packet *packet);
 /* source_next - Return: true with the next packet, valid until the next call; false: none now. */
 bool source_next(struct source *source, struct packet *ret_packet);
 
+/* source_is_crowded - is half of the ring filled, or is there none? */
+bool source_is_crowded(const struct source *source);
+
 /* source_stop - let no further packet in; what is in the ring stays to be read. A kernel without
  * socket filters lets them in all the same. */
 void source_stop(struct source *source);

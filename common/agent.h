@@ -24,7 +24,10 @@
  * SECONDS     end after this long without a byte on standard input; default AGENT_SILENCE_SECONDS
  *     -O             leave the capture's own stream out, where it passes in clear: the section and
  *                    the first statistics have a comment that begins with AGENT_MARK_PREFIX, and a
- *                    TCP connection in which that is seen again is not captured
+ *                    TCP connection in which that is seen again is not captured. Where another
+ *                    conversation proves to carry the stream, a line on standard error says
+ *                    AGENT_CARRIED, its protocol (tcp, udp, sctp or a number), and address and port
+ *                    (0: none) of both its ends, all with a space between
  *     -R             do not use PACKET_RX_RING (as on kernels that have none)
  *     -N             not beside a shell, or what does as one: ends at once with AGENT_EXIT_SHELL
  *                    where the container has it
@@ -64,6 +67,7 @@
 #define AGENT_MARK_PREFIX     "mark: "
 #define AGENT_MARK_LENGTH     32       /* hex digits */
 #define AGENT_NOTE            "note: " /* begins what is no complaint on standard error */
+#define AGENT_CARRIED         "own stream carried by" /* begins a line, see -O */
 #define AGENT_SILENCE_SECONDS 60 /* the agent ends after this long without any byte on stdin */
 #define AGENT_HOLD_SECONDS    60
 #define AGENT_LOCK_MS         2000

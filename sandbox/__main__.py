@@ -60,7 +60,7 @@ class Sandbox:
         self.kubelet = Kubelet(directory, self.store, self.network, self.images, self.runc,
                                cgroups, self.users.mint, lambda: self.faults, self.fail)
         self.exec_sockets, self.tasks = set(), set()
-        self.kubelet_port = KubeletPort(self.network.path(self.network.node), lambda: self.faults)
+        self.kubelet_port = KubeletPort(self.network, lambda: self.faults)
         self.scheduler, self.garbage = Scheduler(self), Garbage(self)
         self.api = Api(self)
         self.front = None

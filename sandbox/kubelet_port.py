@@ -15,6 +15,8 @@ import os
 import socket
 import struct
 
+from . import tunnel as tunnels
+
 KUBELET = ("10.244.0.1", 10250)
 RUNTIME = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 CLONE_NEWNET = 0x40000000
@@ -42,9 +44,12 @@ def listen(family, address):
     return listener
 
 
-def pair(listener):
-    """A connection to a listener. Returns both ends, the listener's last."""
-    near = socket.create_connection(listener.getsockname()[:2])
+def dial(address):
+    return socket.create_connection(address[:2])
+
+
+def pair(listener, near):
+    """A connection to a listener, from the end that has called. Returns both ends, the listener's last."""
     while True:
         far, address = listener.accept()
         if address == near.getsockname():
@@ -66,10 +71,16 @@ async def pass_on(source, sink):
         sink.shutdown(socket.SHUT_WR)
 
 
+def thread_in(netns):
+    """A thread that makes its sockets in a network namespace."""
+    return concurrent.futures.ThreadPoolExecutor(1, "kubelet-port", enter, (netns,))
+
+
 class KubeletPort:
-    def __init__(self, netns, faults):
-        self.faults = faults  # a function
-        self.thread = concurrent.futures.ThreadPoolExecutor(1, "kubelet-port", enter, (netns,))
+    def __init__(self, network, faults):
+        self.network, self.faults = network, faults  # a function
+        self.thread = thread_in(network.path(network.node))
+        self.far = self.tunnel = None  # a thread where the API server is, the kubelet's listener towards it
         self.kubelet = self.thread.submit(listen, socket.AF_INET, KUBELET).result()
         self.runtime = {family: self.thread.submit(listen, family, (address, 0)).result()
                         for family, address in RUNTIME.items()}
@@ -77,10 +88,17 @@ class KubeletPort:
 
     async def connect(self):
         """Returns the API server's end of one leg, and the runtime's end of the other."""
-        def pairs():
-            family = socket.AF_INET6 if self.faults().get("runtime_ipv6") else socket.AF_INET
-            return pair(self.kubelet), pair(self.runtime[family])
-        (server, front), (back, runtime) = await asyncio.get_running_loop().run_in_executor(self.thread, pairs)
+        tunnel = self.faults().get("tunnel")
+        runtime = self.runtime[socket.AF_INET6 if self.faults().get("runtime_ipv6") else socket.AF_INET]
+        if tunnel and not self.far:
+            self.far = thread_in(tunnels.make(self.network))
+            self.tunnel = self.thread.submit(listen, socket.AF_INET, tunnels.KUBELET).result()
+        kubelet, where = (self.tunnel, self.far) if tunnel else (self.kubelet, self.thread)
+        loop = asyncio.get_running_loop()
+        near = await loop.run_in_executor(where, dial, kubelet.getsockname())
+        server, front = await loop.run_in_executor(self.thread, pair, kubelet, near)
+        back, runtime = await loop.run_in_executor(
+            self.thread, lambda: pair(runtime, dial(runtime.getsockname())))
         task = asyncio.ensure_future(self.serve(front, back))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -98,9 +116,12 @@ class KubeletPort:
         for task in list(self.tasks):
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        for listener in (self.kubelet, *self.runtime.values()):
-            listener.close()
-        self.thread.shutdown()
+        for listener in (self.kubelet, self.tunnel, *self.runtime.values()):
+            if listener:
+                listener.close()
+        for thread in (self.thread, self.far):
+            if thread:
+                thread.shutdown()
 
 
 class End:

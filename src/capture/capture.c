@@ -551,14 +551,15 @@ static int keep_own_traffic_out(struct capture *capture, struct error *err)
     if (!capture->target.host_network || settings->own_traffic)
         return 0;
     target_learn_node(capture->client, &capture->target);
-    capture->filter_text =
-        own_traffic_filter(capture->client, &capture->target, settings->filter_text);
+    const char *asked = settings->filter_text;
+    capture->filter_text = own_traffic_filter(capture->client, &capture->target, asked);
     if (!capture->filter_text)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     if (filter_compile(capture->filter_text, settings->snaplen, &capture->filter, err) < 0)
         return -1;
     settings->filter_text = capture->filter_text;
     settings->filter = capture->filter;
+    settings->asked_filter = asked;
     settings->leave_own_out = true;
     log_info("the interfaces are the node's own: this capture's stream is left out by the filter "
              "'%s' (--include-own-traffic keeps it)",

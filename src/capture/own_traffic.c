@@ -2,7 +2,7 @@
 #include "capture/own_traffic.h"
 
 #include <arpa/inet.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -91,4 +91,57 @@ char *own_traffic_filter(struct kube_client *client, const struct target *target
     if (!text || !text[strspn(text, " \t\r\n")])
         return strdup(buf_string(&out));
     return text_format("(%s) and %s", text, buf_string(&out));
+}
+
+/* ---- what only the agent could find ---- */
+
+/* A conversation as the agent says it. */
+struct carrier {
+    char protocol[8], source[INET6_ADDRSTRLEN], target[INET6_ADDRSTRLEN];
+    unsigned source_port, target_port;
+};
+
+static bool parse_carrier(const char *text, struct carrier *ret)
+{
+    int end = 0;
+
+    /* Widths: those of the fields, without their NUL. */
+    if (sscanf(text, " %7[a-z0-9] %45s %5u %45s %5u %n", ret->protocol, ret->source,
+               &ret->source_port, ret->target, &ret->target_port, &end) != 5)
+        return false;
+    return !text[end] && is_address(ret->source) && is_address(ret->target) &&
+           ret->source_port <= 65535 && ret->target_port <= 65535;
+}
+
+/* The smaller port is the one that is agreed upon; the other was chosen by the kernel. */
+static char *filter_without(const struct carrier *carrier)
+{
+    bool ipv6 = strchr(carrier->source, ':') != NULL;
+    unsigned port =
+        carrier->source_port < carrier->target_port ? carrier->source_port : carrier->target_port;
+
+    if (port)
+        return text_format("not %s port %u", carrier->protocol, port);
+    return text_format("not (%s proto %s and host %s and host %s)", ipv6 ? "ip6" : "ip",
+                       carrier->protocol, carrier->source, carrier->target);
+}
+
+bool own_traffic_warn(const char *carried, const char *text)
+{
+    struct carrier carrier;
+
+    if (!parse_carrier(carried, &carrier))
+        return false;
+    bool asked = text && text[strspn(text, " \t\r\n")];
+    cleanup_free char *without = filter_without(&carrier);
+    cleanup_free char *whole =
+        asked ? text_format("(%s) and %s", text, without ? without : "") : NULL;
+    log_warning("this capture feeds on itself: its stream is among what it captures, carried by %s "
+                "from %s port %u to %s port %u; leave that out with -f '%s'",
+                carrier.protocol, carrier.source, carrier.source_port, carrier.target,
+                carrier.target_port,
+                whole     ? whole
+                : without ? without
+                          : "");
+    return true;
 }

@@ -3,6 +3,8 @@
 #ifndef KSNIFF_CAPTURE_OWN_TRAFFIC_H
 #define KSNIFF_CAPTURE_OWN_TRAFFIC_H
 
+#include <stdbool.h>
+
 struct kube_client;
 struct target;
 
@@ -15,5 +17,15 @@ struct target;
  * Return: owned by the caller, NULL when out of memory.
  */
 char *own_traffic_filter(struct kube_client *client, const struct target *target, const char *text);
+
+/*
+ * own_traffic_warn - the agent has found that the stream is captured in a way that nobody foresaw:
+ * warn, and offer the filter that ends it
+ * @carried: what follows AGENT_CARRIED (common/agent.h)
+ * @text: the user's filter; NULL: none
+ *
+ * Return: false when @carried is nothing of the kind.
+ */
+bool own_traffic_warn(const char *carried, const char *text);
 
 #endif

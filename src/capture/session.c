@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "capture/backend.h"
+#include "capture/own_traffic.h"
 #include "capture/settings.h"
 #include "capture/target.h"
 #include "common/agent.h"
@@ -250,6 +251,9 @@ static void show_complaint(struct session *session, const char *line)
 
     if (strncmp(line, prefix, strlen(prefix)) == 0)
         line += strlen(prefix);
+    if (strncmp(line, AGENT_CARRIED, strlen(AGENT_CARRIED)) == 0 &&
+        own_traffic_warn(line + strlen(AGENT_CARRIED), session->settings->asked_filter))
+        return;
     if (strncmp(line, AGENT_NOTE, strlen(AGENT_NOTE)) == 0) {
         log_info("%s", line + strlen(AGENT_NOTE));
         return;

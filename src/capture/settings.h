@@ -35,7 +35,8 @@ struct settings {
     uint64_t wait_timeout;        /* milliseconds, 0: no limit */
     bool reconnect;               /* take a cut capture up again */
     bool own_traffic;             /* do not keep the capture's own stream out */
-    bool leave_own_out; /* it would be captured: the agent looks for it and leaves it out */
+    const char *asked_filter; /* with leave_own_out: filter_text as the user gave it; NULL: none */
+    bool leave_own_out;       /* it would be captured: the agent looks for it and leaves it out */
 
     /* Of the helper pod and the ephemeral container. */
     const char *image;           /* NULL: to be chosen */

@@ -5,11 +5,12 @@ import re
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
 from conftest import GUARD, in_netns, leftovers, tshark, wait_until
-from test_agent import BINARIES, Agent, compile_filter, inside, namespaces, udp
+from test_agent import BINARIES, Agent, compile_filter, inside, namespaces, statistics_of, udp
 
 _ = namespaces  # a fixture
 LEFT_OUT = re.compile(r"this capture's own stream is left out: tcp (\S+) (\d+) (\S+) (\d+)\n")
@@ -92,6 +93,57 @@ def test_two_captures_do_not_feed_each_other(sandbox, ksniff, tmp_path):
         ksniff.stop(one)
     assert tshark(second, "frame.number", display=f"{LOCAL} && tcp.len > 0") == []
     assert os.path.getsize(first) < 2_000_000
+
+
+# ---- a tunnel ----
+
+def has_tunnel(sandbox):
+    """Skips where the kernel has no VXLAN; the server's side of it comes with the first exec."""
+    done = subprocess.run(["ip", "-n", f"ks{sandbox.process.pid}-node", "link", "add", "try0", "type", "vxlan", "id", "1",
+                           "dstport", "9999"], check=False, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        pytest.skip("this kernel has no VXLAN: " + done.stderr.strip())
+    subprocess.run(["ip", "-n", f"ks{sandbox.process.pid}-node", "link", "del", "try0"], check=True)
+
+
+@pytest.mark.parametrize("asked", [None, "udp or icmp"])
+def test_a_tunnel_is_named_and_can_be_told(sandbox, ksniff, tmp_path, asked):
+    """Nobody can see what is in it, but it falls silent when the agent does: the filter to use is offered, and helps."""
+    has_tunnel(sandbox)
+    path = str(tmp_path / "x.pcapng")
+    words = ["-f", asked] if asked else []
+    with sandbox.faults(tunnel=True):
+        with ksniff.capturing("hostnet", *words, "-o", path, "--max-size", "100M") as process:
+            while "feeds on itself" not in process.head:
+                line = process.stderr.readline().decode()
+                assert line, process.head
+                process.head += line
+            err = ksniff.stop(process)
+        offer = "(udp or icmp) and not udp port 8472" if asked else "not udp port 8472"
+        assert re.search(r"WARN\[\d+\] this capture feeds on itself: its stream is among what it captures, carried by udp from "
+                         r"10\.97\.0\.1 port \d+ to 10\.97\.0\.2 port 8472; leave that out with -f '(.*)'\n", err)[1] == offer
+        with ksniff.capturing("hostnet", "-f", offer, "-o", path, "--max-size", "20M") as process:
+            speak_until_seen(sandbox, path, 60)
+            err = ksniff.stop(process)
+    assert "feeds on itself" not in err
+    assert tshark(path, "frame.number", display="udp.port == 8472 || tcp.port == 10250") == []
+    assert len(tshark(path, "frame.number", display="udp.dstport == 4110 && !icmp")) == 60
+    assert os.path.getsize(path) < 1_000_000
+
+
+def test_a_large_transfer_is_not_taken_for_the_stream(namespaces, tmp_path):
+    """It goes on while the agent holds its breath, and nothing of it is lost."""
+    path, count = str(tmp_path / "x.pcapng"), 3000
+    with open(path, "wb") as file:
+        agent = Agent(BINARIES[0], namespaces[0], "-O", "-F", compile_filter("udp port 6000"), stdout=file)
+    wait_until(lambda: os.path.getsize(path), "the section")
+    for _ in range(count):  # a few seconds of some MB each
+        udp(namespaces, [b"z" * 1400] * 4)
+        time.sleep(0.001)
+    err = agent.process.communicate(b"q", timeout=GUARD)[1].decode()
+    assert agent.process.returncode == 0 and err == ""
+    assert len(tshark(path, "frame.number")) == 4 * count
+    assert statistics_of(path) == (4 * count, 0)
 
 
 # ---- the agent alone ----

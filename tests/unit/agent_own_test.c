@@ -115,6 +115,15 @@ static void test_flow_of_cut_packets(void **state)
     }
 }
 
+static bool is_own(struct own *own, const struct sample *sample)
+{
+    struct flow flow;
+    uint32_t payload;
+
+    assert_true(flow_of(&sample->packet, &flow, &payload));
+    return own_is(own, &sample->packet, &flow, payload);
+}
+
 static void test_mark(void **state)
 {
     static struct own own;
@@ -125,29 +134,29 @@ static void test_mark(void **state)
     assert_int_equal(strspn(own.mark, "0123456789abcdef"), AGENT_MARK_LENGTH);
     assert_int_equal(strncmp(own.comment, AGENT_MARK_PREFIX, strlen(AGENT_MARK_PREFIX)), 0);
     make(&sample, 4, IPPROTO_TCP, "127.0.0.1", 40000, "127.0.0.1", 50000, own.comment);
-    assert_false(own_is(&own, &sample.packet)); /* not yet */
+    assert_false(is_own(&own, &sample)); /* not yet */
     own_start(&own, 1000);
     assert_true(own_wants_mark(&own));
     /* Cut by a segment's end: half of it is not enough, but it stands there twice. */
     sample.packet.captured = 54 + 6 + AGENT_MARK_LENGTH - 1;
-    assert_false(own_is(&own, &sample.packet));
+    assert_false(is_own(&own, &sample));
     sample.packet.captured++;
-    assert_true(own_is(&own, &sample.packet));
+    assert_true(is_own(&own, &sample));
     assert_true(own.changed);
     assert_false(own_wants_mark(&own));
     make(&sample, 4, IPPROTO_TCP, "127.0.0.1", 50000, "127.0.0.1", 40000, "an answer");
-    assert_true(own_is(&own, &sample.packet));
+    assert_true(is_own(&own, &sample));
     make(&sample, 4, IPPROTO_TCP, "127.0.0.1", 50000, "127.0.0.1", 40001, "an answer");
-    assert_false(own_is(&own, &sample.packet));
+    assert_false(is_own(&own, &sample));
     make(&sample, 4, IPPROTO_UDP, "127.0.0.1", 50000, "127.0.0.1", 40000, own.comment);
-    assert_false(own_is(&own, &sample.packet));
+    assert_false(is_own(&own, &sample));
     make(&sample, 6, IPPROTO_TCP, "::1", 50000, "::1", 40000, own.comment + 10);
-    assert_true(own_is(&own, &sample.packet));
+    assert_true(is_own(&own, &sample));
     assert_int_equal(own.count, 2);
     assert_false(own_check(&own, 1500));
     assert_true(own_check(&own, UINT64_MAX));
     make(&sample, 6, IPPROTO_TCP, "::1", 50001, "::1", 40000, own.comment);
-    assert_false(own_is(&own, &sample.packet)); /* too late */
+    assert_false(is_own(&own, &sample)); /* too late */
 }
 
 static void test_more_connections_than_are_kept(void **state)
@@ -160,7 +169,7 @@ static void test_more_connections_than_are_kept(void **state)
     own_start(&own, 0);
     for (unsigned i = 0; i < KERNEL_FILTER_LEFT_OUT + 3; i++) {
         make(&sample, 4, IPPROTO_TCP, "127.0.0.1", 1000 + i, "127.0.0.1", 50000, own.comment);
-        assert_int_equal(own_is(&own, &sample.packet), i < KERNEL_FILTER_LEFT_OUT);
+        assert_int_equal(is_own(&own, &sample), i < KERNEL_FILTER_LEFT_OUT);
     }
     assert_int_equal(own.count, KERNEL_FILTER_LEFT_OUT);
 }
