@@ -8,7 +8,7 @@ from . import cgroups
 
 PROGRAMS = ("runc", "ip", "openssl", "busybox", "musl-gcc")
 NEEDS = ("it runs containers, for which it needs root of a machine or of a virtual machine, or a container with every "
-         "privilege; a chroot must be a mount point (mount --bind DIR DIR) and have /proc and /sys")
+         "privilege, and no chroot")
 
 
 class Unable(Exception):
@@ -29,6 +29,18 @@ def try_namespaces():
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise unable("namespaces and mounts cannot be made here", last_line(done.stdout))
+
+
+def try_root():
+    """Whoever enters a mount namespace that was made inside of a chroot stands outside of the chroot: so would every
+    exec in a container."""
+    here = os.stat("/")
+    done = subprocess.run(["nsenter", "--mount=/proc/self/ns/mnt", "stat", "--format", "%d %i", "/"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise unable("mount namespaces cannot be entered here", last_line(done.stdout))
+    if done.stdout.split() != [str(here.st_dev), str(here.st_ino)]:
+        raise unable("this is a chroot", "the root directory is not that of the mount namespace")
 
 
 def try_cgroups(groups):
@@ -52,4 +64,5 @@ def examine(groups):
     if os.geteuid() != 0:
         raise Unable("it runs containers: start it as root")
     try_namespaces()
+    try_root()
     try_cgroups(groups)

@@ -2,6 +2,7 @@
 """The sandbox on machines that do not let it, beside a kubelet, and as a user meets it: make sandbox, make demo."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -14,16 +15,16 @@ from test_sandbox import left_behind
 SANDBOX = ["/usr/bin/python3", "-m", "sandbox"]
 DEMO = os.path.join(ROOT, "packaging", "demo")
 NEEDS = "it runs containers, for which it needs root of a machine or of a virtual machine, or a container with every privilege"
-# A root directory that is no mount point, with everything of this machine in it, as of a plain chroot.
-CHROOT = """mkdir "$0/root"; for name in /*; do
+# A root directory with everything of this machine in it; a mount point where it is "bound".
+CHROOT = """mkdir "$0/root"; [ "$1" = plain ] || mount --bind "$0/root" "$0/root"; shift; for name in /*; do
     case $name in /tmp|/run) mkdir "$0/root$name" ;; *) [ ! -d "$name" ] || { mkdir -p "$0/root$name" && mount --rbind "$name" "$0/root$name"; } ;; esac
     [ ! -L "$name" ] || { rmdir "$0/root$name" 2>/dev/null; cp -P "$name" "$0/root$name"; }
 done
 here=$1; shift; chroot "$0/root" sh -c 'cd "$0" && exec "$@"' "$here" "$@" """
 
 
-def chroot(directory, *words):
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", CHROOT, str(directory), ROOT, *words]
+def chroot(directory, kind, *words):
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", CHROOT, str(directory), kind, ROOT, *words]
 
 
 def traces():
@@ -41,17 +42,18 @@ def of(pid):
 
 @pytest.mark.parametrize("how, says", [
     (["setpriv", "--bounding-set=-sys_admin"], "namespaces and mounts cannot be made here (unshare: "),
-    (["unshare", "--user", "--map-root-user"], "the node's network cannot be made here ("),
+    (["unshare", "--user", "--map-root-user"], "mount namespaces cannot be entered here ("),
     (["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /sys/fs/cgroup && exec "$@"', "sh"], "no cgroups are mounted here ("),
     (["unshare", "--mount", "sh", "-c",
       'for d in /sys/fs/cgroup /sys/fs/cgroup/*; do mountpoint -q $d && mount -o remount,bind,ro $d; done; exec "$@"', "sh"],
      "cgroups cannot be made here ("),
     (["setpriv", "--reuid=65534"], "it runs containers: start it as root"),
     (["/usr/bin/env", "PATH=/nonexistent"], "'runc' was not found: install the packages of the group demo"),
-    (["chroot"], "namespaces and mounts cannot be made here (unshare: ")])
+    (["chroot", "plain"], "namespaces and mounts cannot be made here (unshare: "),
+    (["chroot", "bound"], "this is a chroot (")])
 def test_where_it_may_not(tmp_path, how, says):
     """One line, which says what it needs; nothing is left."""
-    command = chroot(tmp_path, *SANDBOX) if how == ["chroot"] else [*how, *SANDBOX]
+    command = chroot(tmp_path, how[1], *SANDBOX) if how[0] == "chroot" else [*how, *SANDBOX]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     out, err = process.communicate(timeout=GUARD)
     line, = err.splitlines()
@@ -60,17 +62,19 @@ def test_where_it_may_not(tmp_path, how, says):
     assert not of(process.pid)
 
 
-def test_where_no_container_starts(tmp_path):
-    """Namespaces can be made, but the runtime may not do all it wants, as under a security profile."""
+@pytest.mark.parametrize("program, lacks, says", [("runc", "sys_admin", "a pod cannot be started here ("),
+                                                  ("ip", "net_admin", "the node's network cannot be made here (")])
+def test_where_it_is_found_later(tmp_path, program, lacks, says):
+    """Namespaces can be made, but a program may not do all it wants, as under a security profile."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "runc").write_text('#!/bin/sh\nexec setpriv --bounding-set=-sys_admin /usr/sbin/runc "$@"\n')
-    (programs / "runc").chmod(0o755)
+    (programs / program).write_text(f'#!/bin/sh\nexec setpriv --bounding-set=-{lacks} {shutil.which(program)} "$@"\n')
+    (programs / program).chmod(0o755)
     process = subprocess.Popen(SANDBOX, cwd=ROOT, env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     _, err = process.communicate(timeout=GUARD)
     line, = err.splitlines()
-    assert process.returncode == 1 and line.startswith("sandbox: a pod cannot be started here ("), err
+    assert process.returncode == 1 and line.startswith("sandbox: " + says), err
     assert not of(process.pid) and not left_behind(process.pid)
 
 
