@@ -72,14 +72,16 @@ static size_t end_of_word(const char *text, size_t at)
 /*
  * libpcap does not say where a filter is wrong. The words up to the place, alone, are a right
  * filter or might become one; so the place is the word behind the longest part that compiles.
+ * @shown: what the user has written, as long as @text
  */
-static int refuse(const char *text, const char *message, uint32_t snaplen, struct error *err)
+static int refuse(const char *text, const char *shown, const char *message, uint32_t snaplen,
+                  struct error *err)
 {
     size_t good = 0;
 
     if (display_filter_is_meant(text)) {
         error_set(err, ERROR_USAGE, "filter \"%s\" is a display filter, not a capture filter: %s",
-                  text, message);
+                  shown, message);
         return error_remedy(err,
                             "it belongs into Wireshark's window, or behind: kubectl sniff POD -o - "
                             "| tshark -i - -Y FILTER; capture filters, such as 'tcp port 8080', "
@@ -90,12 +92,12 @@ static int refuse(const char *text, const char *message, uint32_t snaplen, struc
             if (compiles(text, end, snaplen))
                 good = end;
     } else {
-        error_set(err, ERROR_USAGE, "filter \"%s\": %s", text, message);
+        error_set(err, ERROR_USAGE, "filter \"%s\": %s", shown, message);
         return error_remedy(err, "the language is pcap-filter(7)");
     }
     size_t start = good + strspn(text + good, " \t\r\n");
-    error_set(err, ERROR_USAGE, "filter \"%s\": %s, at or after \"%s\" (column %zu)", text, message,
-              text + start, start + 1);
+    error_set(err, ERROR_USAGE, "filter \"%s\": %s, at or after \"%s\" (column %zu)", shown,
+              message, shown + start, start + 1);
     return error_remedy(err, "the language is pcap-filter(7)");
 }
 
@@ -172,7 +174,7 @@ int filter_compile(const char *text, uint32_t snaplen, struct filter *ret_filter
         return error_remedy(err, "make it shorter, for example with net instead of many hosts");
     }
     if (compile_for(DLT_EN10MB, text, snaplen, true, &ethernet, message, sizeof(message)) < 0)
-        return refuse(text, message, snaplen, err);
+        return refuse(text, text, message, snaplen, err);
     /* What cannot be asked of raw IP ("not vlan 5") is asked as if it had an Ethernet header. */
     bool on_raw = compile_for(DLT_RAW, text, snaplen, true, &raw, message, sizeof(message)) == 0;
     int result = join(&ethernet, on_raw ? &raw : NULL, ret_filter, err);
@@ -182,6 +184,18 @@ int filter_compile(const char *text, uint32_t snaplen, struct filter *ret_filter
     if (on_raw)
         pcap_freecode(&raw);
     return result;
+}
+
+int filter_check(const char *text, const char *shown, uint32_t snaplen, struct error *err)
+{
+    struct bpf_program program;
+    char message[PCAP_ERRBUF_SIZE];
+
+    /* Not optimised: of the same address twice libpcap might find that nothing can match. */
+    if (compile_for(DLT_EN10MB, text, snaplen, false, &program, message, sizeof(message)) < 0)
+        return refuse(text, shown, message, snaplen, err);
+    pcap_freecode(&program);
+    return 0;
 }
 
 void filter_free(struct filter *filter)

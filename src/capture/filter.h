@@ -40,6 +40,13 @@ int filter_compile(const char *text, uint32_t snaplen, struct filter *ret_filter
                    struct error *err);
 void filter_free(struct filter *filter);
 
+/*
+ * filter_check - would it compile?
+ * @text: with addresses for the names that cannot be looked up yet (filter_names.h)
+ * @shown: with the names: as long as @text, for the message
+ */
+int filter_check(const char *text, const char *shown, uint32_t snaplen, struct error *err);
+
 /* filter_encode - the value of the agent's -F. Return: owned by the caller, NULL: out of memory. */
 char *filter_encode(const struct filter *filter);
 

@@ -357,7 +357,10 @@ const struct flag flags[] = {
      "interface of the pod",
      set_interface},
     {"filter", 'f', FLAG_VALUE, FLAG_GROUP_CAPTURE, "EXPRESSION", P "FILTER",
-     "capture only what matches, in the language of pcap-filter(7)", set_filter},
+     "capture only what matches, in the language of pcap-filter(7); in 'host db.data.svc' and "
+     "'host "
+     "web-0' a Service or Pod stands for its addresses",
+     set_filter},
     {"snaplen", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "BYTES", NULL,
      "keep this much of each packet; default: 262144, which 0 means too", set_snaplen},
     {"buffer-size", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "SIZE", NULL,

@@ -3,7 +3,9 @@
  * kubectl-sniff: from options to a capture. The order matters: all that can be wrong on this
  * machine is found before anything touches the cluster.
  */
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +16,7 @@
 #include "capture/backend.h"
 #include "capture/capture.h"
 #include "capture/cleanup.h"
+#include "capture/filter_names.h"
 #include "capture/settings.h"
 #include "cli/help.h"
 #include "cli/options.h"
@@ -91,6 +94,49 @@ static int act(struct kube_client *client, const struct options *options, struct
     }
 }
 
+/* libpcap asks DNS for names in a filter, which blocks, and nothing of ours is in the cluster yet:
+ * Ctrl-C ends it at once. */
+static int compile_interruptibly(const struct options *options, struct settings *settings,
+                                 struct error *err)
+{
+    const struct sigaction ends = {.sa_handler = SIG_DFL};
+    struct sigaction old;
+    bool ignored = loop_ignores(SIGINT);
+
+    if (!ignored)
+        sigaction(SIGINT, &ends, &old);
+    int result = filter_compile(settings->filter_text, options->snaplen, &settings->filter, err);
+    if (!ignored)
+        sigaction(SIGINT, &old, NULL);
+    return result;
+}
+
+/* Those names in the filter that the cluster knows, once it can be asked. */
+static int resolve_filter(struct kube_client *client, const struct options *options,
+                          struct settings *settings, char **ret_text, struct error *err)
+{
+    if (settings->filter.program || !options->filter || options->action == OPTIONS_CLEANUP)
+        return 0;
+    if (filter_names_resolve(client, settings->namespace, options->filter, ret_text, err) < 0)
+        return -1;
+    settings->filter_text = *ret_text;
+    return compile_interruptibly(options, settings, err);
+}
+
+/* What can be said of the filter before the cluster is asked. */
+static int prepare_filter(const struct options *options, struct settings *settings,
+                          struct error *err)
+{
+    char *masked = NULL;
+
+    if (filter_names_mask(options->filter, &masked, err) < 0)
+        return -1;
+    int result = masked ? filter_check(masked, options->filter, options->snaplen, err)
+                        : filter_compile(options->filter, options->snaplen, &settings->filter, err);
+    free(masked);
+    return result;
+}
+
 /* Everything from the kubeconfig on: needs the event loop. */
 static int run_in_loop(struct loop *loop, const struct options *options, struct settings *settings,
                        struct sink *sink, struct error *err)
@@ -98,6 +144,7 @@ static int run_in_loop(struct loop *loop, const struct options *options, struct 
     struct kube_overrides overrides = options->kube;
     struct kube_config *config = NULL;
     struct kube_client *client = NULL;
+    char *filter = NULL;
     int result = -1;
 
     overrides.as_groups = options->as_groups;
@@ -105,11 +152,13 @@ static int run_in_loop(struct loop *loop, const struct options *options, struct 
     if (kube_config_load(&overrides, &config, err) < 0)
         return -1;
     settings->namespace = config->namespace;
-    if (kube_client_new(loop, config, options->request_timeout, &client, err) == 0)
+    if (kube_client_new(loop, config, options->request_timeout, &client, err) == 0 &&
+        resolve_filter(client, options, settings, &filter, err) == 0)
         result = act(client, options, settings, sink, err);
     sink_free(sink);
     kube_client_free(client);
     kube_config_free(config);
+    free(filter);
     return result;
 }
 
@@ -146,9 +195,7 @@ static int sniff(const struct options *options, struct error *err)
     };
     int result = -1;
 
-    /* libpcap asks DNS for names in a filter, which blocks: before the loop takes over the signals,
-     * so that Ctrl-C still ends it. */
-    if (filter_compile(options->filter, options->snaplen, &settings.filter, err) < 0)
+    if (prepare_filter(options, &settings, err) < 0)
         return -1;
     log_unneeded("--socket", options->socket);
     log_unneeded("--tcpdump-image", options->tcpdump_image);
