@@ -16,8 +16,30 @@ enum { MOST_BYTES = 7 * 1000 * 1000 }; /* of all of them; curl takes 8 MB */
 #define BEGIN "-----BEGIN CERTIFICATE-----"
 #define END   "-----END CERTIFICATE-----"
 
+/* The certificates so far, and a number of each: the system's folder has every one three times, and
+ * OpenSSL takes a quarter of a millisecond for each, at each connection. */
+struct collection {
+    struct buf pem;
+    struct buf seen; /* of uint64_t */
+};
+
+/* FNV-1a. Return: is it new? */
+static bool is_new(struct collection *out, const unsigned char *der, size_t length)
+{
+    uint64_t number = 0xcbf29ce484222325u, other;
+
+    for (size_t i = 0; i < length; i++)
+        number = (number ^ der[i]) * 0x100000001b3u;
+    for (size_t at = 0; at < out->seen.length; at += sizeof(other)) {
+        memcpy(&other, buf_bytes(&out->seen) + at, sizeof(other));
+        if (other == number)
+            return false;
+    }
+    return buf_append(&out->seen, &number, sizeof(number));
+}
+
 /* Copies the certificates among @text; keys and prose, which curl might stumble over, stay out. */
-static void add_certificates(struct buf *out, const char *text)
+static void add_certificates(struct collection *out, const char *text)
 {
     const char *begin, *end;
 
@@ -28,13 +50,13 @@ static void add_certificates(struct buf *out, const char *text)
 
         text = end + strlen(END);
         /* 0x30: a SEQUENCE, which every certificate is. */
-        if (der && length > 0 && der[0] == 0x30)
-            buf_printf(out, "%.*s\n", (int)(text - begin), begin);
+        if (der && length > 0 && der[0] == 0x30 && is_new(out, der, length))
+            buf_printf(&out->pem, "%.*s\n", (int)(text - begin), begin);
         free(der);
     }
 }
 
-static void add_file(struct buf *out, const char *path)
+static void add_file(struct collection *out, const char *path)
 {
     struct kube_blob content;
 
@@ -44,7 +66,7 @@ static void add_file(struct buf *out, const char *path)
     free(content.data);
 }
 
-static void add_folder(struct buf *out, const char *path)
+static void add_folder(struct collection *out, const char *path)
 {
     DIR *folder = opendir(path);
     const struct dirent *entry;
@@ -59,7 +81,7 @@ static void add_folder(struct buf *out, const char *path)
         closedir(folder);
 }
 
-static void add_folders(struct buf *out, const char *list)
+static void add_folders(struct collection *out, const char *list)
 {
     for (size_t length; list; list = list[length] ? list + length + 1 : NULL) {
         length = strcspn(list, ":");
@@ -68,6 +90,12 @@ static void add_folders(struct buf *out, const char *list)
         if (path && *path)
             add_folder(out, path);
     }
+}
+
+static void collection_free(struct collection *collection)
+{
+    buf_free(&collection->pem);
+    buf_free(&collection->seen);
 }
 
 static struct kube_blob take_blob(struct buf *from)
@@ -92,9 +120,11 @@ int kube_roots_load(const struct kube_blob *authority, struct kube_roots *ret_ro
     const curl_version_info_data *built_in = curl_version_info(CURLVERSION_NOW);
     const char *file = value_of("SSL_CERT_FILE"), *folders = value_of("SSL_CERT_DIR");
     struct kube_roots roots = {.replaced = file || folders, .keeps_folder = !folders};
-    CLEANUP(buf_free) struct buf all, proxy;
+    CLEANUP(collection_free) struct collection all;
+    CLEANUP(buf_free) struct buf proxy;
 
-    buf_init(&all, MOST_BYTES);
+    buf_init(&all.pem, MOST_BYTES);
+    buf_init(&all.seen, MOST_BYTES);
     buf_init(&proxy, MOST_BYTES);
     if (!roots.replaced && !(authority && authority->data)) {
         *ret_roots = roots;
@@ -106,12 +136,12 @@ int kube_roots_load(const struct kube_blob *authority, struct kube_roots *ret_ro
         add_file(&all, file);
     add_folders(&all, folders);
     if (authority && authority->data && (roots.replaced || built_in->cainfo) &&
-        (!buf_append(&proxy, buf_bytes(&all), all.length) ||
+        (!buf_append(&proxy, buf_bytes(&all.pem), all.pem.length) ||
          !buf_append(&proxy, authority->data, authority->length)))
         return error_set(err, ERROR_INTERNAL, "out of memory");
     roots.proxy = take_blob(&proxy);
     if (roots.replaced)
-        roots.pem = take_blob(&all);
+        roots.pem = take_blob(&all.pem);
     *ret_roots = roots;
     return 0;
 }
