@@ -14,7 +14,7 @@ import traceback
 
 import yaml
 
-from . import admission, cluster, machine, network, pki, rbac
+from . import admission, cluster, machine, network, node, pki, rbac
 from .cgroups import Cgroups
 from .containers import Runc
 from .front import Front
@@ -96,6 +96,8 @@ class Sandbox:
         self.faults = faults
         self.images.set_crowded(bool(faults.get("crowded_node")))
         self.kubelet.tell_images()
+        info = self.store.get("nodes", "", "node1")["status"]["nodeInfo"]
+        info["containerRuntimeVersion"] = node.VERSIONS[faults.get("runtime") or "containerd"]
         if faults.pop("drop_exec_connections", False):
             for transport in list(self.exec_sockets):
                 transport.abort()

@@ -14,6 +14,8 @@ from .units import quantity
 # containerd's default set
 DEFAULT_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID",
                         "SETFCAP", "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"]
+# CRI-O's, by the fault "runtime"
+CRIO_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE", "KILL"]
 # All there are, by their numbers
 CAPABILITIES = """CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
 NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT
@@ -71,22 +73,24 @@ def all_capabilities():
     return [name for number, name in enumerate(CAPABILITIES) if mask >> number & 1]
 
 
-def capabilities(context):
+def capabilities(context, default):
     """The capabilities of a container that runs as root."""
     if context.get("privileged"):
         return all_capabilities()
     wish = context.get("capabilities") or {}
     drop = [name.removeprefix("CAP_") for name in wish.get("drop") or []]
-    result = [] if "ALL" in drop else [name for name in DEFAULT_CAPABILITIES if name not in drop]
+    result = [] if "ALL" in drop else [name for name in default if name not in drop]
     for name in wish.get("add") or []:
         name = name.removeprefix("CAP_")
         result += all_capabilities() if name == "ALL" else [name]
     return sorted(set(result))
 
 
-def process(spec, context, image, command):
+def process(container, command):
+    spec, context, image = container.spec, container.context, container.image
     user = context.get("runAsUser", image.user)
-    names = ["CAP_" + name for name in capabilities(context)]
+    default = CRIO_CAPABILITIES if container.runtime == "cri-o" else DEFAULT_CAPABILITIES
+    names = ["CAP_" + name for name in capabilities(context, default)]
     # A user that is not root gets the bounding set alone.
     mine = names if user == 0 else []
     return {
@@ -129,7 +133,7 @@ class Runc:
     async def exec(self, container, words, stdin, stdout, stderr, terminal=False):
         """Runs a command in a container with the given descriptors; if they are a terminal, the command
         gets one as well. Returns runc's process."""
-        description = process(container.spec, container.context, container.image, words)
+        description = process(container, words)
         description["terminal"] = terminal
         path = os.path.join(container.bundle, f"exec-{secrets.token_hex(8)}.json")
         with open(path, "w", encoding="utf-8") as file:

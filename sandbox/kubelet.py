@@ -30,6 +30,7 @@ class Container:
     def __init__(self, pod, spec, kind):
         self.pod, self.spec, self.kind = pod, spec, kind
         self.image = pod.kubelet.images.find(spec["image"])
+        self.runtime = pod.kubelet.faults().get("runtime") or "containerd"
         self.name = spec["name"]
         self.id = secrets.token_hex(32)
         self.bundle = os.path.join(pod.directory, self.id)
@@ -60,7 +61,7 @@ class Container:
         state = {"exitCode": code, "reason": reason or ("Error" if code else "Completed")}
         if message:
             state["message"] = message
-        state.update(startedAt=started or now(), finishedAt=now(), containerID="containerd://" + self.id)
+        state.update(startedAt=started or now(), finishedAt=now(), containerID=self.runtime + "://" + self.id)
         self.state = {"terminated": state}
 
     def status(self):
@@ -74,7 +75,7 @@ class Container:
         if self.kind == "init":
             status["ready"] = self.state.get("terminated", {}).get("exitCode") == 0
         if self.pid:
-            status["containerID"] = "containerd://" + self.id
+            status["containerID"] = self.runtime + "://" + self.id
             status.update(imageID=self.image_id, resources={})
             uid = self.context.get("runAsUser", self.image.user)
             gid = self.context.get("runAsGroup", 0)
@@ -218,7 +219,7 @@ class Pod:
             linux["seccomp"] = containers.NO_SETNS
         return {
             "ociVersion": "1.0.2",
-            "process": containers.process(spec, context, container.image, command),
+            "process": containers.process(container, command),
             "root": {"path": "rootfs", "readonly": bool(context.get("readOnlyRootFilesystem"))},
             "hostname": "node1" if self.host_network else self.object["metadata"]["name"][:63],
             "mounts": self.mounts(container),

@@ -34,6 +34,9 @@ def conditions():
                "reason": reason, "message": message}
 
 
+VERSIONS = {"containerd": "containerd://2.1.9", "cri-o": "cri-o://1.34.1"}
+
+
 def node1(images):
     machine = ARCHITECTURES.get(platform.machine(), platform.machine())
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 10
@@ -62,7 +65,7 @@ def node1(images):
             "nodeInfo": {"machineID": identity, "systemUUID": identity,
                          "bootID": read("/proc/sys/kernel/random/boot_id", identity),
                          "kernelVersion": platform.release(), "osImage": os_image(),
-                         "containerRuntimeVersion": "containerd://2.1.9", "kubeletVersion": "v1.36.2",
+                         "containerRuntimeVersion": VERSIONS["containerd"], "kubeletVersion": "v1.36.2",
                          "kubeProxyVersion": "", "operatingSystem": "linux", "architecture": machine},
             "images": images.status() if images else [],
             "runtimeHandlers": [{"name": "", "features": handler}, {"name": "runc", "features": handler}],

@@ -213,28 +213,47 @@ struct verdict {
     size_t most, count;
 };
 
+static void put_obstacle(struct verdict *verdict, const char *who, const char *format,
+                         va_list arguments)
+{
+    char what[sizeof(verdict->obstacles->what)];
+
+    if (verdict->count == verdict->most)
+        return;
+    vsnprintf(what, sizeof(what), format, arguments);
+    struct obstacle *obstacle = &verdict->obstacles[verdict->count++];
+    text_escape(obstacle->what, sizeof(obstacle->what), what, strlen(what));
+    text_escape(obstacle->who, sizeof(obstacle->who), who, strlen(who));
+}
+
 /* Adds an obstacle. @format: of what stands in the way; @who: who could change it */
 __attribute__((format(printf, 3, 4))) static void add(struct verdict *verdict, const char *who,
                                                       const char *format, ...)
 {
-    char what[sizeof(verdict->obstacles->what)];
     va_list arguments;
 
     verdict->is = PREFLIGHT_IMPOSSIBLE;
-    if (verdict->count == verdict->most)
-        return;
     va_start(arguments, format);
-    vsnprintf(what, sizeof(what), format, arguments);
+    put_obstacle(verdict, who, format, arguments);
     va_end(arguments);
-    struct obstacle *obstacle = &verdict->obstacles[verdict->count++];
-    text_escape(obstacle->what, sizeof(obstacle->what), what, strlen(what));
-    text_escape(obstacle->who, sizeof(obstacle->who), who, strlen(who));
 }
 
 static void doubt(struct verdict *verdict)
 {
     if (verdict->is == PREFLIGHT_POSSIBLE)
         verdict->is = PREFLIGHT_MAYBE;
+}
+
+/* Adds what may stand in the way. */
+__attribute__((format(printf, 3, 4))) static void
+doubt_because(struct verdict *verdict, const char *who, const char *format, ...)
+{
+    va_list arguments;
+
+    doubt(verdict);
+    va_start(arguments, format);
+    put_obstacle(verdict, who, format, arguments);
+    va_end(arguments);
 }
 
 static void judge_rights(const struct preflight *preflight, enum preflight_method method,
@@ -343,16 +362,22 @@ static bool names_capability(const json_t *list, const char *name)
     return false;
 }
 
+/* Is NET_RAW asked for, by name or with everything? */
+static bool asks_for_net_raw(const struct target *target)
+{
+    const json_t *add = json_object_get(container_field(target, "capabilities"), "add");
+
+    return json_is_true(container_field(target, "privileged")) || names_capability(add, "ALL") ||
+           names_capability(add, "NET_RAW");
+}
+
 /* Has the container lost NET_RAW, which runtimes give by default? */
 static bool lacks_net_raw(const struct target *target)
 {
-    const json_t *capabilities = container_field(target, "capabilities");
-    const json_t *drop = json_object_get(capabilities, "drop");
-    const json_t *add = json_object_get(capabilities, "add");
+    const json_t *drop = json_object_get(container_field(target, "capabilities"), "drop");
 
-    return !json_is_true(container_field(target, "privileged")) &&
-           (names_capability(drop, "ALL") || names_capability(drop, "NET_RAW")) &&
-           !names_capability(add, "ALL") && !names_capability(add, "NET_RAW");
+    return (names_capability(drop, "ALL") || names_capability(drop, "NET_RAW")) &&
+           !asks_for_net_raw(target);
 }
 
 static bool has_no_place(const struct preflight *preflight)
@@ -423,6 +448,9 @@ static void judge_ephemeral(const struct preflight *preflight, struct verdict *v
         add(verdict, "nobody: use the node method", "a node has no containers");
         return;
     }
+    if (target->pod->terminating)
+        add(verdict, "nobody: it takes no container any more", "pod \"%s\" is being deleted",
+            target->name);
     if (target->pod->mirror)
         add(verdict, "nobody: static pods take no ephemeral containers",
             "pod \"%s\" is a static pod", target->name);
@@ -432,6 +460,69 @@ static void judge_ephemeral(const struct preflight *preflight, struct verdict *v
             preflight->settings->namespace);
     else if (preflight->target_level == POD_SECURITY_UNKNOWN)
         doubt(verdict);
+}
+
+/* ---- what the runtime gives ---- */
+
+/*
+ * Is it a pod of GKE's Autopilot, whose admission lets only allowlisted pods have more than the
+ * default? By the marks that it leaves on what it admits, and by the names of its nodes.
+ * Source: https://cloud.google.com/kubernetes-engine/docs/concepts/autopilot-security
+ */
+static bool is_on_autopilot(const struct target *target)
+{
+    json_t *metadata = target->pod ? json_object_get(target->pod->json, "metadata") : NULL;
+    const char *key;
+    json_t *value;
+
+    if (strncmp(target->node_name, "gk3-", 4) == 0)
+        return true;
+    json_object_foreach(json_object_get(metadata, "annotations"), key, value)
+    {
+        if (strncmp(key, "autopilot.gke.io/", 17) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* CRI-O's default set is without it since 1.18, unless its configuration has it. */
+static bool is_on_crio(const struct target *target)
+{
+    const char *runtime = target->node        ? target->node->runtime
+                          : target->container ? target->container->runtime
+                                              : "";
+
+    return strncmp(runtime, "cri-o://", 8) == 0;
+}
+
+/* What no field of the pod tells: the attempt decides, and this is why it may fail. */
+static void judge_defaults(const struct preflight *preflight, enum preflight_method method,
+                           struct verdict *verdict)
+{
+    static const char allowlist[] = "whoever may allow it: a WorkloadAllowlist";
+    const struct target *target = preflight->target;
+    bool autopilot = is_on_autopilot(target), crio = is_on_crio(target);
+
+    if (method == METHOD_NODE) {
+        if (autopilot)
+            doubt_because(verdict, allowlist,
+                          "GKE Autopilot admits no pod with the node's namespaces or with "
+                          "SYS_ADMIN, unless it is allowlisted");
+    } else if (method == METHOD_EPHEMERAL) {
+        if (autopilot)
+            doubt_because(verdict, allowlist,
+                          "GKE Autopilot admits no container that asks for NET_RAW, unless it is "
+                          "allowlisted, and gives it to none");
+        else if (crio && preflight->target_level == POD_SECURITY_BASELINE)
+            doubt_because(verdict, "a cluster administrator: default_capabilities of CRI-O",
+                          "NET_RAW may not be asked for under Pod Security \"baseline\", and CRI-O "
+                          "does not give it by default");
+    } else if ((crio || autopilot) && !asks_for_net_raw(target)) {
+        doubt_because(verdict, "whoever deploys the pod: capabilities.add in its securityContext",
+                      "container \"%s\" may lack the capability NET_RAW: %s does not give it by "
+                      "default",
+                      target->container->name, autopilot ? "GKE Autopilot" : "CRI-O");
+    }
 }
 
 bool preflight_may_add_capabilities(const struct preflight *preflight)
@@ -457,6 +548,8 @@ enum preflight_verdict preflight_judge(const struct preflight *preflight,
     else
         judge_ephemeral(preflight, &verdict);
     judge_rights(preflight, method, &verdict);
+    if (verdict.is != PREFLIGHT_IMPOSSIBLE)
+        judge_defaults(preflight, method, &verdict);
     *ret_count = verdict.count;
     return verdict.is;
 }

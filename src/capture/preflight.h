@@ -64,7 +64,7 @@ int preflight_gather(struct preflight *preflight, enum preflight_method method, 
 
 /*
  * preflight_judge - can the method work, as far as the facts tell?
- * @obstacles: room for @most of what stands in the way
+ * @obstacles: room for @most of what stands in the way, or, with PREFLIGHT_MAYBE, of what may
  * @ret_count: how many there are
  */
 enum preflight_verdict preflight_judge(const struct preflight *preflight,

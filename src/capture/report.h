@@ -37,7 +37,7 @@ void report_print(FILE *file, const struct method_report *reports, size_t count)
  *                 "obstacles": [{"what": "...", "who": "..."}]}, ...]}
  *
  * "namespace", "pod" and "container" are null for a node. A verdict is "possible", "maybe" or
- * "impossible".
+ * "impossible"; the obstacles of a "maybe" are what may turn out to stand in the way.
  */
 void report_print_json(FILE *file, const struct target *target, const struct method_report *reports,
                        size_t count);

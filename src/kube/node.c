@@ -56,6 +56,7 @@ int kube_node_read(json_t *json, struct kube_node **ret_node, struct error *err)
     node->architecture = string_at(info, "architecture");
     if (!*node->architecture)
         node->architecture = string_at(labels, "kubernetes.io/arch");
+    node->runtime = string_at(info, "containerRuntimeVersion");
     node->virtual = is_virtual(labels, json_object_get(json, "spec"), info);
     node->kubelet_port = port > 0 && port < 65536 ? (unsigned)port : KUBELET_PORT;
     if (!*node->name || !json_is_object(status)) {

@@ -17,6 +17,7 @@ struct kube_node {
     const char *name;
     const char *os;           /* "linux", "windows"; "" when it does not say */
     const char *architecture; /* "amd64"; "" when it does not say */
+    const char *runtime;      /* "containerd://2.1.9"; "" when it does not say */
     bool virtual;             /* a virtual kubelet: no machine of its own stands behind it */
     unsigned kubelet_port;
 };

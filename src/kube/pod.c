@@ -83,6 +83,7 @@ static void read_container(struct kube_container *container, enum kube_container
         json_object_get(json_object_get(json_object_get(status, "user"), "linux"), "uid");
 
     container->id = container_id(status);
+    container->runtime = string_at(status, "containerID");
     container->user = json_is_integer(user) ? json_integer_value(user) : -1;
     state = json_object_get(status, "state");
     container->running = json_object_get(state, "running") != NULL;

@@ -20,6 +20,7 @@ struct kube_container {
     enum kube_container_kind kind;
     bool running;
     const char *id;                /* 64 hex digits, without the runtime; "" before it has one */
+    const char *runtime;           /* "containerd://" and the id; "" before it has one */
     const char *waiting_reason;    /* "CrashLoopBackOff"; NULL when it does not wait */
     const char *waiting_message;   /* "" where there is none */
     const char *terminated_reason; /* "Completed"; NULL when it has not ended */

@@ -105,7 +105,7 @@ static const char *judge(const struct facts *facts, enum preflight_method method
     for (size_t i = 0; i < count; i++)
         used += (size_t)snprintf(line + used, sizeof(line) - used, "; %s (%s)", obstacles[i].what,
                                  obstacles[i].who);
-    assert_true((verdict == PREFLIGHT_IMPOSSIBLE) == (count > 0));
+    assert_true(count > 0 ? verdict != PREFLIGHT_POSSIBLE : verdict != PREFLIGHT_IMPOSSIBLE);
     return line;
 }
 
@@ -540,6 +540,108 @@ static void test_pods(void **state)
     }
 }
 
+static void test_pod_that_is_being_deleted(void **state)
+{
+    static const char text[] =
+        "{\"metadata\":{\"name\":\"web\",\"deletionTimestamp\":\"2026-11-01T12:00:00Z\"},\"spec\":{"
+        "\"nodeName\":\"node1\",\"containers\":[{\"name\":\"app\"}]},\"status\":{\"phase\":"
+        "\"Running\","
+        "\"containerStatuses\":[{\"name\":\"app\",\"state\":{\"running\":{}}}]}}";
+    struct facts facts;
+
+    (void)state;
+    start(&facts);
+    take_pod(&facts, json_of(text));
+    /* What runs in it may be watched to its end. */
+    assert_string_equal(judge(&facts, METHOD_UPLOAD), "possible");
+    assert_string_equal(judge(&facts, METHOD_NODE), "possible");
+    expect(&facts, METHOD_EPHEMERAL, "impossible", "pod \"web\" is being deleted");
+    end(&facts);
+}
+
+/* ---- what a runtime gives by default ---- */
+
+#define RUNTIME(runtime)                                                                           \
+    "{\"metadata\":{\"name\":\"node1\"},\"status\":{\"nodeInfo\":{\"operatingSystem\":\"linux\","  \
+    "\"containerRuntimeVersion\":\"" runtime "\"}}}"
+#define RUNNING(runtime) "\"state\":{\"running\":{}},\"containerID\":\"" runtime "://abc\""
+
+static void test_crio(void **state)
+{
+    static const struct {
+        const char *node, *status, *context; /* node: NULL: not to be had */
+        const char *verdict, *says;
+    } cases[] = {
+        {RUNTIME("containerd://2.1.9"), RUNNING("containerd"), "", "possible", NULL},
+        {RUNTIME("docker://27.1"), RUNNING("docker"), "", "possible", NULL},
+        {RUNTIME("cri-o://1.34.1"), "", "", "maybe", "CRI-O does not give it by default"},
+        /* Who may not read nodes sees it by the container's id. */
+        {NULL, RUNNING("cri-o"), "", "maybe", "may lack the capability NET_RAW"},
+        {NULL, RUNNING("containerd"), "", "possible", NULL},
+        {RUNTIME("cri-o://1.34.1"), "", "{\"capabilities\":{\"add\":[\"NET_RAW\"]}}", "possible",
+         NULL},
+        {RUNTIME("cri-o://1.34.1"), "", "{\"privileged\":true}", "possible", NULL},
+        {RUNTIME("cri-o://1.34.1"), "", "{\"capabilities\":{\"drop\":[\"ALL\"]}}", "impossible",
+         "lacks the capability NET_RAW"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct facts facts;
+
+        start_with(&facts, cases[i].context, "", "", cases[i].status);
+        if (cases[i].node)
+            take_node(&facts, cases[i].node);
+        else {
+            kube_node_free(facts.target.node);
+            facts.target.node = NULL;
+        }
+        expect(&facts, METHOD_UPLOAD, cases[i].verdict, cases[i].says);
+        /* The others ask for what they need, */
+        assert_string_equal(judge(&facts, METHOD_NODE), "possible");
+        assert_string_equal(judge(&facts, METHOD_EPHEMERAL), "possible");
+        end(&facts);
+    }
+    /* where they may. */
+    struct facts facts;
+    usual(&facts);
+    facts.preflight.target_level = POD_SECURITY_BASELINE;
+    assert_string_equal(judge(&facts, METHOD_EPHEMERAL), "possible");
+    take_node(&facts, RUNTIME("cri-o://1.34.1"));
+    expect(&facts, METHOD_EPHEMERAL, "maybe", "CRI-O does not give it by default");
+    end(&facts);
+}
+
+static void test_autopilot(void **state)
+{
+    static const char *const pods[] = {
+        "{\"metadata\":{\"name\":\"web\",\"annotations\":{\"autopilot.gke.io/"
+        "warden-version\":\"2.7.41\"}"
+        "},\"spec\":{\"nodeName\":\"node1\",\"containers\":[{\"name\":\"app\"}]},\"status\":{"
+        "\"phase\":"
+        "\"Running\",\"containerStatuses\":[{\"name\":\"app\",\"state\":{\"running\":{}}}]}}",
+        "{\"metadata\":{\"name\":\"web\"},\"spec\":{\"nodeName\":\"gk3-pilot-pool-1-a1b2c3d4-"
+        "e5f6\","
+        "\"containers\":[{\"name\":\"app\"}]},\"status\":{\"phase\":\"Running\","
+        "\"containerStatuses\":[{"
+        "\"name\":\"app\",\"state\":{\"running\":{}}}]}}"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct facts facts;
+
+        start(&facts);
+        take_pod(&facts, json_of(pods[i]));
+        expect(&facts, METHOD_UPLOAD, "maybe", "GKE Autopilot does not give it by default");
+        expect(&facts, METHOD_NODE, "maybe", "GKE Autopilot admits no pod with");
+        expect(&facts, METHOD_EPHEMERAL, "maybe", "GKE Autopilot admits no container");
+        /* A reason to doubt is none where it is impossible anyway. */
+        facts.preflight.helper_level = POD_SECURITY_RESTRICTED;
+        assert_null(strstr(judge(&facts, METHOD_NODE), "Autopilot"));
+        end(&facts);
+    }
+}
+
 /* What the server says is escaped before anybody sees it. */
 static void test_escaped(void **state)
 {
@@ -633,6 +735,9 @@ int main(void)
         cmocka_unit_test(test_node_not_known),
         cmocka_unit_test(test_node_as_target),
         cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_pod_that_is_being_deleted),
+        cmocka_unit_test(test_crio),
+        cmocka_unit_test(test_autopilot),
         cmocka_unit_test(test_escaped),
         cmocka_unit_test(test_levels_of_namespaces),
         cmocka_unit_test(test_recorded_pod),
