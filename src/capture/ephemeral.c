@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
+#include "capture/admission.h"
 #include "capture/agent_exec.h"
 #include "capture/backend.h"
 #include "capture/helper.h"
@@ -67,6 +68,12 @@ static void give_up(struct session *session, const struct error *err)
 {
     session->elsewhere = err->kind != ERROR_NETWORK && err->kind != ERROR_INTERNAL;
     session_end(session, err);
+}
+
+static int is_being_deleted(const struct session *session, struct error *err)
+{
+    return error_set(err, ERROR_TARGET, "%s is being deleted, and takes no container any more",
+                     session->target->label);
 }
 
 /* ---- running the agent ---- */
@@ -126,8 +133,11 @@ static void on_state(struct session *session, const struct kube_pod *pod)
             add_another(session);
             break;
         }
-        error_set(&err, ERROR_TARGET, "the ephemeral container \"%s\" has ended: %s",
-                  ephemeral->name, why);
+        if (pod->terminating)
+            is_being_deleted(session, &err);
+        else
+            error_set(&err, ERROR_TARGET, "the ephemeral container \"%s\" has ended: %s",
+                      ephemeral->name, why);
         give_up(session, &err);
         break;
     case HELPER_STARTING:
@@ -193,12 +203,6 @@ static json_t *build_patch(const struct ephemeral *ephemeral)
                      "securityContext", context);
 }
 
-/* Not by RBAC, which names the right that is needed. Who refuses words it as he likes. */
-static bool is_refused_by_admission(const struct error *err)
-{
-    return err->kind == ERROR_INVALID || (err->kind == ERROR_FORBIDDEN && !err->remedy[0]);
-}
-
 static void on_added(void *data, json_t *answer, const struct error *err)
 {
     struct session *session = data;
@@ -209,13 +213,15 @@ static void on_added(void *data, json_t *answer, const struct error *err)
     ephemeral->call = NULL;
     if (session->state != SESSION_STARTING)
         return;
-    if (err && ephemeral->net_raw && is_refused_by_admission(err)) {
+    if (err && ephemeral->net_raw && admission_refuses(err)) {
         log_debug("NET_RAW may not be asked for: %s", err->text);
         ephemeral->net_raw = false;
         if (add_container(session, &failure) < 0)
             give_up(session, &failure);
     } else if (err) {
-        give_up(session, err);
+        failure = *err;
+        admission_remedy_ephemeral(&failure);
+        give_up(session, &failure);
     } else {
         loop_set_timer(ephemeral->poll, POLL_MS / 2);
     }
@@ -389,7 +395,9 @@ static int find_or_add(struct session *session, struct error *err)
     /* Else it has ended meanwhile; and what is added can never be removed. */
     if (session->state == SESSION_STARTING)
         result = running ? run_agent(session, err)
-                         : add_where_exec_works(session, running_container(session, pod), err);
+                 : pod->terminating
+                     ? is_being_deleted(session, err)
+                     : add_where_exec_works(session, running_container(session, pod), err);
     kube_pod_free(pod);
     return result;
 }

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
+#include "capture/admission.h"
 #include "capture/agent_binary.h"
 #include "capture/agent_exec.h"
 #include "capture/backend.h"
@@ -534,25 +535,14 @@ static void on_owned(void *data, json_t *answer, const struct error *err)
         log_debug("the ConfigMap could not be given to the pod: %s", err->text);
 }
 
-/* Which of the user's wishes the refusal of the pod is about. */
-static void add_remedy(const struct session *session, struct error *err)
+/* One of the two objects was refused. */
+static void refused(struct session *session, const struct error *err)
 {
-    static const char *const about_resources[] = {"quota", "usage per", "limit to request ratio",
-                                                  "resources.", NULL};
-    const struct settings *settings = session->settings;
-    bool resources = false;
+    const struct node_method *node = session->backend_data;
+    struct error told = *err;
 
-    if ((err->kind != ERROR_FORBIDDEN && err->kind != ERROR_INVALID) || err->remedy[0])
-        return;
-    for (size_t i = 0; about_resources[i]; i++)
-        resources |= strstr(err->text, about_resources[i]) != NULL;
-    if (strstr(err->text, "service account"))
-        error_remedy(err, "%s with -s", settings->service_account ? "name another" : "name one");
-    else if (resources)
-        error_remedy(err, "ask for other resources with --requests and --limits, or choose another "
-                          "namespace with --node-namespace");
-    else if (strstr(err->text, "PodSecurity"))
-        error_remedy(err, "choose another namespace with --node-namespace");
+    admission_remedy_helper(session->settings, node->namespace, &told);
+    give_up(session, &told);
 }
 
 static void on_pod_made(void *data, json_t *answer, const struct error *err)
@@ -566,11 +556,8 @@ static void on_pod_made(void *data, json_t *answer, const struct error *err)
     node->call = NULL;
     node->making = false;
     if (err) {
-        struct error refused = *err;
-
         node->pod_made = may_be_made(err);
-        add_remedy(session, &refused);
-        give_up(session, &refused);
+        refused(session, err);
         return;
     }
     node->pod_made = true;
@@ -672,7 +659,7 @@ static void on_config_map_made(void *data, json_t *answer, const struct error *e
     node->call = NULL;
     node->config_map_made = may_be_made(err);
     if (err) {
-        give_up(session, err);
+        refused(session, err);
         return;
     }
     if (session->state != SESSION_STARTING || node->removing)

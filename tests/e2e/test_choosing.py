@@ -455,6 +455,40 @@ def test_check_with_few_rights(sandbox, ksniff):
     assert "needs: get nodes" in error
 
 
+def test_check_on_crio(sandbox, ksniff, out):
+    """Nothing in the pod tells that it lacks NET_RAW there: no promise is made, and the attempt finds out."""
+    reason = 'container "app" may lack the capability NET_RAW: CRI-O does not give it by default'
+    config = sandbox.kubeconfig_for("no-nodes", [
+        {"verbs": ["*"], "resources": ["pods", "pods/exec", "pods/ephemeralcontainers", "configmaps"]}])
+    with sandbox.faults(runtime="cri-o"), sandbox.running_pod("ocp", containers=[SLEEP]), \
+            sandbox.running_pod("guarded", "baseline", containers=[SLEEP]):
+        code, rows, whole = check(sandbox, ksniff, "ocp")
+        assert code == 0 and verdicts(rows) == ["maybe", "possible", "possible"]
+        assert whole["methods"][0]["obstacles"][0]["what"] == reason
+        assert rows["upload"][2] == ["whoever deploys the pod: capabilities.add in its securityContext"]
+        # The node may not be read: the container's id tells.
+        rows = rows_of(ksniff.run("ocp", "--check", "--kubeconfig", config).out.decode())
+        assert (rows["upload"][0], " ".join(rows["upload"][1])) == ("maybe", reason)
+        _, rows, _ = check(sandbox, ksniff, "guarded", "-n", "baseline")
+        assert verdicts(rows) == ["maybe", "impossible", "maybe"]
+        assert 'Pod Security "baseline", and CRI-O does not give it' in " ".join(rows["ephemeral"][1])
+        method, err = captures(sandbox, ksniff, out, "ocp")
+        assert method == "node"
+        moved_once(err, "node", 'upload: container "app" of pod "ocp" may not capture: it lacks the capability NET_RAW')
+        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+    with sandbox.running_pod("plain", containers=[SLEEP]):
+        assert check(sandbox, ksniff, "plain")[1]["upload"] == ("possible", [], [])
+
+
+def test_check_on_autopilot(sandbox, ksniff):
+    """GKE's admission leaves its marks on the pods that it admits."""
+    metadata = {"annotations": {"autopilot.gke.io/warden-version": "2.7.41"}}
+    with sandbox.running_pod("pilot", metadata=metadata, containers=[SLEEP]):
+        code, rows, _ = check(sandbox, ksniff, "pilot")
+    assert code == 0 and verdicts(rows) == ["maybe"] * 3
+    assert all("GKE Autopilot" in " ".join(rows[name][1]) and rows[name][2] for name in METHODS)
+
+
 def test_check_of_a_node(sandbox, ksniff):
     code, rows, whole = check(sandbox, ksniff, "node/node1")
     assert code == 0 and rows == {"node": ("possible", [], [])}
@@ -526,6 +560,73 @@ def test_pod_that_has_ended(sandbox, ksniff, out):
             for flags in ([], ["--wait=1s"], ["-p"]):
                 error = refused(sandbox, ksniff, out, "done", *flags)
                 assert error.startswith(f'pod "done" has ended ({phase})') and "nothing left to capture" in error
+
+
+@contextlib.contextmanager
+def leaving(sandbox, name):
+    """A pod that is being deleted, and takes its time: its process heeds no SIGTERM."""
+    sandbox.create_pod(name, containers=[SLEEP], terminationGracePeriodSeconds=60)
+    try:
+        assert sandbox.call("DELETE", f"/api/v1/namespaces/default/pods/{name}")[0] == 200
+        yield
+    finally:
+        sandbox.call("DELETE", f"/api/v1/namespaces/default/pods/{name}?gracePeriodSeconds=0")
+        wait_until(lambda: ("default", name) not in sandbox.pods(), "its end")
+
+
+def test_pod_that_is_being_deleted(sandbox, ksniff, out):
+    """It takes no ephemeral container; what runs in it can be watched to its end."""
+    with leaving(sandbox, "leaving"):
+        error = refused(sandbox, ksniff, out, "leaving", "--method", "ephemeral")
+        assert error.startswith('the ephemeral method cannot capture pod "leaving": pod "leaving" is being deleted (')
+        code, rows, _ = check(sandbox, ksniff, "leaving")
+        assert code == 0 and verdicts(rows) == ["possible", "possible", "impossible"]
+        assert captures(sandbox, ksniff, out, "leaving")[0] == "upload"
+
+
+def test_pod_that_is_deleted_meanwhile(sandbox, ksniff, out):
+    """While an exec was tried. The kubelet starts nothing in it any more, without a word."""
+    sandbox.create_pod("parting", containers=[SLEEP], terminationGracePeriodSeconds=60)
+    try:
+        with sandbox.faults(exec_delay_ms=3000):
+            process = ksniff.start("parting", "--method", "ephemeral", "-o", out)
+            wait_until(lambda: any("/parting/exec?" in line for line in sandbox.get("/sandbox/requests")), "the trial")
+            assert sandbox.call("DELETE", "/api/v1/namespaces/default/pods/parting")[0] == 200
+            err = process.communicate(timeout=GUARD)[1].decode()
+        assert process.returncode == 1
+        assert 'error: pod "parting" is being deleted, and takes no container any more' in err, err
+    finally:
+        sandbox.call("DELETE", "/api/v1/namespaces/default/pods/parting?gracePeriodSeconds=0")
+        wait_until(lambda: ("default", "parting") not in sandbox.pods(), "its end")
+
+
+@pytest.mark.parametrize("resource", ["pods", "configmaps"])
+def test_quota_that_counts(sandbox, ksniff, out, resource):
+    """Other --requests are no remedy."""
+    path = "/api/v1/namespaces/default/resourcequotas"
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {resource: "0"}}}
+    assert sandbox.call("POST", path, quota)[0] == 201
+    try:
+        error = ksniff.fail("web", "-p", "-o", out)
+    finally:
+        sandbox.call("DELETE", path + "/none")
+    assert f"exceeded quota: none, requested: {resource}=1, used: {resource}=" in error and "--requests" not in error
+    assert f"(the quota counts {resource}, however little they ask for: have it raised, " in error
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+def test_openshift(sandbox, ksniff, out):
+    """Its constraints refuse the helper and the ephemeral container."""
+    says = ('pods "x" is forbidden: unable to validate against any security context constraint: [provider "anyuid": '
+            "Forbidden: not usable by user or serviceaccount, provider restricted-v2: .containers[0].runAsUser: Invalid "
+            "value: 0: must be in the ranges: [1000680000, 1000689999]]")
+    for flags, path, remedy in (
+            (["-p", "-s", "default"], "/pods$", "oc adm policy add-scc-to-user privileged -z default -n default)"),
+            (["--method", "ephemeral"], "/ephemeralcontainers$", "(OpenShift: the pod's service account, or you, ")):
+        with sandbox.faults(request_error={"path": path, "code": 403, "reason": "Forbidden", "message": says}):
+            error = ksniff.fail("web", *flags, "-o", out)
+        assert "unable to validate against any security context constraint" in error and remedy in error
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
 
 
 def test_pod_without_a_node(sandbox, ksniff, out):
