@@ -325,6 +325,14 @@ class Ksniff:
             process.stderr.close()
 
     @staticmethod
+    def read_until(process, text):
+        """Reads what a client in capturing() says, up to the line that has this."""
+        while text not in process.head.splitlines()[-1]:
+            line = process.stderr.readline().decode()
+            assert line, process.head
+            process.head += line
+
+    @staticmethod
     def stop(process, number=signal.SIGINT):
         process.send_signal(number)
         err = process.head + process.stderr.read().decode()

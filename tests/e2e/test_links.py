@@ -287,12 +287,7 @@ def test_pcap_and_a_tunnel_that_comes_later(sandbox, ksniff, tmp_path):
         try:
             for _ in range(3):
                 made.receive(datagram())
-            while True:
-                line = process.stderr.readline().decode()
-                assert line, process.head
-                process.head += line
-                if "is left out" in line:
-                    break
+            ksniff.read_until(process, "is left out")
             with in_netns(sandbox.netns("web")), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
                 for _ in range(4):
                     one.sendto(b"goes on", ("127.0.0.1", 4111))

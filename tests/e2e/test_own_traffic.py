@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import GUARD, in_netns, leftovers, tshark, wait_until
+from conftest import GUARD, agents_running, in_netns, leftovers, tshark, wait_until
 from test_agent import BINARIES, Agent, compile_filter, inside, namespaces, statistics_of, udp
 
 _ = namespaces  # a fixture
@@ -45,6 +45,7 @@ def test_an_idle_node(sandbox, ksniff, tmp_path, words, ipv6, more):
     with sandbox.faults(runtime_ipv6=ipv6), ksniff.capturing(*words, *more, "-o", path, "--max-size", "20M") as process:
         speak_until_seen(sandbox, path, 40)
         err = ksniff.stop(process)
+    assert "and (tcp port 6443 or tcp port 8132 or tcp port 9345))" in err  # konnectivity's, RKE2's and k3s' tunnels
     ends = LEFT_OUT.findall(err)
     assert any({end[0], end[2]} == {"::1" if ipv6 else "127.0.0.1"} for end in ends), err
     assert tshark(path, "frame.number", display=LOCAL) == []
@@ -52,6 +53,17 @@ def test_an_idle_node(sandbox, ksniff, tmp_path, words, ipv6, more):
     with open(path, "rb") as file:
         assert b"mark: " not in file.read()
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
+
+
+def agents(sandbox):
+    return [command for _, command in agents_running(sandbox) if "capture" in command]
+
+
+def test_looked_for_on_the_nodes_interfaces_only(sandbox, ksniff, tmp_path):
+    for name, looks in (("hostnet", True), ("web", False)):
+        with ksniff.capturing(name, "-o", str(tmp_path / "x.pcapng")) as process:
+            assert [("-O" in command) for command in agents(sandbox)] == [looks]
+            ksniff.stop(process)
 
 
 def test_kept_when_asked_for(sandbox, ksniff, tmp_path):
@@ -68,12 +80,7 @@ def test_after_a_cut_too(sandbox, ksniff, tmp_path):
     with ksniff.capturing("hostnet", "-o", path, "--max-size", "20M") as process:
         speak_until_seen(sandbox, path, 5)
         sandbox.drop_streams()
-        while True:
-            line = process.stderr.readline().decode()
-            assert line, process.head
-            process.head += line
-            if "capturing again" in line:
-                break
+        ksniff.read_until(process, "capturing again")
         speak_until_seen(sandbox, path, 20, first=100)
         err = ksniff.stop(process)
     before, after = err.split("capturing again")
@@ -114,10 +121,7 @@ def test_a_tunnel_is_named_and_can_be_told(sandbox, ksniff, tmp_path, asked):
     words = ["-f", asked] if asked else []
     with sandbox.faults(tunnel=True):
         with ksniff.capturing("hostnet", *words, "-o", path, "--max-size", "100M") as process:
-            while "feeds on itself" not in process.head:
-                line = process.stderr.readline().decode()
-                assert line, process.head
-                process.head += line
+            ksniff.read_until(process, "feeds on itself")
             err = ksniff.stop(process)
         offer = "(udp or icmp) and not udp port 8472" if asked else "not udp port 8472"
         assert re.search(r"WARN\[\d+\] this capture feeds on itself: its stream is among what it captures, carried by udp from "
@@ -185,6 +189,28 @@ class Leg:
         assert self.agent.process.wait(GUARD) == 0
         path.write_bytes(self.got)
         return self.agent.process.stderr.read().decode()
+
+
+def program_of(namespace):
+    """The instructions that the kernel runs for the packet socket there: (code, jt, jf, k)."""
+    shown = subprocess.run(["ip", "netns", "exec", namespace, "ss", "-0", "-b"], stdout=subprocess.PIPE, text=True, check=True)
+    text = re.search(r"bpf filter \((\d+)\): (.*)", shown.stdout)
+    return [tuple(int(word, 0) for word in insn.split()) for insn in text[2].rstrip(", ").split(",")]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_the_kernel_leaves_it_out(namespaces, tmp_path, address):
+    """Both directions of the connection stand in its filter, and the way for the mark goes with the search."""
+    agent = Agent(BINARIES[0], namespaces[0], "-O", "-F", compile_filter("udp port 6000"))
+    leg = Leg(agent, namespaces[0], address)
+    one, other = leg.ports
+    wait_until(lambda: {one << 16 | other, other << 16 | one} <= {k for code, _, _, k in program_of(namespaces[0]) if code == 0x15},
+               "the new filter")
+    whole = sum(insn == (0x06, 0, 0, 262144) for insn in program_of(namespaces[0]))
+    wait_until(lambda: sum(insn == (0x06, 0, 0, 262144) for insn in program_of(namespaces[0])) == whole - 2, "the search's end")
+    udp(namespaces, [b"wanted"], address="127.0.0.1")
+    leg.finish(tmp_path / "x.pcapng")
+    assert tshark(str(tmp_path / "x.pcapng"), "udp.payload") == [[b"wanted".hex()]]
 
 
 @pytest.mark.parametrize("binary", BINARIES, ids=os.path.basename)

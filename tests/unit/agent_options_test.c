@@ -28,7 +28,7 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(options.ring, AGENT_RING_DEFAULT);
     assert_int_equal(options.silence, AGENT_SILENCE_SECONDS);
     assert_int_equal(options.program_length + options.interface_count, 0);
-    assert_false(options.vlan || options.no_ring);
+    assert_false(options.vlan || options.no_ring || options.ethernet_only || options.own);
 
     assert_int_equal(PARSE("-V", "-i", "eth0", "-s", "96", "-R", "-i", "-V", "-b", "4194304", "-S",
                            "7", "-u", "/tmp/x"),
@@ -41,6 +41,11 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(options.silence, 7);
     assert_true(options.vlan && options.no_ring);
     assert_string_equal(options.unlink_path, "/tmp/x");
+    assert_false(options.ethernet_only || options.own);
+    assert_int_equal(PARSE("-E"), 0);
+    assert_true(options.ethernet_only && !options.own);
+    assert_int_equal(PARSE("-O"), 0);
+    assert_true(options.own && !options.ethernet_only);
 }
 
 static void test_what_is_refused(void **state)
