@@ -318,8 +318,10 @@ static int set_wait(struct options *options, const char *value, const char *as, 
 {
     if (parse_bool(value, &options->wait) == 0)
         return 0;
-    options->wait = true;
-    return take_duration(&options->wait_timeout, value, as, err);
+    if (take_duration(&options->wait_timeout, value, as, err) < 0)
+        return -1;
+    options->wait = options->wait_timeout > 0; /* "0" is false, and "0s" no other thing */
+    return 0;
 }
 
 static int set_check(struct options *options, const char *value, const char *as, struct error *err)
@@ -423,8 +425,8 @@ const struct flag flags[] = {
     {"socket", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", "KUBECTL_PLUGINS_SOCKET_PATH",
      "not needed any more: taken for compatibility", set_socket},
     {"wait", 0, FLAG_OPTION, FLAG_GROUP_METHOD, "TIME", NULL,
-     "wait for a pod that is Pending or does not exist yet, at most so long; without a time, and "
-     "with 0: for ever; the = is needed",
+     "wait for a pod that is Pending or does not exist yet, at most so long, or without a time for "
+     "ever; 0: not at all; the = is needed",
      set_wait},
     {"no-reconnect", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
      "end when the stream is cut, instead of taking the capture up again", set_no_reconnect},

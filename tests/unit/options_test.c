@@ -251,6 +251,8 @@ static void test_too_small_and_empty(void **state)
     refused("web --max-size 1023", "--max-size has no room for a packet below 1024 bytes", NULL);
     assert_int_equal(parsed("web --max-size 1k").max_size, 1024);
     assert_int_equal(parsed("web --max-size 0 --count 0 --duration 0").max_size, 0);
+    assert_false(parsed("web --wait=0").wait || parsed("web --wait=0s").wait);
+    assert_true(parsed("web --wait").wait && parsed("web --wait=1s").wait);
     refused("web --output-file=", "--output-file is given an empty name",
             "is a variable unset? leave it out to open Wireshark");
 }
