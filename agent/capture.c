@@ -6,7 +6,8 @@
  * drops.
  *
  * Standard input is the dead man's switch, watched in the same poll: a stuck output never hides its
- * end.
+ * end. Told to stop, the agent lets no packet in any more, says how many there are, and goes on in
+ * the same loop until they are written: only the client knows how long that may take.
  */
 #include "agent/capture.h"
 
@@ -39,7 +40,9 @@
 #define STATISTICS_MS 1000
 #define HOLD_LOOK_MS  10   /* between two looks at the ring while nothing is taken from it */
 #define SWEEP_MS      1000 /* between two looks at which interfaces have gone */
-#define GRACE_MS      1000 /* for a stuck reader, once nobody waits for us any more */
+#define SETTLE_MS     (3 * SOURCE_RETIRE_MS) /* the kernel has handed over its last block by then */
+#define LATE_MS       1000                   /* then it has none that it has counted */
+#define TAKING_MS     10000 /* after the stop, from a kernel that cannot be told to let no more in */
 
 enum ending { RUNNING, ORDERLY, ABANDONED };
 
@@ -55,14 +58,20 @@ struct capture {
     enum ending ending;
     int exit_code;
     uint64_t started; /* nanoseconds since 1970 */
+    uint64_t packets; /* written into the buffer */
+    uint64_t reported_dropped;
     /* Milliseconds of the monotonic clock. */
     uint64_t heard;         /* the last byte on standard input */
     uint64_t pending_since; /* the oldest packet in the buffer; 0: none */
+    uint64_t progress;      /* the last time that the reader took something */
     uint64_t statistics_due;
+    uint64_t idle_due; /* statistics also if they say nothing new */
+    uint64_t settled;  /* after the stop: when nothing more is to be expected of the source */
+    bool complete;     /* the last statistics have been written */
     uint64_t sweep_due;
-    uint64_t reported_dropped;
     uint32_t drops_id;         /* of the interface that they are said of, once there are some */
     struct interface departed; /* that one, when it has been forgotten */
+    struct interface latest;   /* of those that have been forgotten */
     bool has_departed;
 };
 
@@ -77,27 +86,30 @@ static void on_signal(int number)
 
 /* ---- interfaces ---- */
 
-/* @comment: NULL: none of the caller's. */
-static void write_statistics_of(struct interface *interface, const char *comment)
+/* @comment: NULL: none of the caller's; @last: nothing follows */
+static void write_statistics_of(struct interface *interface, const char *comment, bool last)
 {
     uint64_t dropped = interface->id == capture.drops_id ? capture.reported_dropped : 0;
     const struct output_statistics statistics = {
         .started = capture.started,
         .received = interface->packets + dropped,
         .dropped = dropped,
+        .last = last,
         .comment =
             !comment && dropped ? "dropped counts all interfaces: they share one ring" : comment,
     };
 
     output_statistics(&capture.output, interface, &statistics);
     interface->reported = interface->packets;
+    capture.idle_due = clock_ms() + AGENT_IDLE_SECONDS * 1000ull;
 }
 
 /* Takes an interface out of the table; what it has counted is said. */
 static void forget(struct interface *interface)
 {
     if (interface->packets != interface->reported)
-        write_statistics_of(interface, NULL);
+        write_statistics_of(interface, NULL, false);
+    capture.latest = *interface;
     if (interface->id == capture.drops_id && capture.reported_dropped > 0) {
         capture.departed = *interface;
         capture.has_departed = true;
@@ -222,6 +234,7 @@ static void take_packet(const struct packet *packet)
     output_packet(&capture.output, interface, packet, plain ? NULL : &header,
                   capture.options.snaplen, NULL);
     interface->packets++;
+    capture.packets++;
     if (has_flow)
         feedback_see(&capture.feedback, &flow,
                      packet->seconds * 1000000000ull + packet->nanoseconds, packet->original);
@@ -274,29 +287,51 @@ static struct interface *interface_for_drops(void)
     return best;
 }
 
-static void write_statistics(void)
+/* Once said, drops stay with their interface: the numbers of a reader must never go back.
+ * Return: false when it cannot be known yet which that will be. */
+static bool choose_interface_for_drops(bool last)
 {
-    source_update_statistics(&capture.source);
-    uint64_t dropped = capture.source.dropped;
-    bool more_dropped = dropped != capture.reported_dropped;
+    if (capture.reported_dropped > 0 || capture.interfaces.count == 0)
+        return true;
+    const struct interface *chosen = interface_for_drops();
+    if (chosen->packets == 0 && capture.source.dropped > 0 && !last)
+        return false;
+    capture.drops_id = chosen->id;
+    return true;
+}
 
-    /* Once said, drops stay with their interface: the numbers of a reader must never go back. */
-    if (capture.reported_dropped == 0 && capture.interfaces.count > 0)
-        capture.drops_id = interface_for_drops()->id;
-    capture.reported_dropped = dropped;
+static void write_news(void)
+{
+    bool more_dropped = capture.source.dropped != capture.reported_dropped;
+
+    capture.reported_dropped = capture.source.dropped;
     if (more_dropped && capture.has_departed)
-        write_statistics_of(&capture.departed, NULL);
+        write_statistics_of(&capture.departed, NULL, false);
     for (size_t i = capture.interfaces.count; i-- > 0;) {
         struct interface *interface = &capture.interfaces.list[i];
         bool used = interface->packets != interface->reported;
         bool drops = interface->id == capture.drops_id && more_dropped;
+        bool idle = i == 0 && clock_ms() >= capture.idle_due;
         const char *mark = i == 0 && own_wants_mark(&capture.own) ? capture.own.comment : NULL;
 
-        if (used || drops || mark)
-            write_statistics_of(interface, mark);
+        if (used || drops || mark || idle)
+            write_statistics_of(interface, mark, false);
         if (used && interfaces_is_gone(&capture.interfaces, interface))
             forget(interface);
     }
+}
+
+/* Those that say something new. @last: and the end of it all */
+static void write_statistics(bool last)
+{
+    if (!output_has_room(&capture.output))
+        return; /* the next ones say it */
+    source_update_statistics(&capture.source);
+    if (choose_interface_for_drops(last))
+        write_news();
+    if (last)
+        write_statistics_of(capture.interfaces.count > 0 ? interface_for_drops() : &capture.latest,
+                            NULL, true);
 }
 
 /* ---- the loop ---- */
@@ -321,7 +356,11 @@ static void read_stdin(void)
 
 static void flush(void)
 {
+    size_t before = output_pending(&capture.output);
+
     output_flush(&capture.output);
+    if (output_pending(&capture.output) < before)
+        capture.progress = clock_ms();
     if (output_pending(&capture.output) == 0)
         capture.pending_since = 0;
     if (capture.output.closed) {
@@ -341,7 +380,8 @@ static void wait_for_work(bool drained)
     struct output *output = &capture.output;
     bool room = output_has_room(output) && !output->blocked && !capture.feedback.holding;
     struct pollfd fds[] = {
-        {.fd = STDIN_FILENO, .events = POLLIN},
+        /* Its end has been seen once. */
+        {.fd = capture.ending == ABANDONED ? -1 : STDIN_FILENO, .events = POLLIN},
         /* Without events it still tells of the reader's end. */
         {.fd = STDOUT_FILENO, .events = output->blocked ? POLLOUT : 0},
         {.fd = room ? capture.source.fd : -1, .events = POLLIN},
@@ -351,6 +391,8 @@ static void wait_for_work(bool drained)
         earlier(capture.heard + capture.options.silence * 1000ull, capture.statistics_due);
     sigset_t none;
 
+    if (capture.ending == ABANDONED)
+        due = earlier(capture.progress + AGENT_GRACE_MS, capture.statistics_due);
     due = earlier(due, capture.lock.due);
     if (capture.feedback.holding)
         due = earlier(due, now + HOLD_LOOK_MS);
@@ -358,6 +400,8 @@ static void wait_for_work(bool drained)
         due = earlier(due, now + FEEDBACK_MS);
     if (capture.pending_since && !output->blocked && !capture.feedback.holding)
         due = earlier(due, capture.pending_since + FLUSH_MS);
+    if (capture.settled > now)
+        due = earlier(due, capture.settled);
     uint64_t wait = !drained && room ? 0 : due > now ? due - now : 0;
     const struct timespec timeout = {.tv_sec = (time_t)(wait / 1000),
                                      .tv_nsec = (long)(wait % 1000) * 1000000};
@@ -382,7 +426,7 @@ static void check_time(void)
 {
     uint64_t now = clock_ms();
 
-    if (now >= capture.heard + capture.options.silence * 1000ull) {
+    if (capture.ending != ABANDONED && now >= capture.heard + capture.options.silence * 1000ull) {
         message("nothing was heard on standard input: ended", NULL, NULL);
         capture.exit_code = AGENT_EXIT_SILENCE;
         capture.ending = ABANDONED;
@@ -395,80 +439,118 @@ static void check_time(void)
     }
     if (now >= capture.statistics_due) {
         follow_names();
-        write_statistics();
+        if (!capture.complete)
+            write_statistics(false);
+        if (!capture.pending_since && output_pending(&capture.output) > 0)
+            capture.pending_since = now;
         capture.statistics_due = now + STATISTICS_MS;
     }
+}
+
+/* Nothing is taken and nothing is written for now. */
+static bool is_idle(void)
+{
+    return capture.output.blocked || capture.feedback.holding;
+}
+
+/* One turn of the loop. Return: true when the source had no more. */
+static bool turn(void)
+{
+    bool idle = is_idle(), drained = !idle && take_packets();
+    size_t pending = output_pending(&capture.output);
+    bool waited = capture.pending_since && clock_ms() >= capture.pending_since + FLUSH_MS;
+
+    /* The ring hands over what has waited SOURCE_RETIRE_MS already; recvmmsg() single packets. */
+    if (!idle && pending > 0 &&
+        (pending >= OUTPUT_WRITE || waited || (drained && capture.source.ring)))
+        flush();
+    return drained;
 }
 
 static void run(void)
 {
     while (capture.ending == RUNNING && !signalled) {
-        bool idle = capture.output.blocked || capture.feedback.holding;
-        bool drained = idle || take_packets();
-        size_t pending = output_pending(&capture.output);
-        bool waited = capture.pending_since && clock_ms() >= capture.pending_since + FLUSH_MS;
+        bool drained = turn();
 
-        /* The ring hands over what has waited SOURCE_RETIRE_MS already; recvmmsg() single packets.
-         */
-        if (!idle && pending > 0 &&
-            (pending >= OUTPUT_WRITE || waited || (drained && capture.source.ring)))
-            flush();
         if (capture.ending == RUNNING)
-            wait_for_work(drained);
+            wait_for_work(drained || is_idle());
         check_time();
         if (!capture.feedback.over)
-            feedback_check(&capture.feedback, clock_ms(), capture.output.written, drained && !idle,
+            feedback_check(&capture.feedback, clock_ms(), capture.output.written, drained,
                            source_is_crowded(&capture.source));
     }
 }
 
-/* Writes what is pending; @until: not longer than this. Return: false when it could not. */
-static bool flush_until(uint64_t until)
-{
-    while (output_pending(&capture.output) > 0 && !capture.output.closed) {
-        struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
-        uint64_t now = clock_ms();
-        const struct timespec timeout = {.tv_sec = 0, .tv_nsec = 50000000};
+/* ---- the end ---- */
 
-        output_flush(&capture.output);
-        if (output_pending(&capture.output) == 0)
-            return true;
-        if (now >= until)
-            return false;
-        ppoll(&out, 1, &timeout, NULL);
-    }
-    return !capture.output.closed;
+/* Tells the client what is still to come: common/agent.h has the line. */
+static void announce(void)
+{
+    const struct source *source = &capture.source;
+    bool exact = source->filtered && !capture.options.own &&
+                 !(capture.options.vlan && capture.options.program_length > 0);
+    char packets[21], dropped[21];
+
+    source_update_statistics(&capture.source);
+    decimal(packets, capture.packets + source_left(source));
+    decimal(dropped, source->dropped);
+    message_parts((const char *[]){"stopped: ", exact ? "" : "at most ", packets, " packets, ",
+                                   dropped, " dropped"},
+                  6);
+}
+
+/* Nobody waits for us any more, and nobody reads. */
+static bool is_given_up(void)
+{
+    return capture.output.closed ||
+           (capture.ending == ABANDONED && clock_ms() >= capture.progress + AGENT_GRACE_MS);
+}
+
+/* Has the source given everything? The ring's last block is handed over by the time only. */
+static bool is_settled(bool drained, uint64_t stopped)
+{
+    uint64_t now = clock_ms();
+
+    if (!capture.source.can_filter && now >= stopped + TAKING_MS)
+        return true;
+    if (!drained)
+        capture.settled = now + SETTLE_MS;
+    if (now < capture.settled)
+        return false;
+    source_update_statistics(&capture.source);
+    return source_left(&capture.source) == 0 || now >= capture.settled + LATE_MS;
 }
 
 /*
  * Takes what the ring still holds, with the block that the kernel has not handed over yet, writes
- * it and the last statistics. With nobody waiting for it any more, only as far as it goes at once.
+ * it and the last statistics. Heartbeats are listened for all the while: without them, or at the
+ * end of standard input, only as far as somebody reads.
  */
 static void finish(void)
 {
-    uint64_t now = clock_ms();
-    uint64_t until = now + (capture.ending == ORDERLY || signalled ? 10 * GRACE_MS : GRACE_MS);
-    struct pollfd in = {.fd = capture.source.fd, .events = POLLIN};
-    const struct timespec retire = {.tv_sec = 0, .tv_nsec = 3 * SOURCE_RETIRE_MS * 1000000};
+    uint64_t stopped = clock_ms();
 
     if (capture.output.closed)
         return;
     source_stop(&capture.source);
-    /* The time ends it where the kernel has no filter to stop packets with. */
-    for (bool waited = false; clock_ms() < until;) {
-        bool drained = take_packets();
+    announce();
+    capture.feedback = (struct feedback){.over = true};
+    capture.progress = stopped;
+    capture.settled = stopped + SETTLE_MS;
+    while (!is_given_up()) {
+        bool drained = capture.complete || turn();
 
-        if (!drained) { /* the buffer is full */
-            if (!flush_until(until))
-                return;
-            continue;
+        if (!capture.complete && is_settled(drained, stopped) && output_has_room(&capture.output)) {
+            write_statistics(true);
+            capture.complete = true;
         }
-        if (waited)
-            break;
-        waited = ppoll(&in, 1, &retire, NULL) <= 0;
+        if (capture.complete && !capture.output.blocked)
+            flush();
+        if (capture.complete && output_pending(&capture.output) == 0)
+            return;
+        wait_for_work(drained || capture.output.blocked);
+        check_time();
     }
-    write_statistics();
-    flush_until(until);
 }
 
 /* ---- start ---- */
@@ -577,6 +659,8 @@ int capture_command(int argc, char *const argv[])
     capture.heard = clock_ms();
     hold_lock_renew(&capture.lock, capture.heard);
     capture.statistics_due = capture.heard + STATISTICS_MS;
+    write_statistics(false);
+    flush();
     run();
     finish();
     output_close(&capture.output);

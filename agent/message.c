@@ -12,7 +12,7 @@ static size_t append(char *line, size_t used, size_t size, const char *text)
     return used;
 }
 
-static void write_line(const char *const *parts, size_t count)
+void message_parts(const char *const *parts, size_t count)
 {
     char line[512];
     size_t used = append(line, 0, sizeof(line), "ksniff-agent: ");
@@ -28,14 +28,14 @@ void message(const char *a, const char *b, const char *c)
 {
     const char *const parts[] = {a, b ? " " : NULL, b, c ? " " : NULL, c};
 
-    write_line(parts, 5);
+    message_parts(parts, 5);
 }
 
 void message_errno(const char *a, const char *b)
 {
     const char *const parts[] = {a, b ? " " : NULL, b, ": ", strerror(errno)};
 
-    write_line(parts, 5);
+    message_parts(parts, 5);
 }
 
 char *decimal(char *out, unsigned long long value)

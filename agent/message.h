@@ -14,6 +14,9 @@ void message(const char *a, const char *b, const char *c);
 /* message_errno - the same, with ": " and the text of errno behind @a and @b. */
 void message_errno(const char *a, const char *b);
 
+/* message_parts - the same of @count texts, with nothing between them. */
+void message_parts(const char *const *parts, size_t count);
+
 /* decimal - write @value into @out, which has room for 21 bytes. Return: @out. */
 char *decimal(char *out, unsigned long long value);
 

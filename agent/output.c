@@ -307,7 +307,8 @@ void output_statistics(struct output *output, const struct interface *interface,
                                    .timestamp_low = (uint32_t)time};
     struct block block = begin(output, &isb, sizeof(isb));
     put_time(&block, PCAPNG_ISB_STARTTIME, statistics->started);
-    put_time(&block, PCAPNG_ISB_ENDTIME, time);
+    if (statistics->last)
+        put_time(&block, PCAPNG_ISB_ENDTIME, time);
     put_option(&block, PCAPNG_ISB_IFRECV, &statistics->received, sizeof(statistics->received));
     put_option(&block, PCAPNG_ISB_IFDROP, &statistics->dropped, sizeof(statistics->dropped));
     if (statistics->comment)

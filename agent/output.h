@@ -71,6 +71,7 @@ struct output_statistics {
     uint64_t started; /* nanoseconds since 1970 */
     uint64_t received;
     uint64_t dropped;
+    bool last;           /* nothing follows them: with the end's time */
     const char *comment; /* NULL: none */
 };
 

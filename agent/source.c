@@ -138,6 +138,7 @@ static bool take_block(struct source *source)
     if (!(__atomic_load_n(&header->block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
         return false;
     source->block_left = header->num_pkts;
+    source->taken += header->num_pkts;
     source->next = (const void *)(source->ring + source->block * source->block_size +
                                   header->offset_to_first_pkt);
     return true;
@@ -226,6 +227,7 @@ static bool fill_batch(struct source *source)
     }
     int got = recvmmsg(source->fd, batch.messages, BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
     source->batch_count = got > 0 ? (unsigned)got : 0;
+    source->taken += source->batch_count;
     source->batch_next = 0;
     return got > 0;
 }
@@ -337,12 +339,12 @@ int source_start(struct source *source, const struct kernel_filter_rules *rules)
     while (source_next(source, &stray)) {
         /* From before the filter: not asked for. */
     }
+    source_update_statistics(source);
+    source->accepted = source->taken = source->dropped = 0;
     if (!source->can_filter)
         attach_return(source->fd, AGENT_SNAPLEN_MAX); /* if it was only not told that it has them */
     else if (attach_filter(source) < 0)
         return AGENT_EXIT_BAD_FILTER;
-    source_update_statistics(source);
-    source->dropped = 0;
     return AGENT_EXIT_OK;
 }
 
@@ -397,6 +399,17 @@ void source_update_statistics(struct source *source)
     struct tpacket_stats_v3 statistics = {0};
     socklen_t length = sizeof(statistics);
 
-    if (getsockopt(source->fd, SOL_PACKET, PACKET_STATISTICS, &statistics, &length) == 0)
-        source->dropped += statistics.tp_drops; /* reading sets them to 0 */
+    /* Reading sets them to 0; tp_packets counts what was dropped, too. */
+    if (getsockopt(source->fd, SOL_PACKET, PACKET_STATISTICS, &statistics, &length) < 0)
+        return;
+    source->dropped += statistics.tp_drops;
+    source->accepted += statistics.tp_packets - statistics.tp_drops;
+}
+
+uint64_t source_left(const struct source *source)
+{
+    unsigned at_hand = source->ring ? source->block_left : source->batch_count - source->batch_next;
+
+    /* gVisor counts nothing. */
+    return at_hand + (source->accepted > source->taken ? source->accepted - source->taken : 0);
 }

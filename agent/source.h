@@ -49,7 +49,11 @@ struct source {
 
     unsigned batch_count, batch_next; /* recvmmsg(): messages received, and read */
     uint32_t batch_room;              /* bytes kept of a message */
-    uint64_t dropped;                 /* by the kernel, so far */
+
+    /* Packets since source_start(). */
+    uint64_t accepted; /* into the ring or the queue, as far as the kernel was asked */
+    uint64_t taken;    /* out of it, the block or batch at hand included */
+    uint64_t dropped;  /* by the kernel, for want of room */
 };
 
 /* source_open - socket and ring, nothing captured yet. Return: AGENT_EXIT_*, after a message. */
@@ -81,7 +85,11 @@ bool source_is_crowded(const struct source *source);
  * socket filters lets them in all the same. */
 void source_stop(struct source *source);
 
-/* source_update_statistics - ask the kernel for source->dropped. */
+/* source_update_statistics - ask the kernel for source->accepted and source->dropped. */
 void source_update_statistics(struct source *source);
+
+/* source_left - Return: packets that source_next() has still to give, as of the last
+ * source_update_statistics(). */
+uint64_t source_left(const struct source *source);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * What the client and the capture agent agree on: the agent's command line, its exit codes, and the
  * bytes on its standard input. The packets themselves are pcapng (common/pcapng.h) on its standard
- * output; standard error carries messages for a person.
+ * output; standard error carries messages for a person, and one line that the client reads.
  *
  * Command line:
  *   ksniff-agent version     prints the version, exits 0
@@ -49,7 +49,18 @@
  *
  * Standard input (the dead man's switch; read while capturing):
  *   '\n'  heartbeat        'q'  stop: write what is buffered and the last statistics, exit 0
- *   end of file            the same as 'q', but output that cannot be written at once is given up
+ *   end of file            the same as 'q', but output of which nothing is taken for AGENT_GRACE_MS
+ *                          is given up
+ * After 'q' no packet is captured any more. What was captured is written for as long as heartbeats
+ * come, however slow the reader is; how much that is stands in a line on standard error:
+ *   ksniff-agent: stopped: N packets, D dropped
+ * with N counting those that have been written already, too, and "at most" before it where some
+ * that have not may turn out not to be wanted.
+ *
+ * The statistics in the output hold at the place where they stand: what an interface received less
+ * what was dropped is how many of its packets stand before them. The last block of an output that
+ * is whole is statistics, and they alone have isb_endtime. There are some at the start, and while
+ * nothing changes every AGENT_IDLE_SECONDS: so that it can be seen until when nothing is missing.
  */
 #ifndef KSNIFF_COMMON_AGENT_H
 #define KSNIFF_COMMON_AGENT_H
@@ -75,6 +86,8 @@
 #define AGENT_SECRET_VARIABLE "KSNIFF_SECRET_SHA256"
 #define AGENT_SECRET_MAX      128
 #define AGENT_SECRET_MS       15000
+#define AGENT_GRACE_MS        1000
+#define AGENT_IDLE_SECONDS    10
 
 /* One instruction as it travels in -F: the layout of struct sock_filter (linux/filter.h). */
 struct agent_bpf_insn {

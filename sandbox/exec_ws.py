@@ -131,12 +131,25 @@ class ExecSession:
 
     async def forward(self):
         """From the kubelet's connection to the client, until the status has gone there."""
+        tail = bytearray()
         async for channel, data in self.server.messages():
             while self.sandbox.faults.get("freeze_exec"):
                 await asyncio.sleep(0.1)
+            if channel == STDOUT:
+                tail += data
+                whole = max(0, len(tail) - self.sandbox.faults.get("truncate_tail", 0))
+                data = bytes(tail[:whole])
+                del tail[:whole]
             await self.send(channel, data)
+            await self.take_time(len(data))
             if channel == STATUS or self.gone:
                 return
+
+    async def take_time(self, length):
+        """A slow way to the client. What it cannot take waits on the kubelet's connection, as far as there is room."""
+        rate = self.sandbox.faults.get("exec_bytes_per_second")
+        if rate:
+            await asyncio.sleep(length / rate)
 
     async def obey(self):
         """From the kubelet's connection to the process."""

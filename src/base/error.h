@@ -31,6 +31,7 @@ enum error_kind {
     ERROR_INTERRUPTED, /* the user wants to stop */
     ERROR_TARGET,      /* the pod or container cannot be captured this way */
     ERROR_OUTPUT,      /* the file, the pipe, Wireshark */
+    ERROR_LOSS,        /* packets that were captured are not in the output: exit code 3 */
     ERROR_PROTOCOL,    /* the peer says something that is not in its protocol */
     ERROR_INTERNAL,
 };

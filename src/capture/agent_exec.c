@@ -83,8 +83,8 @@ void agent_exec_stop(struct session *session)
 {
     static const char end[] = {AGENT_STOP, AGENT_HEARTBEAT};
 
+    /* Its standard input stays open: its end would tell the agent that nobody waits any more. */
     kube_stream_send(session->stream, end, sizeof(end));
-    kube_stream_close_stdin(session->stream);
 }
 
 void agent_exec_heartbeat(struct session *session)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -16,6 +17,7 @@
 #include "base/text.h"
 #include "capture/backend.h"
 #include "capture/cleanup.h"
+#include "capture/drain.h"
 #include "capture/own_traffic.h"
 #include "capture/preflight.h"
 #include "capture/recorder.h"
@@ -49,6 +51,7 @@ struct capture {
     bool stopping;    /* the user or a limit has ended it */
     bool interrupted; /* the user has */
     bool again;       /* it is not the first into this sink */
+    struct drain drain;
 
     bool cut;     /* the agent is lost, and another is not there yet */
     bool planned; /* the time of the next try is set */
@@ -57,7 +60,8 @@ struct capture {
     unsigned cuts;
     unsigned backoff; /* milliseconds, of the next wait */
     uint64_t resumed; /* loop_now() */
-    uint64_t lost;    /* loop_now() of the last bytes before the cut */
+    uint64_t until;   /* ns since 1970: nothing is missing before the gap up to here */
+    bool gap_open;    /* how long it is is not known yet */
     char why[300];
     struct loop_timer *retry;
 
@@ -77,8 +81,21 @@ static void stop(void *data)
     struct capture *capture = data;
 
     capture->stopping = true;
+    if (!capture->session)
+        return;
+    session_stop(capture->session, true);
+    drain_begin(&capture->drain, capture->loop, capture->session, &capture->recorder,
+                capture->settings.drain_timeout);
+}
+
+/* A limit is reached, or nobody reads any more: what is still to come is not wanted. */
+static void stop_at_once(void *data)
+{
+    struct capture *capture = data;
+
+    capture->stopping = true;
     if (capture->session)
-        session_stop(capture->session);
+        session_stop(capture->session, false);
 }
 
 static void on_duration(void *data)
@@ -123,6 +140,10 @@ static void on_started(void *data)
 {
     struct capture *capture = data;
 
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    capture->until = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     if (capture->settings.duration)
         capture->duration =
             loop_add_timer(capture->loop, capture->settings.duration, on_duration, capture);
@@ -137,10 +158,18 @@ static void on_started(void *data)
 /* The new agent's first item after a cut. */
 static void on_resumed(struct capture *capture)
 {
-    uint64_t gap = loop_now() - capture->lost;
-
     capture->cut = false;
+    capture->gap_open = true;
     capture->resumed = loop_now();
+    recorder_follow(&capture->recorder);
+}
+
+/* Its first one with a time. By the clock of the packets: ours may have stood still meanwhile. */
+static void on_gap(struct capture *capture, uint64_t timestamp)
+{
+    uint64_t gap = timestamp > capture->until ? (timestamp - capture->until) / 1000000 : 0;
+
+    capture->gap_open = false;
     log_info("capturing again, after %" PRIu64 ".%" PRIu64 " s", gap / 1000, gap % 1000 / 100);
     recorder_gap(&capture->recorder, gap, capture->why);
 }
@@ -151,6 +180,10 @@ static bool on_item(void *data, enum capture_item_kind kind, const struct captur
 
     if (capture->cut)
         on_resumed(capture);
+    if (capture->gap_open && kind == CAPTURE_PACKET)
+        on_gap(capture, item->packet.timestamp);
+    else if (capture->gap_open && kind == CAPTURE_STATISTICS)
+        on_gap(capture, item->statistics.timestamp);
     return recorder_item(&capture->recorder, kind, item);
 }
 
@@ -165,13 +198,15 @@ static void on_status(void *data)
 {
     struct capture *capture = data;
     const struct recorder *recorder = &capture->recorder;
-    char bytes[32], rate[32], line[200];
+    char bytes[32], rate[32], to_come[80], line[300];
 
     text_format_bytes(bytes, sizeof(bytes), recorder->bytes);
     text_format_bytes(rate, sizeof(rate), rate_add(&capture->rate, loop_now(), recorder->bytes));
-    snprintf(line, sizeof(line), "%s%" PRIu64 " packet%s, %s, %s/s, %" PRIu64 " dropped",
+    drain_status(&capture->drain, to_come, sizeof(to_come));
+    snprintf(line, sizeof(line), "%s%" PRIu64 " packet%s, %s, %s/s, %" PRIu64 " dropped%s%s",
              capture->cut ? "cut off, taking it up again; " : "", recorder->packets,
-             plural(recorder->packets), bytes, rate, recorder_dropped(recorder));
+             plural(recorder->packets), bytes, rate, recorder_dropped(recorder),
+             *to_come ? "; " : "", to_come);
     if (recorder->begun && capture->session)
         log_status(line);
     loop_set_timer(capture->status_timer, STATUS_MS);
@@ -182,16 +217,19 @@ static void sum_up(const struct capture *capture)
     const struct recorder *recorder = &capture->recorder;
     const char *output = recorder->sink->output;
     bool piped = output && strcmp(output, "-") == 0;
-    char bytes[32];
+    char bytes[32], packets[64] = "";
     uint64_t lost = recorder_dropped(recorder);
 
     if (!recorder->begun)
         return;
     if (recorder->limit)
         log_info("%s is reached", recorder->limit);
-    log_info("%" PRIu64 " packet%s captured, %s, %" PRIu64 " dropped%s%s%s", recorder->packets,
-             plural(recorder->packets), text_format_bytes(bytes, sizeof(bytes), recorder->bytes),
-             lost,
+    if (capture->drain.lossy)
+        loss_text(&capture->drain.loss, packets, sizeof(packets));
+    uint64_t captured = recorder->packets - capture->drain.loss.unwritten;
+    log_info("%" PRIu64 " packet%s captured, %s, %" PRIu64 " dropped%s%s%s%s%s%s", captured,
+             plural(captured), text_format_bytes(bytes, sizeof(bytes), recorder->bytes), lost,
+             *packets ? ", " : "", packets, *packets ? " lost on the way" : "",
              piped    ? ", written to standard output"
              : output ? ", written to '"
                       : "",
@@ -232,7 +270,9 @@ static void plan_retry(struct capture *capture)
     if (!capture->cut) {
         capture->cut = true;
         capture->cuts++;
-        capture->lost = capture->session->heard;
+        /* A gap that no packet has followed yet grows. */
+        if (!capture->gap_open && !capture->recorder.gap[0] && capture->session->account.latest)
+            capture->until = capture->session->account.latest;
         if (!capture->resumed || loop_now() - capture->resumed > STEADY_MS)
             capture->backoff = BACKOFF_FIRST_MS;
         snprintf(capture->why, sizeof(capture->why), "%.299s", error->text);
@@ -276,15 +316,23 @@ static void try_again(struct capture *capture)
 
 /* ---- the run ---- */
 
-/* The first interrupt ends the capture in order, the second at once. */
+/*
+ * The first interrupt ends the capture in order. The next one, or the first after the user was told
+ * that it takes its time, gives up what is still to come; the one after that waits for nothing.
+ */
 static void on_interrupt(struct capture *capture)
 {
-    capture->recorder.sink->interrupted = loop_acknowledge(capture->loop);
-    if (capture->interrupted)
+    int number = loop_acknowledge(capture->loop);
+    bool again = capture->interrupted || capture->drain.told;
+
+    capture->recorder.sink->interrupted = number;
+    capture->interrupted = true;
+    if (capture->drain.given_up)
         session_cut(capture->session);
     else
         stop(capture);
-    capture->interrupted = true;
+    if (again)
+        drain_give_up(&capture->drain, "a second interrupt has cut the end short");
 }
 
 /* Runs the loop until the agent has ended for good and the sink has everything. */
@@ -296,8 +344,8 @@ static void run(struct capture *capture)
         struct session *session = capture->session;
 
         if (loop_interrupted(capture->loop)) {
-            /* A reader that takes nothing cannot hold up the second Ctrl-C. */
-            if (capture->interrupted && session->state == SESSION_ENDED) {
+            /* A reader that takes nothing cannot hold up the third Ctrl-C. */
+            if (capture->drain.given_up && session->state == SESSION_ENDED) {
                 loop_acknowledge(capture->loop);
                 return;
             }
@@ -313,22 +361,27 @@ static void run(struct capture *capture)
             session_pump(session);
             continue;
         }
-        if (session->state == SESSION_ENDED && !session->paused &&
-            (recorder->out.length == 0 || !recorder->begun)) {
-            if (!may_resume(capture))
+        if (session->state == SESSION_ENDED && !session->paused) {
+            bool flushed = recorder->out.length == 0 || !recorder->begun;
+
+            if (!may_resume(capture) && !capture->drain.closed) {
+                drain_close(&capture->drain, session, recorder);
+                continue;
+            }
+            if (!may_resume(capture) && (flushed || drain_is_stuck(&capture->drain, recorder)))
                 return;
-            if (capture->due) {
+            if (flushed && capture->due) {
                 try_again(capture);
                 continue;
             }
-            if (!capture->planned)
+            if (flushed && !capture->planned)
                 plan_retry(capture);
         }
-        loop_step(capture->loop, -1);
+        loop_step(capture->loop, capture->drain.given_up ? STATUS_MS : -1);
     }
 }
 
-static int judge(const struct capture *capture, struct error *err)
+static int judge(struct capture *capture, struct error *err)
 {
     const struct error *error = &capture->session->error;
 
@@ -342,6 +395,8 @@ static int judge(const struct capture *capture, struct error *err)
         *err = *error;
         return -1;
     }
+    if (drain_judge(&capture->drain, &capture->recorder, err) < 0)
+        return -1;
     if (capture->interrupted && !capture->recorder.begun)
         return error_set(err, ERROR_INTERRUPTED, "interrupted before the capture had begun");
     return 0;
@@ -380,7 +435,7 @@ static void start_over(struct capture *capture)
     loop_remove_timer(capture->duration);
     capture->duration = NULL;
     capture->stopping = capture->interrupted = capture->cut = capture->planned = capture->gone =
-        false;
+        capture->gap_open = false;
     capture->cuts = 0;
     capture->resumed = 0;
     capture->rate = (struct rate){0};
@@ -400,17 +455,19 @@ static int run_once(struct capture *capture, const struct backend *backend, bool
     cleanup_free char *comment = describe(capture, backend);
 
     recorder->comment = comment;
+    capture->drain = (struct drain){0};
     capture->session = session_start(capture->client, backend, &capture->target, &capture->settings,
                                      on_item, capture, err);
     if (!capture->session)
         return -1;
     run(capture);
     log_status(NULL);
-    sum_up(capture);
     int result = judge(capture, err);
+    sum_up(capture);
     *ret_elsewhere = capture->session->elsewhere && !recorder->begun && !capture->interrupted;
     learn_from_session(capture);
     /* First what is in the cluster: Wireshark may stay open for days. */
+    drain_end(&capture->drain);
     session_free(capture->session);
     capture->session = NULL;
     if (recorder->begun || capture->again)
@@ -612,7 +669,10 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
         .settings = *settings,
         .show_status = status,
         .backoff = BACKOFF_FIRST_MS,
-        .recorder = {.sink = sink, .started = on_started, .enough = stop, .failed = cut_short},
+        .recorder = {.sink = sink,
+                     .started = on_started,
+                     .enough = stop_at_once,
+                     .failed = cut_short},
     };
 
     capture.recorder.settings = &capture.settings;

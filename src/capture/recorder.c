@@ -18,8 +18,12 @@
 /* Bytes kept free for the last statistics of each interface. */
 #define STATISTICS_ROOM 128
 
-/* Interfaces of all agents whose drops are kept apart. */
+/* Interfaces of all agents of which it is known whether their packets fit into the format. */
 #define INTERFACES_MAX (16 * CAPTURE_INTERFACES_MAX)
+
+/* Bytes that a pipe may hold: what has gone into it may come to nobody. */
+#define PIPE_MAX (1u << 20)
+#define ENDS_MAX ((OUT_MAX + PIPE_MAX) / 16 * sizeof(uint64_t)) /* no packet takes less than 16 */
 
 static void on_sink_ready(void *data)
 {
@@ -32,7 +36,8 @@ void recorder_init(struct recorder *recorder)
         (struct capture_writer){.format = recorder->settings->format, .out = &recorder->out};
     buf_init(&recorder->out, OUT_MAX);
     buf_init(&recorder->unfit, INTERFACES_MAX);
-    buf_init(&recorder->drops, INTERFACES_MAX * sizeof(uint64_t));
+    buf_init(&recorder->ends, ENDS_MAX);
+    buf_init(&recorder->held_bytes, CAPTURE_PACKET_MAX);
     recorder->sink->format = recorder->settings->format;
     recorder->sink->ready = on_sink_ready;
     /* The sink's events come from the loop, which is not stepped any more when this is gone. */
@@ -53,7 +58,7 @@ void recorder_reset(struct recorder *recorder)
 
     recorder_free(recorder);
     *recorder = fresh;
-    recorder->sink->written = 0;
+    recorder->sink->written = recorder->sink->unread = 0;
     recorder_init(recorder);
 }
 
@@ -61,7 +66,11 @@ void recorder_free(struct recorder *recorder)
 {
     buf_free(&recorder->out);
     buf_free(&recorder->unfit);
-    buf_free(&recorder->drops);
+    buf_free(&recorder->ends);
+    buf_free(&recorder->held_bytes);
+    counters_free(&recorder->recorded);
+    counters_free(&recorder->received);
+    counters_free(&recorder->drops);
 }
 
 /* ---- the sink ---- */
@@ -73,16 +82,48 @@ static void fail(struct recorder *recorder, const struct error *err)
     recorder->failed(recorder->data);
 }
 
-static void look_at_sink(struct recorder *recorder)
+/* @waiting: bytes that were there for it */
+static void look_at_sink(struct recorder *recorder, size_t waiting)
 {
     if (!recorder->sink->ended || recorder->sink_ended)
         return;
     recorder->sink_ended = true;
+    recorder->discarded += recorder->holds;
+    recorder->holds = false;
+    recorder->behind = waiting > OUT_HIGH / 2;
     recorder->enough(recorder->data);
+}
+
+/* Packets that the sink has taken need not be remembered, unless they may stand in a pipe still. */
+static void forget_taken(struct recorder *recorder)
+{
+    uint64_t kept = recorder->sink->writing == SINK_BLOCKING ? 0 : PIPE_MAX;
+    uint64_t end;
+
+    while (recorder->ends.length > 0) {
+        memcpy(&end, buf_bytes(&recorder->ends), sizeof(end));
+        if (end + kept > recorder->sink->written)
+            return;
+        buf_take(&recorder->ends, sizeof(end));
+    }
+}
+
+uint64_t recorder_unwritten(const struct recorder *recorder)
+{
+    uint64_t got = recorder->sink->written - recorder->sink->unread, end;
+    size_t at = 0;
+
+    for (; at < recorder->ends.length; at += sizeof(end)) {
+        memcpy(&end, buf_bytes(&recorder->ends) + at, sizeof(end));
+        if (end > got)
+            break;
+    }
+    return (recorder->ends.length - at) / sizeof(end);
 }
 
 void recorder_flush(struct recorder *recorder)
 {
+    size_t waiting = recorder->out.length;
     struct error err;
 
     if (recorder->begun && recorder->out.length > 0 &&
@@ -90,12 +131,14 @@ void recorder_flush(struct recorder *recorder)
         buf_take(&recorder->out, recorder->out.length);
         fail(recorder, &err);
     }
-    look_at_sink(recorder);
+    if (recorder->begun)
+        forget_taken(recorder);
+    look_at_sink(recorder, waiting);
 }
 
 bool recorder_has_room(const struct recorder *recorder)
 {
-    return recorder->out.length < OUT_HIGH;
+    return recorder->out.length < OUT_HIGH || recorder->discarding;
 }
 
 /* ---- items ---- */
@@ -170,10 +213,23 @@ static int no_room(const struct recorder *recorder, const struct capture_packet 
     return error_remedy(err, "raise it, or keep less of each packet with --snaplen");
 }
 
+/* A packet has been written. */
+static int remember(struct recorder *recorder, uint32_t interface)
+{
+    const uint64_t end = recorder->sink->written + recorder->out.length;
+    uint64_t *recorded = counters_at(&recorder->recorded, interface);
+
+    if (!recorded || !buf_append(&recorder->ends, &end, sizeof(end)))
+        return -1;
+    ++*recorded;
+    return 0;
+}
+
 static int add_packet(struct recorder *recorder, const struct capture_packet *packet,
                       struct error *err)
 {
     struct capture_packet placed = *packet;
+    char both[CAPTURE_COMMENT_MAX];
 
     placed.interface += recorder->base;
     if (!fits(recorder, placed.interface)) {
@@ -184,37 +240,68 @@ static int add_packet(struct recorder *recorder, const struct capture_packet *pa
         if (recorder->packets == 0 && !recorder->gap[0])
             return no_room(recorder, packet, err);
         recorder->limit = recorder->limit ? recorder->limit : "--max-size";
+        recorder->limited = true;
         recorder->enough(recorder->data);
         return 0;
     }
+    if (recorder->gap[0] && packet->comment)
+        snprintf(both, sizeof(both), "%s\n%s", recorder->gap, packet->comment);
     if (recorder->gap[0])
-        placed.comment = recorder->gap;
+        placed.comment = packet->comment ? both : recorder->gap;
     if (recorder->writer.format->packet(&recorder->writer, &placed, err) < 0)
         return -1;
     recorder->gap[0] = '\0';
     recorder->packets++;
     recorder->bytes += packet->original_length;
+    if (remember(recorder, placed.interface) < 0)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
     if (recorder->settings->count && recorder->packets == recorder->settings->count) {
+        recorder->limited = true;
         recorder->limit = "--count";
         recorder->enough(recorder->data);
     }
     return 0;
 }
 
-/* Statistics count from the beginning: the last of an interface say all. */
-static int count_drops(struct recorder *recorder, const struct capture_statistics *statistics,
-                       struct error *err)
+/* Writes the packet that is held back. */
+static int release(struct recorder *recorder, const char *comment, struct error *err)
 {
-    size_t at = statistics->interface * sizeof(uint64_t);
-    uint64_t before;
+    if (!recorder->holds)
+        return 0;
+    recorder->holds = false;
+    recorder->held.data = buf_bytes(&recorder->held_bytes);
+    recorder->held.comment = comment;
+    return add_packet(recorder, &recorder->held, err);
+}
 
-    while (recorder->drops.length <= at)
-        if (!buf_append(&recorder->drops, &(uint64_t){0}, sizeof(uint64_t)))
-            return error_set(err, ERROR_INTERNAL, "out of memory");
-    memcpy(&before, recorder->drops.data + at, sizeof(before));
-    memcpy(recorder->drops.data + at, &statistics->dropped, sizeof(before));
-    recorder->dropped += statistics->dropped - before;
+/* Holds this one back instead of the one before. */
+static int hold(struct recorder *recorder, const struct capture_packet *packet, struct error *err)
+{
+    if (release(recorder, NULL, err) < 0)
+        return -1;
+    buf_take(&recorder->held_bytes, recorder->held_bytes.length);
+    if (!buf_append(&recorder->held_bytes, packet->data, packet->captured_length))
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    recorder->held = *packet;
+    recorder->holds = true;
     return 0;
+}
+
+/* Statistics count from the beginning: the last of an interface say all.
+ * Return: 1 when they say something new, else 0; -1 with the error. */
+static int count_statistics(struct recorder *recorder, const struct capture_statistics *statistics,
+                            struct error *err)
+{
+    uint64_t *received = counters_at(&recorder->received, statistics->interface);
+    uint64_t *drops = counters_at(&recorder->drops, statistics->interface);
+
+    if (!received || !drops)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    int news = *received != statistics->received || *drops != statistics->dropped;
+    recorder->dropped += statistics->dropped - *drops;
+    *received = statistics->received;
+    *drops = statistics->dropped;
+    return news;
 }
 
 static int add_statistics(struct recorder *recorder, const struct capture_statistics *statistics,
@@ -223,9 +310,8 @@ static int add_statistics(struct recorder *recorder, const struct capture_statis
     struct capture_statistics placed = *statistics;
 
     placed.interface += recorder->base;
-    if (count_drops(recorder, &placed, err) < 0)
-        return -1;
-    return recorder->writer.format->statistics(&recorder->writer, &placed, err);
+    int news = count_statistics(recorder, &placed, err);
+    return news <= 0 ? news : recorder->writer.format->statistics(&recorder->writer, &placed, err);
 }
 
 bool recorder_item(struct recorder *recorder, enum capture_item_kind kind,
@@ -234,8 +320,10 @@ bool recorder_item(struct recorder *recorder, enum capture_item_kind kind,
     struct error err;
     int result = 0;
 
-    if (recorder->failure.kind != ERROR_NONE || recorder->sink_ended)
+    if (recorder->failure.kind != ERROR_NONE || recorder->sink_ended || recorder->discarding) {
+        recorder->discarded += kind == CAPTURE_PACKET;
         return true;
+    }
     if (!recorder_has_room(recorder)) {
         recorder_flush(recorder);
         if (!recorder_has_room(recorder) && kind == CAPTURE_PACKET)
@@ -244,7 +332,8 @@ bool recorder_item(struct recorder *recorder, enum capture_item_kind kind,
     if (kind == CAPTURE_INTERFACE)
         result = add_interface(recorder, &item->interface, &err);
     else if (kind == CAPTURE_PACKET)
-        result = add_packet(recorder, &item->packet, &err);
+        result = recorder->holding ? hold(recorder, &item->packet, &err)
+                                   : add_packet(recorder, &item->packet, &err);
     else if (kind == CAPTURE_STATISTICS)
         result = add_statistics(recorder, &item->statistics, &err);
     if (result < 0)
@@ -252,9 +341,13 @@ bool recorder_item(struct recorder *recorder, enum capture_item_kind kind,
     return true;
 }
 
-void recorder_gap(struct recorder *recorder, uint64_t milliseconds, const char *why)
+void recorder_follow(struct recorder *recorder)
 {
     recorder->base = recorder->writer.interface_count;
+}
+
+void recorder_gap(struct recorder *recorder, uint64_t milliseconds, const char *why)
+{
     /* A gap that nothing has followed yet grows. */
     snprintf(recorder->gap, sizeof(recorder->gap),
              "kubectl-sniff: up to %" PRIu64 ".%" PRIu64
@@ -262,7 +355,73 @@ void recorder_gap(struct recorder *recorder, uint64_t milliseconds, const char *
              milliseconds / 1000, milliseconds % 1000 / 100, why);
 }
 
+/* ---- the end ---- */
+
+void recorder_hold(struct recorder *recorder)
+{
+    recorder->holding = true;
+}
+
+void recorder_discard(struct recorder *recorder)
+{
+    recorder->discarding = true;
+}
+
+/* Of the last agent's interfaces the one of which drops are said: the agent's own choice, else one
+ * with packets. */
+static uint32_t interface_for_drops(const struct recorder *recorder)
+{
+    uint32_t best = recorder->base;
+
+    for (uint32_t i = recorder->base; i < recorder->writer.interface_count; i++) {
+        if (counters_get(&recorder->drops, i) > 0)
+            return i;
+        if (counters_get(&recorder->recorded, i) > 0 &&
+            counters_get(&recorder->recorded, best) == 0)
+            best = i;
+    }
+    return best;
+}
+
+/* The last agent's, in the place of those that did not come. */
+static int write_end(struct recorder *recorder, const struct recorder_end *end, struct error *err)
+{
+    uint32_t for_drops = interface_for_drops(recorder);
+
+    for (uint32_t i = recorder->base; i < recorder->writer.interface_count; i++) {
+        struct capture_statistics statistics = {.interface = i,
+                                                .timestamp = end->timestamp,
+                                                .received = counters_get(&recorder->recorded, i)};
+
+        if (i != for_drops && statistics.received == 0)
+            continue;
+        if (i == for_drops) {
+            statistics.dropped = end->dropped + end->lost;
+            statistics.received += statistics.dropped;
+            snprintf(statistics.comment, sizeof(statistics.comment), "%s",
+                     end->comment ? end->comment : "");
+        }
+        if (count_statistics(recorder, &statistics, err) < 0 ||
+            (!recorder->sink_ended &&
+             recorder->writer.format->statistics(&recorder->writer, &statistics, err) < 0))
+            return -1;
+    }
+    recorder->lost = end->lost;
+    return 0;
+}
+
+void recorder_close(struct recorder *recorder, const struct recorder_end *end)
+{
+    struct error err;
+
+    if (!recorder->begun || recorder->failure.kind != ERROR_NONE)
+        return;
+    if (release(recorder, end ? end->comment : NULL, &err) < 0 ||
+        (end && write_end(recorder, end, &err) < 0))
+        fail(recorder, &err);
+}
+
 uint64_t recorder_dropped(const struct recorder *recorder)
 {
-    return recorder->dropped;
+    return recorder->dropped - recorder->lost;
 }

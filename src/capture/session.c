@@ -18,9 +18,30 @@
 #include "kube/stream.h"
 
 #define HEARTBEAT_MS     15000
-#define STOP_MS          5000 /* for the last packets after the agent was told to end */
-#define COMPLAINT_MAX    4096 /* bytes of one line of standard error */
+#define STALL_MS         10000 /* without a byte, after the agent was told to end */
+#define STOP_MS          5000  /* for its end, when what it still has is not wanted */
+#define COMPLAINT_MAX    4096  /* bytes of one line of standard error */
 #define COMPLAINTS_SHOWN 20
+
+/* The first reason is the one that counts. */
+static void cut_short(struct session *session, const char *why)
+{
+    if (!session->cut_short[0])
+        snprintf(session->cut_short, sizeof(session->cut_short), "%.299s", why);
+}
+
+/* It has been told to end, and nothing comes. */
+static void on_stall(struct session *session)
+{
+    /* While we do not read, silence is our own. */
+    if (session->paused && !session->unwanted) {
+        loop_set_timer(session->stage_timer, STALL_MS);
+        return;
+    }
+    log_debug("the agent did not end in time: its stream is cut");
+    cut_short(session, "nothing came any more");
+    session_end(session, NULL);
+}
 
 static void on_stage_timeout(void *data)
 {
@@ -28,8 +49,7 @@ static void on_stage_timeout(void *data)
     struct error err;
 
     if (session->state == SESSION_STOPPING) {
-        log_debug("the agent did not end in time: its stream is cut");
-        session_end(session, NULL);
+        on_stall(session);
         return;
     }
     session->elsewhere = session->cut = true;
@@ -44,11 +64,13 @@ static void on_stage_timeout(void *data)
     session_end(session, &err);
 }
 
+/* While it captures, and while it writes what it has captured. */
 static void on_heartbeat(void *data)
 {
     struct session *session = data;
 
-    if (session->state == SESSION_RUNNING)
+    if (session->state == SESSION_RUNNING ||
+        (session->state == SESSION_STOPPING && !session->account.complete))
         session->backend->heartbeat(session);
     loop_set_timer(session->heartbeat, HEARTBEAT_MS);
 }
@@ -72,7 +94,6 @@ struct session *session_start(struct kube_client *client, const struct backend *
     session->settings = settings;
     session->item = item;
     session->data = data;
-    session->heard = loop_now();
     snprintf(session->where, sizeof(session->where), "%s", target->label);
     buf_init(&session->complaint, COMPLAINT_MAX);
     session->stage_timer = loop_add_timer(session->loop, 0, on_stage_timeout, session);
@@ -95,6 +116,7 @@ void session_free(struct session *session)
     session_hang_up(session);
     session->backend->release(session);
     capture_reader_free(session->reader);
+    account_free(&session->account);
     buf_free(&session->complaint);
     loop_remove_timer(session->stage_timer);
     loop_remove_timer(session->heartbeat);
@@ -122,6 +144,7 @@ void session_resume(struct session *session)
     buf_take(&session->complaint, session->complaint.length);
     capture_reader_free(session->reader);
     session->reader = NULL;
+    account_free(&session->account);
     loop_set_timer(session->heartbeat, HEARTBEAT_MS);
     if (session->backend->start(session, &err) < 0)
         session_end(session, &err);
@@ -184,15 +207,32 @@ void session_running(struct session *session)
     on_heartbeat(session);
 }
 
-void session_stop(struct session *session)
+void session_stop(struct session *session, bool wanted)
 {
     if (session->state == SESSION_STARTING) {
         session_end(session, NULL);
-    } else if (session->state == SESSION_RUNNING) {
+        return;
+    }
+    if (session->state == SESSION_RUNNING) {
         session->state = SESSION_STOPPING;
+        session->asked = true;
         session->backend->stop(session);
+        session_stage(session, "its end", STALL_MS);
+    }
+    if (session->state == SESSION_STOPPING && !wanted && !session->unwanted) {
+        session->unwanted = true;
         session_stage(session, "its end", STOP_MS);
     }
+}
+
+void session_give_up(struct session *session, const char *why)
+{
+    session_stop(session, false);
+    if (session->state != SESSION_STOPPING)
+        return;
+    cut_short(session, why);
+    if (session->account.told)
+        session_end(session, NULL);
 }
 
 void session_cut(struct session *session)
@@ -220,12 +260,23 @@ void session_pump(struct session *session)
         if (kind == CAPTURE_MORE || kind == CAPTURE_MALFORMED)
             break;
         taken = session->item(session->data, kind, &item);
-        if (!taken)
+        if (!taken) {
             capture_reader_unread(session->reader);
+        } else if (!account_item(&session->account, kind, &item)) {
+            error_set(&err, ERROR_INTERNAL, "out of memory");
+            session_end(session, &err);
+        }
     }
     session->paused = !taken;
     if (session->stream && session->state != SESSION_ENDED)
         kube_stream_pause(session->stream, session->paused);
+}
+
+/* Bytes have come from the agent. */
+static void progress(struct session *session)
+{
+    if (session->state == SESSION_STOPPING && !session->unwanted)
+        loop_set_timer(session->stage_timer, STALL_MS);
 }
 
 void session_packets(struct session *session, const unsigned char *bytes, size_t length)
@@ -234,7 +285,7 @@ void session_packets(struct session *session, const unsigned char *bytes, size_t
 
     if (session->state == SESSION_ENDED || !session->reader)
         return;
-    session->heard = loop_now();
+    progress(session);
     if (capture_reader_feed(session->reader, bytes, length) < 0) {
         error_set(&err, ERROR_INTERNAL, "out of memory");
         session_end(session, &err);
@@ -251,10 +302,15 @@ static void show_complaint(struct session *session, const char *line)
 
     if (strncmp(line, prefix, strlen(prefix)) == 0)
         line += strlen(prefix);
-    if (strncmp(line, AGENT_CARRIED, strlen(AGENT_CARRIED)) == 0 &&
-        own_traffic_warn(line + strlen(AGENT_CARRIED), session->settings->asked_filter))
+    if (session->settings->tcpdump_path) {
+        account_tcpdump_line(&session->account, line);
+    } else if (account_line(&session->account, line)) {
+        log_debug("the agent has %s", line);
         return;
-    if (strncmp(line, AGENT_NOTE, strlen(AGENT_NOTE)) == 0) {
+    } else if (strncmp(line, AGENT_CARRIED, strlen(AGENT_CARRIED)) == 0 &&
+               own_traffic_warn(line + strlen(AGENT_CARRIED), session->settings->asked_filter)) {
+        return;
+    } else if (strncmp(line, AGENT_NOTE, strlen(AGENT_NOTE)) == 0) {
         log_info("%s", line + strlen(AGENT_NOTE));
         return;
     }
@@ -277,6 +333,10 @@ void session_complaint(struct session *session, const unsigned char *bytes, size
             show_complaint(session, line);
         buf_take(&session->complaint, session->complaint.length);
     }
+    progress(session);
+    /* What was given up has only been waited for to be told how much it is. */
+    if (session->state == SESSION_STOPPING && session->cut_short[0] && session->account.told)
+        session_end(session, NULL);
 }
 
 /* ---- its end ---- */
@@ -467,20 +527,21 @@ void session_closed(struct session *session, const struct kube_exit *exit, const
         session_end(session, explained.kind != ERROR_NONE ? &explained : NULL);
         return;
     }
-    if (lost && session->state == SESSION_STOPPING) {
-        session_end(session, NULL);
-        return;
-    }
     if (!lost && session->state == SESSION_STARTING && session->backend->again &&
         session->backend->again(session, exit))
         return;
-    if (lost && err && error_is_refusal(err)) {
+    if (!lost)
+        explain_exit(session, exit, &explained);
+    if (session->state == SESSION_STOPPING) {
+        /* As asked, if not as hoped: what is missing is counted. */
+        cut_short(session, !lost ? explained.text : err ? err->text : "the stream ended");
+        session_end(session, NULL);
+    } else if (lost && err && error_is_refusal(err)) {
         session_refused(session, err);
     } else if (lost) {
         session->cut = true;
         session_end(session, err);
     } else {
-        explain_exit(session, exit, &explained);
         session_end(session, &explained);
     }
 }

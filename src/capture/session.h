@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "capture/account.h"
 #include "kube/status.h"
 #include "pcapng/reader.h"
 
@@ -48,6 +49,11 @@ struct session {
     bool refused;       /* an exec was refused, and not for want of a right */
     bool cut;           /* beginning again may help, if it ran once: session_resume() */
 
+    struct account account; /* of the agent that runs, or was the last */
+    bool asked;             /* it was told to end, while it captured */
+    bool unwanted;          /* its packets are, from then on: only what it says counts */
+    char cut_short[300];    /* why its end was not waited for; "": it was */
+
     struct loop *loop;
     struct kube_client *client;
     const struct target *target;
@@ -72,8 +78,7 @@ struct session {
     const char *stage;              /* what is waited for, for the message of the time-out */
     const char *stage_flag;         /* that gives it more time; NULL: none */
     struct loop_timer *heartbeat;
-    bool paused;    /* the owner could not take a packet: it stays in the reader */
-    uint64_t heard; /* loop_now() when the agent's last bytes came */
+    bool paused; /* the owner could not take a packet: it stays in the reader */
 
     /* Takes an item. Return: false when a packet cannot be taken now: it is given again later. */
     bool (*item)(void *data, enum capture_item_kind kind, const struct capture_item *item);
@@ -102,9 +107,15 @@ void session_resume(struct session *session);
 /* session_hang_up - close the streams of a session that has ended; not from within an event. */
 void session_hang_up(struct session *session);
 
-/* session_stop - ask the agent to write what it still has and to end; at once if it does not
- * capture yet. */
-void session_stop(struct session *session);
+/*
+ * session_stop - ask the agent to end; at once if it does not capture yet
+ * @wanted: it writes what it still has, for as long as any of it comes; else not for long
+ */
+void session_stop(struct session *session, bool wanted);
+
+/* session_give_up - do not wait for what it still has any more, for the reason @why: only, not for
+ * long, for its word of how much that is. */
+void session_give_up(struct session *session, const char *why);
 
 /* session_cut - end it now, whatever it still has. */
 void session_cut(struct session *session);

@@ -34,6 +34,7 @@ struct settings {
     bool wait;                    /* for a pod that is Pending or does not exist yet */
     uint64_t wait_timeout;        /* milliseconds, 0: no limit */
     bool reconnect;               /* take a cut capture up again */
+    uint64_t drain_timeout;       /* milliseconds, for what is to come at the end; 0: no limit */
     bool own_traffic;             /* do not keep the capture's own stream out */
     const char *asked_filter; /* with leave_own_out: filter_text as the user gave it; NULL: none */
     bool leave_own_out;       /* it would be captured: the agent looks for it and leaves it out */

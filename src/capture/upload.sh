@@ -1,7 +1,9 @@
 # Runs in the target container, as sh -c SCRIPT ksniff MODE NAME PATH... -- ARGUMENT...
 # Takes an executable from standard input, runs it with the ARGUMENTs, and leaves nothing behind.
 #
-# MODE agent: the executable watches standard input itself. MODE tcpdump: it does not; this does.
+# MODE agent: the executable watches standard input itself, removes its file itself, and takes the
+# place of this shell: a shell that is killed would leave it to a process 1 that may reap nobody.
+# MODE tcpdump: it does not; this does.
 # MODE keep: as agent, but PATH is the file itself, which stays and is run at once if it is there
 # already ("ksniff ready"); it appears there whole.
 # NAME: the file's name where a PATH is a directory. PATHs are tried in turn.
@@ -58,7 +60,8 @@ if read -r size; then
     esac
     if [ "$(wc -c 2>/dev/null <"$f" || echo "$size")" -eq "$size" ]; then
         if [ "$mode" = agent ]; then
-            "$f" "$@" -u "$f"
+            # A failed exec would end this shell before it has removed the file.
+            "$f" version >/dev/null </dev/null && exec "$f" "$@" -u "$f"
             code=$?
         elif [ "$mode" = keep ]; then
             mv "$f" "$keep" && exec "$keep" "$@"
@@ -70,6 +73,8 @@ if read -r size; then
             (
                 while read -r line <&3 && [ "$line" != q ]; do :; done
                 kill "$p"
+                # It writes what it has for as long as somebody waits for it.
+                while read -r line <&3; do :; done
                 sleep 2
                 kill -9 "$p"
             ) 2>/dev/null >/dev/null &

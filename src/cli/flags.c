@@ -132,6 +132,7 @@ SETTER(service_account, take_text, service_account)
 SETTER(tcpdump_image, take_text, tcpdump_image)
 SETTER(socket, take_text, socket)
 SETTER(pod_creation_timeout, take_duration, pod_creation_timeout)
+SETTER(drain_timeout, take_duration, drain_timeout)
 SETTER(no_reconnect, take_bool, no_reconnect)
 SETTER(include_own_traffic, take_bool, include_own_traffic)
 SETTER(all_namespaces, take_bool, all_namespaces)
@@ -374,6 +375,11 @@ const struct flag flags[] = {
     {"duration", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "TIME", NULL,
      "end after this time: 500ms, 30s, 5m, 1h30m (without a unit: seconds); default: 0, no limit",
      set_duration},
+    {"drain-timeout", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "TIME", NULL,
+     "at the end, how long to go on taking the packets that are still on their way; default: 0, "
+     "for "
+     "as long as any come",
+     set_drain_timeout},
     {"output-file", 'o', FLAG_VALUE, FLAG_GROUP_OUTPUT, "FILE", P "OUTPUT_FILE",
      "write the packets to this file, which is overwritten, or with - to standard output; default: "
      "open Wireshark",

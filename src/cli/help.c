@@ -147,6 +147,10 @@ static void print_man(void)
         "Ctrl\\-C closes Wireshark, without asking about unsaved packets. SIGTERM and SIGHUP end "
         "the capture and leave Wireshark open. A script\\(aqs background job has SIGINT ignored: "
         "SIGTERM ends it, or a limit.\n");
+    printf(
+        ".PP\nThe end of a capture waits for the packets that are still on their way, as long as "
+        "any of them come. A second interrupt gives them up. What is lost is counted in the "
+        "statistics of the output, and a comment on its last packet says so.\n");
     printf(".SH OPTIONS\nWhere a variable is named, it is read when the flag is not given.\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         printf(".SS \"");
@@ -166,7 +170,9 @@ static void print_man(void)
     }
     printf(
         ".SH \"EXIT STATUS\"\n0 when the capture ended as it was meant to, also by an interrupt "
-        "or a closed pipe; 2 for a wrong command line; 130 when it was interrupted before it had "
+        "or a closed pipe; 2 for a wrong command line; 3 when packets that were captured were lost "
+        "on the way "
+        "to the output; 130 when it was interrupted before it had "
         "begun; 1 for every other failure, and for \\-\\-check when no "
         "method works.\n"
         ".SH ENVIRONMENT\n.TP\nKUBECONFIG\nthe kubeconfig files, as for kubectl\n"

@@ -24,6 +24,7 @@
 #include "sink/sink.h"
 
 #define EXIT_USAGE       2
+#define EXIT_LOSS        3
 #define EXIT_INTERRUPTED 130
 
 /* The target's name, without "pod/" or "node/" before it. */
@@ -185,6 +186,7 @@ static int sniff(const struct options *options, struct error *err)
         .wait = options->wait,
         .wait_timeout = options->wait_timeout,
         .reconnect = !options->no_reconnect,
+        .drain_timeout = options->drain_timeout,
         .own_traffic = options->include_own_traffic,
         .image = options->image,
         .node_namespace = options->node_namespace,
@@ -221,6 +223,7 @@ static enum log_level level_of(const struct options *options)
 static int exit_code(const struct error *err)
 {
     return err->kind == ERROR_USAGE         ? EXIT_USAGE
+           : err->kind == ERROR_LOSS        ? EXIT_LOSS
            : err->kind == ERROR_INTERRUPTED ? EXIT_INTERRUPTED
                                             : 1;
 }

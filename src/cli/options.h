@@ -63,11 +63,12 @@ struct options {
     bool no_reconnect;
     bool include_own_traffic;
 
-    uint32_t snaplen;     /* bytes */
-    uint64_t count;       /* packets; 0: no limit */
-    uint64_t duration;    /* milliseconds; 0: no limit */
-    uint64_t max_size;    /* bytes of output; 0: no limit */
-    uint64_t buffer_size; /* bytes of the agent's ring; 0: default */
+    uint32_t snaplen;       /* bytes */
+    uint64_t count;         /* packets; 0: no limit */
+    uint64_t duration;      /* milliseconds; 0: no limit */
+    uint64_t drain_timeout; /* milliseconds; 0: no limit */
+    uint64_t max_size;      /* bytes of output; 0: no limit */
+    uint64_t buffer_size;   /* bytes of the agent's ring; 0: default */
     enum options_format format;
     bool quiet;
     unsigned verbose; /* how many times */

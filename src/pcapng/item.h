@@ -41,6 +41,7 @@ struct capture_statistics {
     uint64_t timestamp;
     uint64_t received; /* packets */
     uint64_t dropped;  /* packets that were lost because nobody took them in time */
+    bool last;         /* with the time of the capture's end */
     char comment[CAPTURE_COMMENT_MAX];
 };
 

@@ -203,6 +203,8 @@ static enum capture_item_kind read_statistics(struct capture_reader *reader, con
             if_dropped = number(&option);
         else if (option.code == PCAPNG_ISB_OSDROP)
             os_dropped = number(&option);
+        else if (option.code == PCAPNG_ISB_ENDTIME)
+            ret->last = true;
         else if (option.code == PCAPNG_OPT_COMMENT && !is_mark(&option))
             copy_text(ret->comment, sizeof(ret->comment), &option);
     }

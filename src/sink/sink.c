@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,10 +44,12 @@ void sink_close_fd(struct sink *sink)
     sink->fd = -1;
 }
 
-/* Nobody reads any more. Closed at once: who opens a named pipe next must not meet this end of it.
- */
-static void end(struct sink *sink)
+void sink_end(struct sink *sink)
 {
+    int unread = 0;
+
+    if (sink->fd >= 0 && ioctl(sink->fd, FIONREAD, &unread) == 0 && unread > 0)
+        sink->unread = (size_t)unread;
     sink->ended = true;
     sink_close_fd(sink);
 }
@@ -57,7 +60,7 @@ static void on_event(void *data, int fd, short revents)
 
     (void)fd;
     if (revents & (POLLERR | POLLHUP | POLLNVAL)) {
-        end(sink);
+        sink_end(sink);
     } else {
         loop_set_events(sink->watch, POLLERR);
     }
@@ -128,7 +131,7 @@ int sink_write(struct sink *sink, struct buf *bytes, struct error *err)
             break;
         }
         if (written < 0 && (errno == EPIPE || errno == ECONNRESET)) {
-            end(sink);
+            sink_end(sink);
             break;
         }
         if (written <= 0) {

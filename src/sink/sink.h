@@ -67,6 +67,7 @@ struct sink {
     const char *failure; /* why the capture has ended, for one line; NULL: as it should */
     int interrupted;     /* the signal that has ended the capture, 0: none */
     uint64_t written;    /* bytes */
+    size_t unread;       /* of them, in its pipe when its reader ended */
 
     /* Called from the loop when a sink that was full takes bytes again, or has ended. */
     void (*ready)(void *data);
@@ -101,6 +102,10 @@ void sink_free(struct sink *sink);
 
 /* sink_use_fd - for the kinds: write to @fd from now on. */
 int sink_use_fd(struct sink *sink, int fd, bool own, struct error *err);
+
+/* sink_end - for the kinds: nobody reads any more. Closed at once: who opens a named pipe next must
+ * not meet this end of it. */
+void sink_end(struct sink *sink);
 
 /* sink_close_fd - for the kinds: no longer; it is closed if it is the sink's own. */
 void sink_close_fd(struct sink *sink);

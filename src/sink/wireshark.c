@@ -115,8 +115,7 @@ static void on_exit_of_child(void *data, int status)
     sink->child = 0;
     sink->child_watch = NULL;
     sink->child_status = status;
-    sink->ended = true;
-    sink_close_fd(sink);
+    sink_end(sink);
     sink->ready(sink->data);
 }
 

@@ -152,3 +152,42 @@ def test_default_container_annotation(sandbox, ksniff, tmp_path):
     with sandbox.running_pod("annotated", metadata=metadata, containers=containers):
         result = ksniff.run("annotated", "--duration", "200ms", "-o", str(tmp_path / "x"))
         assert "selected container: 'second'" in result.err
+
+
+def processes_in(sandbox, name):
+    """Of a pod's first container: {pid: (parent, state, command)}, both numbers as the machine has them."""
+    import os
+    from conftest import processes_of
+    container, = sandbox.pod(name)["containers"].values()
+    found = {}
+    for pid in processes_of(container["pid"]):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                fields = file.read().rpartition(")")[2].split()
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                found[pid] = (int(fields[1]), fields[0], file.read())
+        except OSError:
+            os.path.exists(f"/proc/{pid}")  # it went between two looks
+    return found
+
+
+@pytest.mark.parametrize("image", ["busybox", "registry.local/dash:1", "registry.local/bash:1"])
+def test_no_zombie_where_nobody_reaps(sandbox, ksniff, tmp_path, image):
+    """Process 1 is a sleep: what it inherits stays a zombie until the container ends. So the agent must be what the
+    runtime started, and no child of a shell that may be killed before it."""
+    import os
+    import signal
+    from conftest import agents_running
+    with sandbox.running_pod("careless", containers=[{"name": "app", "image": image, "command": SLEEP}]):
+        with ksniff.capturing("careless", "--method", "upload", "-o", str(tmp_path / "x.pcapng")) as process:
+            inside = processes_in(sandbox, "careless")
+            ours = {pid: words for pid, (_, _, words) in inside.items() if b"ksniff" in words}
+            first, = [pid for pid in ours if inside[pid][0] not in inside]
+            os.kill(first, signal.SIGKILL)
+            process.kill()
+            process.wait()
+            wait_until(lambda: not list(agents_running(sandbox)), "the agent's end")
+        wait_until(lambda: not [words for _, state, words in processes_in(sandbox, "careless").values()
+                                if state != "Z" and b"ksniff" in words], "the end of all of it")
+        assert not [pid for pid, (_, state, _) in processes_in(sandbox, "careless").items() if state == "Z"]
+        assert not sandbox.ours_in("careless")

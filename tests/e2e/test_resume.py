@@ -27,15 +27,19 @@ def until(process, words):
 
 
 def check_gap(path, before, after, why):
-    """Both exchanges are there; the first packet of the second says what is missing, and no other does."""
-    rows = tshark(path, "udp.payload", "frame.comment", "frame.interface_id")
+    """Both exchanges are there; the first packet of the second says what is missing, and no other does. Returns how
+    many seconds that is."""
+    rows = tshark(path, "udp.payload", "frame.comment", "frame.interface_id", "frame.time_epoch")
     assert [row[0] for row in rows] == [data.hex() for _, data in before + after]
     comments = [(number, row[1]) for number, row in enumerate(rows) if row[1]]
     assert len(comments) == 1 and comments[0][0] == len(before)
-    assert re.match(r"kubectl-sniff: up to \d+\.\d s of packets before this one are missing: ", comments[0][1])
-    assert why in comments[0][1]
+    found = re.match(r"kubectl-sniff: up to (\d+\.\d) s of packets before this one are missing: ", comments[0][1])
+    assert found and why in comments[0][1]
+    # By the clock of the packets: nothing that is there can be missing.
+    assert float(found[1]) <= float(rows[len(before)][3]) - float(rows[len(before) - 1][3])
     ids = [int(row[2]) for row in rows]
     assert max(ids[:len(before)]) < min(ids[len(before):])  # new interface blocks
+    return float(found[1])
 
 
 @contextlib.contextmanager
@@ -229,6 +233,13 @@ def test_api_server_restarted(box, tmp_path, method):
         box.call("POST", "/sandbox/restart", {"seconds": 2})
 
 
+class Outage:
+    """From when until when nothing was captured, at least: seconds since 1970."""
+
+    def __init__(self, clients):
+        self.clients, self.began, self.over = clients, 0.0, 0.0
+
+
 @contextlib.contextmanager
 def one_of_each(box, tmp_path, port):
     """Three clients at once, a method each, and what they are to have captured before and after the cut."""
@@ -241,39 +252,46 @@ def one_of_each(box, tmp_path, port):
                 "web", "--method", method, "-f", f"udp port {port + number}", "-o", path)), path, port + number))
         before = [exchange_in(box, number, rounds=5) for _, _, number in clients]
         time.sleep(0.3)
-        yield [client for client, _, _ in clients]
+        outage = Outage([client for client, _, _ in clients])
+        yield outage
         for client, _, _ in clients:
             until(client, "capturing again, after ")
         after = [exchange_in(box, number, rounds=5) for _, _, number in clients]
         for client, _, _ in clients:
             ksniff.stop(client)
         for (_, path, _), early, late in zip(clients, before, after):
-            check_gap(path, early, late, "")
+            assert check_gap(path, early, late, "") >= outage.over - outage.began
 
 
 def test_firewall_drops_everything(box, tmp_path):
     """Nothing arrives any more, in either direction, and nobody closes: the agents end, what holds them ends, and
     when the way is free again the captures go on."""
-    with one_of_each(box, tmp_path, 4310) as clients:
+    with one_of_each(box, tmp_path, 4310) as outage:
         with box.faults(blackhole=True):
             began = time.monotonic()
             # Not the time decides, but that it ends at all; the time is printed.
             wait_until(lambda: not list(agents_running(box)), "the end of all our processes", 100)
             print(f"nothing of ours ran after {time.monotonic() - began:.0f} s")
-            for client in clients:
+            outage.began = time.time()
+            for client in outage.clients:
                 until(client, "not even to a ping")
+            outage.over = time.time()
     wait_until(lambda: not helpers_serving(box), "the end of the helpers")
 
 
 def test_laptop_asleep(box, tmp_path):
-    """The clients stand still: the agents end for want of a heartbeat; awake, the clients go on."""
-    with one_of_each(box, tmp_path, 4320) as clients:
-        for client in clients:
+    """The clients stand still: the agents end for want of a heartbeat; awake, the clients go on. How long the gap is
+    they cannot know by their own clock: what they read first, awake, is from before."""
+    with one_of_each(box, tmp_path, 4320) as outage:
+        for client in outage.clients:
             client.send_signal(signal.SIGSTOP)
         began = time.monotonic()
         wait_until(lambda: not list(agents_running(box)), "the end of all our processes", 100)
         print(f"nothing of ours ran after {time.monotonic() - began:.0f} s")
-        for client in clients:
+        outage.began = time.time()
+        time.sleep(5)
+        outage.over = time.time()
+        for client in outage.clients:
             client.send_signal(signal.SIGCONT)
 
 

@@ -60,6 +60,7 @@ static void test_defaults(void **state)
     assert_int_equal(options.snaplen, 262144);
     assert_int_equal(options.count, 0);
     assert_int_equal(options.duration, 0);
+    assert_int_equal(options.drain_timeout, 0);
     assert_int_equal(options.max_size, 0);
     assert_int_equal(options.buffer_size, 0);
     assert_int_equal(options.format, OPTIONS_FORMAT_DEFAULT);
@@ -371,12 +372,12 @@ static void describe(const struct options *o, char *text, size_t size)
         text + used, size - used, "%d %d %d %d %d %d|%llu %llu|", o->privileged, o->check_json,
         o->all_namespaces, o->wait, o->no_reconnect, o->include_own_traffic,
         (unsigned long long)o->pod_creation_timeout, (unsigned long long)o->wait_timeout);
-    snprintf(text + used, size - used, "%d %d|%zu|%lu|%llu|%llu|%llu|%llu|%d|%d|%u|%d|%llu",
+    snprintf(text + used, size - used, "%d %d|%zu|%lu|%llu|%llu|%llu|%llu|%llu|%d|%d|%u|%d|%llu",
              (int)o->action, (int)o->completion, o->interface_count, (unsigned long)o->snaplen,
              (unsigned long long)o->count, (unsigned long long)o->duration,
-             (unsigned long long)o->max_size, (unsigned long long)o->buffer_size, (int)o->format,
-             o->quiet, o->verbose, k->insecure_skip_tls_verify,
-             (unsigned long long)o->request_timeout);
+             (unsigned long long)o->drain_timeout, (unsigned long long)o->max_size,
+             (unsigned long long)o->buffer_size, (int)o->format, o->quiet, o->verbose,
+             k->insecure_skip_tls_verify, (unsigned long long)o->request_timeout);
 }
 
 /* A value that the flag takes, and that is not its default. */

@@ -134,7 +134,7 @@ struct seen {
     } packets[PACKETS_MAX];
     struct {
         uint32_t interface;
-        uint64_t dropped;
+        uint64_t received, dropped;
     } statistics[8];
     size_t interface_count, packet_count, statistics_count;
     size_t size; /* bytes of the file */
@@ -187,6 +187,7 @@ static void see_item(enum capture_item_kind kind, const struct capture_item *ite
     } else {
         assert_true(seen.statistics_count < 8);
         seen.statistics[seen.statistics_count].interface = item->statistics.interface;
+        seen.statistics[seen.statistics_count].received = item->statistics.received;
         seen.statistics[seen.statistics_count++].dropped = item->statistics.dropped;
     }
 }
@@ -347,12 +348,14 @@ static void test_gap(void **state)
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 1, 1);
     give_statistics(fixture, 1, 2);
+    recorder_follow(&fixture->recorder);
     recorder_gap(&fixture->recorder, 12345, "the connection was closed");
     give_interface(fixture, "lo", LINKTYPE_ETHERNET);
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_statistics(fixture, 0, 30);
     give_packet(fixture, 0, 2);
     give_packet(fixture, 1, 3);
+    recorder_follow(&fixture->recorder);
     recorder_gap(&fixture->recorder, 999, "again");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 4);
@@ -394,10 +397,13 @@ static void test_gap_after_gap(void **state)
 
     (void)state;
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_follow(&fixture->recorder);
     recorder_gap(&fixture->recorder, 1000, "one");
+    recorder_follow(&fixture->recorder);
     recorder_gap(&fixture->recorder, 2000, "two");
     assert_int_equal(fixture->recorder.base, 1);
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_follow(&fixture->recorder);
     recorder_gap(&fixture->recorder, 3000, "three");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 1);
@@ -419,6 +425,7 @@ static void test_gap_with_a_long_reason(void **state)
     memset(why, 'w', sizeof(why) - 1);
     why[sizeof(why) - 1] = '\0';
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_follow(&fixture->recorder);
     recorder_gap(&fixture->recorder, UINT64_MAX, why);
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 1);
@@ -440,6 +447,7 @@ static void test_many_interfaces(void **state)
     give_statistics(fixture, 7, 4);
     give_statistics(fixture, 7, 6);
     assert_int_equal(recorder_dropped(&fixture->recorder), 7);
+    recorder_follow(&fixture->recorder);
     recorder_gap(&fixture->recorder, 0, "cut");
     give_interface(fixture, "veth", LINKTYPE_ETHERNET);
     recorder_flush(&fixture->recorder);
@@ -493,6 +501,7 @@ static size_t limited_to(uint64_t max_size, bool flush)
 
     fixture->settings.max_size = max_size;
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_follow(&fixture->recorder);
     recorder_gap(&fixture->recorder, 1000, "because of nothing");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     for (uint32_t length = 0; fixture->enough == 0; length = (length + 7) % 200) {
@@ -564,6 +573,7 @@ static void test_max_size_and_gap(void **state)
 
     (void)state;
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_follow(&fixture->recorder);
     recorder_gap(&fixture->recorder, 1000, "because of nothing");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     size_t gap = strlen(fixture->recorder.gap), before = fixture->recorder.out.length;
@@ -661,6 +671,7 @@ static void test_not_in_this_format(void **state)
     recorder_init(&fixture->recorder);
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 1);
+    recorder_follow(&fixture->recorder);
     recorder_gap(&fixture->recorder, 1000, "cut");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 2);
@@ -745,6 +756,41 @@ static void test_slow_reader(void **state)
     loop_free(pipe.loop);
 }
 
+/* It was late, and leaves what it was to get: each packet that it has not got whole is counted. */
+static void test_late_reader_goes(void **state)
+{
+    struct pipe pipe;
+    struct fixture *fixture = begin_pipe(&pipe);
+    size_t given = 0, used = 0;
+
+    (void)state;
+    while (offer_packet(fixture, 0, 1400))
+        given++;
+    while (used < 30000) {
+        ssize_t got = read(pipe.fd, bytes + used, 4096);
+
+        assert_true(got > 0);
+        used += (size_t)got;
+    }
+    loop_step(pipe.loop, 1000);
+    assert_false(fixture->recorder.behind);
+    close(pipe.fd);
+    while (!fixture->recorder.sink_ended)
+        loop_step(pipe.loop, 1000);
+    assert_true(fixture->recorder.behind);
+    size_t whole = fixture->sink.format->whole(bytes, used, true), packets = 0;
+    for (size_t at = 0; at < whole; packets++) {
+        struct pcapng_block_header head;
+
+        memcpy(&head, bytes + at, sizeof(head));
+        at += head.total_length;
+    }
+    packets -= 2; /* section and interface */
+    assert_int_equal(recorder_unwritten(&fixture->recorder), given - packets);
+    end(fixture);
+    loop_free(pipe.loop);
+}
+
 /* Who read it has gone: that is an end, and no failure. */
 static void test_reader_goes(void **state)
 {
@@ -768,6 +814,112 @@ static void test_reader_goes(void **state)
     loop_free(pipe.loop);
 }
 
+/* ---- the end ---- */
+
+static void check_comment(size_t packet, const char *comment)
+{
+    assert_string_equal(seen.packets[packet].comment, comment);
+}
+
+/* The last packet waits for its comment; what did not come is counted where the agent counts drops.
+ */
+static void test_end_with_a_loss(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+    const struct recorder_end end_of_it = {
+        .dropped = 5, .lost = 30, .timestamp = 9, .comment = "30 were lost"};
+
+    (void)state;
+    give_interface(fixture, "lo", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth1", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 1);
+    give_packet(fixture, 1, 2);
+    give_statistics(fixture, 1, 4);
+    recorder_hold(&fixture->recorder);
+    give_packet(fixture, 1, 3);
+    assert_int_equal(fixture->recorder.packets, 2);
+    give_packet(fixture, 1, 1500);
+    assert_int_equal(fixture->recorder.packets, 3);
+    recorder_close(&fixture->recorder, &end_of_it);
+    finish(fixture);
+
+    assert_int_equal(seen.packet_count, 4);
+    assert_int_equal(seen.packets[3].length, 1500);
+    check_comment(2, "");
+    check_comment(3, "30 were lost");
+    assert_int_equal(seen.statistics_count, 3);
+    assert_int_equal(seen.statistics[1].interface, 0);
+    assert_int_equal(seen.statistics[1].received, 1);
+    assert_int_equal(seen.statistics[1].dropped, 0);
+    assert_int_equal(seen.statistics[2].interface, 1);
+    assert_int_equal(seen.statistics[2].received, 3 + 5 + 30);
+    assert_int_equal(seen.statistics[2].dropped, 5 + 30);
+    assert_int_equal(recorder_dropped(&fixture->recorder), 5);
+    end(fixture);
+}
+
+static void test_end_without_a_loss(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_hold(&fixture->recorder);
+    give_packet(fixture, 0, 7);
+    give_statistics(fixture, 0, 4);
+    recorder_close(&fixture->recorder, NULL);
+    recorder_close(&fixture->recorder, NULL);
+    finish(fixture);
+    assert_int_equal(seen.packet_count, 1);
+    check_comment(0, "");
+    assert_int_equal(seen.statistics_count, 1);
+    assert_int_equal(recorder_dropped(&fixture->recorder), 4);
+    end(fixture);
+}
+
+/* One packet with a gap before it and a loss behind it. */
+static void test_end_behind_a_gap(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+    const struct recorder_end end_of_it = {.lost = 1, .comment = "1 was lost"};
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 7);
+    recorder_follow(&fixture->recorder);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    recorder_gap(&fixture->recorder, 1500, "cut");
+    recorder_hold(&fixture->recorder);
+    give_packet(fixture, 0, 7);
+    recorder_close(&fixture->recorder, &end_of_it);
+    finish(fixture);
+    check_comment(1,
+                  "kubectl-sniff: up to 1.5 s of packets before this one are missing: cut\n1 was "
+                  "lost");
+    assert_int_equal(seen.statistics_count, 1);
+    assert_int_equal(seen.statistics[0].interface, 1);
+    assert_int_equal(seen.statistics[0].received, 2);
+    end(fixture);
+}
+
+static void test_discarded(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 7);
+    recorder_discard(&fixture->recorder);
+    for (size_t i = 0; i < 3; i++)
+        give_packet(fixture, 0, 7);
+    give_statistics(fixture, 0, 4);
+    finish(fixture);
+    assert_int_equal(seen.packet_count, 1);
+    assert_int_equal(fixture->recorder.discarded, 3);
+    end(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -789,7 +941,12 @@ int main(void)
         cmocka_unit_test(test_cannot_be_opened),
         cmocka_unit_test(test_not_in_this_format),
         cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_late_reader_goes),
         cmocka_unit_test(test_reader_goes),
+        cmocka_unit_test(test_end_with_a_loss),
+        cmocka_unit_test(test_end_without_a_loss),
+        cmocka_unit_test(test_end_behind_a_gap),
+        cmocka_unit_test(test_discarded),
     };
 
     for (size_t i = 0; i < sizeof(payload); i++)

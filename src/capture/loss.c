@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/loss.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "capture/account.h"
+#include "capture/recorder.h"
+#include "capture/session.h"
+#include "capture/settings.h"
+#include "pcapng/reader.h"
+
+static void say_why(struct loss *loss, const char *why)
+{
+    snprintf(loss->why, sizeof(loss->why), "%.399s", why);
+}
+
+/* The command has ended well, but its output has no end: what is the sign of it? NULL: none. */
+static const char *truncation(const struct session *session)
+{
+    if (session->reader && capture_reader_pending(session->reader) > 0)
+        return "its output ends within a packet, though all went well by its exit code";
+    if (!session->account.complete && !session->settings->tcpdump_path)
+        return "the end of its output did not come, though all went well by its exit code";
+    return NULL;
+}
+
+/* What the agent has captured and what has come of it. Return: is something missing? */
+static bool find_on_the_way(const struct session *session, struct loss *loss)
+{
+    const struct account *account = &session->account;
+    const char *truncated = session->cut_short[0] ? NULL : truncation(session);
+
+    loss->packets = account_missing(account);
+    if (account->complete) {
+        say_why(loss, "some of its output did not come");
+        return loss->packets > 0;
+    }
+    if (!account->told && (truncated || session->cut_short[0]))
+        loss->sure = LOSS_AT_LEAST;
+    else if (account->at_most)
+        loss->sure = LOSS_AT_MOST;
+    say_why(loss, truncated               ? truncated
+                  : session->cut_short[0] ? session->cut_short
+                                          : "some of its output did not come");
+    return truncated || loss->packets > 0 || loss->sure == LOSS_AT_LEAST;
+}
+
+bool loss_find(const struct session *session, const struct recorder *recorder,
+               struct loss *ret_loss)
+{
+    struct loss loss = {0};
+    bool found = false;
+
+    if (!recorder->begun || recorder->limited || recorder->failure.kind != ERROR_NONE ||
+        (recorder->sink_ended && !recorder->behind))
+        return false;
+    if (session->asked && session->error.kind == ERROR_NONE)
+        found = find_on_the_way(session, &loss);
+    if (recorder->sink_ended) {
+        loss.unwritten = recorder_unwritten(recorder);
+        say_why(&loss, "who read them ended before they had been taken");
+    }
+    loss.packets += recorder->discarded + loss.unwritten;
+    *ret_loss = loss;
+    return found || loss.packets > 0;
+}
+
+const char *loss_text(const struct loss *loss, char *out, unsigned long size)
+{
+    static const char *const sure[] = {
+        [LOSS_EXACTLY] = "", [LOSS_AT_MOST] = "up to ", [LOSS_AT_LEAST] = "at least "};
+
+    snprintf(out, size, "%s%" PRIu64 " packet%s", sure[loss->sure], loss->packets,
+             loss->packets == 1 ? "" : "s");
+    return out;
+}
+
+void loss_record(const struct session *session, const struct loss *loss, struct recorder *recorder)
+{
+    const struct account *account = &session->account;
+    char comment[600], packets[64];
+    struct recorder_end end = {.dropped = account_dropped(account), .timestamp = account->latest};
+
+    if (loss) {
+        snprintf(comment, sizeof(comment), "kubectl-sniff: %s behind this one %s lost: %s",
+                 loss_text(loss, packets, sizeof(packets)), loss->packets == 1 ? "was" : "were",
+                 loss->why);
+        end.lost = loss->packets;
+        end.comment = comment;
+    }
+    bool said = account->complete || recorder->limited || end.dropped == account->dropped;
+    recorder_close(recorder, loss || !said ? &end : NULL);
+}
+
+int loss_error(const struct loss *loss, struct error *err)
+{
+    char packets[64];
+
+    return error_set(err, ERROR_LOSS, "%s %s lost on the way: %s",
+                     loss_text(loss, packets, sizeof(packets)), loss->packets == 1 ? "was" : "were",
+                     loss->why);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a capture: did everything come that the agent has captured? If not, how much, and why.
+ */
+#ifndef KSNIFF_CAPTURE_LOSS_H
+#define KSNIFF_CAPTURE_LOSS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct recorder;
+struct session;
+
+struct loss {
+    uint64_t packets;   /* captured, and not in the output */
+    uint64_t unwritten; /* of them, given to the output, but taken from it by nobody */
+    enum { LOSS_EXACTLY, LOSS_AT_MOST, LOSS_AT_LEAST } sure;
+    char why[400];
+};
+
+/*
+ * loss_find - compare, when the session has ended and has given out everything
+ *
+ * Return: false when nothing was lost: all is there, or what is missing was not wanted, since a
+ * limit was reached, or who read it closed it without being late.
+ */
+bool loss_find(const struct session *session, const struct recorder *recorder,
+               struct loss *ret_loss);
+
+/* loss_text - "12 packets", "at least 12 packets", as part of a sentence. Return: @out. */
+const char *loss_text(const struct loss *loss, char *out, unsigned long size);
+
+/* loss_record - close the recorder: in the file stands what its reader must know. @loss: NULL:
+ * none. */
+void loss_record(const struct session *session, const struct loss *loss, struct recorder *recorder);
+
+/* loss_error - Return: -1 with the error, always. */
+int loss_error(const struct loss *loss, struct error *err);
+
+#endif
