@@ -385,8 +385,8 @@ const struct flag flags[] = {
      "open Wireshark",
      set_output_file},
     {"format", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "FORMAT", NULL,
-     "pcapng or pcap (with nanoseconds), whatever the file's ending; default: pcap where the file "
-     "ends in .pcap, else pcapng",
+     "pcapng or pcap (with nanoseconds, and of interfaces with the first one's link type only), "
+     "whatever the file's ending; default: pcap where the file ends in .pcap, else pcapng",
      set_format},
     {"max-size", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "SIZE", NULL,
      "end before the output becomes larger than this: 500k, 100M, 2G (powers of 1024; kB, MB, GB: "
