@@ -93,8 +93,8 @@ class Front:
         """The transports of the first port."""
         for handler in list(self.runner.server.connections):
             transport = handler.transport
-            if transport and not transport._ssl_protocol._transport:
-                continue  # it is just being lost
+            if transport and not (transport._ssl_protocol and transport._ssl_protocol._transport):
+                continue  # it is just being closed, or lost
             name = transport and transport.get_extra_info("sockname")
             if name and name[1] == self.port:
                 yield transport

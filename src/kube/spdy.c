@@ -44,7 +44,6 @@ struct stream {
 struct spdy {
     struct kube_wire wire;
     struct spdy_reader reader;
-    struct spdy_compressor compressor;
     struct spdy_decompressor decompressor;
     struct stream streams[STREAMS];
     uint32_t taken; /* as of a stream, of all of them */
@@ -168,12 +167,10 @@ static bool close_stdin(struct kube_wire *wire)
 
 /* ---- what comes ---- */
 
-/* The server sends nothing more on a stream. */
+/* The server sends nothing more on a stream; it may go on taking what we send. */
 static void on_stream_end(struct spdy *spdy, int stream)
 {
     spdy->streams[stream].ended = true;
-    if (stream == STDIN)
-        forget_stdin(spdy);
     if (stream != ERROR || spdy->over)
         return;
     if (spdy->status.length == 0) {
@@ -253,7 +250,7 @@ static void on_reset(struct spdy *spdy, const struct spdy_control *reset)
     int stream = stream_of(reset->stream);
     char why[80];
 
-    if (stream < 0 || spdy->streams[stream].ended)
+    if (stream < 0)
         return;
     if (!spdy->streams[stream].replied) {
         snprintf(why, sizeof(why), "the server refused the stream \"%s\" (RST_STREAM %u)",
@@ -262,7 +259,10 @@ static void on_reset(struct spdy *spdy, const struct spdy_control *reset)
     } else if (reset->value == SPDY_RST_FLOW_CONTROL_ERROR) {
         fail(spdy, ERROR_PROTOCOL, "the server's window was not kept");
     } else {
-        on_stream_end(spdy, stream);
+        if (stream == STDIN)
+            forget_stdin(spdy);
+        if (!spdy->streams[stream].ended)
+            on_stream_end(spdy, stream);
     }
 }
 
@@ -391,7 +391,6 @@ static void release(struct kube_wire *wire)
     struct spdy *spdy = (struct spdy *)wire;
 
     spdy_reader_free(&spdy->reader);
-    spdy_compressor_free(&spdy->compressor);
     spdy_decompressor_free(&spdy->decompressor);
     buf_free(&spdy->status);
     buf_free(&spdy->pending);
@@ -421,13 +420,15 @@ static struct kube_wire *begin(const char *head)
 static void start(struct kube_wire *wire)
 {
     static const uint32_t settings[] = {1, SPDY_SETTING_INITIAL_WINDOW, WINDOW};
+    struct spdy_compressor compressor = {0}; /* no more headers follow */
     struct spdy *spdy = (struct spdy *)wire;
     bool fits = spdy_write_numbers(wire->out, SPDY_SETTINGS, settings, 3);
 
     update_window(spdy, 0, WINDOW - SPDY_WINDOW);
     for (int i = 0; i < STREAMS; i++)
-        fits = fits && spdy_write_syn_stream(wire->out, &spdy->compressor, id_of(i), "streamtype",
+        fits = fits && spdy_write_syn_stream(wire->out, &compressor, id_of(i), "streamtype",
                                              stream_names[i]);
+    spdy_compressor_free(&compressor);
     if (!fits)
         fail(spdy, ERROR_INTERNAL, "out of memory");
 }

@@ -379,6 +379,9 @@ static void test_stdin_of_one_who_takes_no_more(void **state)
 
     (void)state;
     open_wire(&wire);
+    tell_data(&wire, 3, SPDY_FIN, "", 0); /* its own half, on which nothing ever comes */
+    assert_int_equal(kube_spdy.send(wire.wire, "x", 1), 0);
+    assert_string_equal(hear(&wire), "3:x;");
     tell(&wire, SPDY_RST_STREAM, 3, 5);
     assert_int_equal(kube_spdy.send(wire.wire, "x", 1), -1);
     assert_string_equal(hear(&wire), "");
