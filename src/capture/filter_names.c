@@ -284,11 +284,13 @@ static int put_name(struct lookup *lookup, const char *word, size_t length, stru
     buf_init(&lookup->addresses, TEXT_LIMIT);
     int result = look_up(lookup, word + escape, length - escape, err);
     bool found = result == 0 && lookup->addresses.length > 0;
+    bool many = found && strchr(buf_string(&lookup->addresses), ' ') != NULL;
     if (found)
         log_info("the filter's '%.*s' stands for %s", (int)(length - escape), word + escape,
                  buf_string(&lookup->addresses));
-    if (result == 0 && !(found ? buf_printf(out, "(%s)", buf_string(&lookup->addresses))
-                               : buf_append(out, word, length)))
+    if (result == 0 &&
+        !(found ? buf_printf(out, many ? "(%s)" : "%s", buf_string(&lookup->addresses))
+                : buf_append(out, word, length)))
         result = out_of_memory(err);
     buf_free(&lookup->addresses);
     return result;

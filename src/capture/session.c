@@ -382,22 +382,23 @@ static const struct {
 /* A list in one -i is what other programs take. */
 static void explain_list(const struct settings *settings, struct error *err)
 {
-    for (size_t i = 0; i < settings->interface_count; i++) {
-        char flags[200] = "";
-        size_t used = 0;
+    char flags[200] = "";
+    size_t used = 0;
 
-        for (const char *at = settings->interfaces[i]; strchr(settings->interfaces[i], ',');) {
+    for (size_t i = 0; i < settings->interface_count; i++) {
+        const char *at = settings->interfaces[i];
+
+        while (strchr(settings->interfaces[i], ',') && *at && used < sizeof(flags)) {
             size_t length = strcspn(at, ",");
 
-            used += (size_t)snprintf(flags + used, sizeof(flags) - used, "%s-i %.*s",
-                                     used ? " " : "", (int)length, at);
-            if (!at[length])
-                break;
-            at += length + 1;
+            if (length > 0)
+                used += (size_t)snprintf(flags + used, sizeof(flags) - used, "%s-i %.*s",
+                                         used ? " " : "", (int)length, at);
+            at += length + (at[length] == ',');
         }
-        if (used)
-            error_remedy(err, "give each its own flag: %s", flags);
     }
+    if (used)
+        error_remedy(err, "give each its own flag: %s", flags);
 }
 
 /* Turns an exit code of common/agent.h into a sentence. Return: false when it is none of them. */

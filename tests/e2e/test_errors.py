@@ -205,9 +205,9 @@ def test_no_such_interface(sandbox, ksniff, out):
     error = ksniff.fail("web", "-i", "eth7", "-o", out)
     assert error == ('pod "web": no such interface: eth7 (there are: lo, eth0) (leave out -i to capture on every '
                      'interface)')
-    error = ksniff.fail("web", "-i", "eth0,lo", "-o", out)
+    error = ksniff.fail("web", "-i", "eth0,lo", "-i", "lo,", "-o", out)
     assert error == ('pod "web": no such interface: eth0,lo (there are: lo, eth0) (give each its own flag: -i eth0 '
-                     '-i lo)')
+                     '-i lo -i lo)')
     assert not os.path.exists(out) and not sandbox.ours_in("web")
 
 

@@ -52,12 +52,12 @@ def services(sandbox):
     ("host db.shop.svc", "host (10.90.7.7 or fd00:90::7 or 10.244.7.1 or 10.244.7.2)"),
     ("dst host DB.shop.svc.cluster.local. and tcp port 5432",
      "dst host (10.90.7.7 or fd00:90::7 or 10.244.7.1 or 10.244.7.2) and tcp port 5432"),
-    ("ip6 host db.shop.svc", "ip6 host (fd00:90::7)"),
+    ("ip6 host db.shop.svc", "ip6 host fd00:90::7"),
     ("ip src db.shop.svc", "ip src (10.90.7.7 or 10.244.7.1 or 10.244.7.2)"),
     ("host headless", "host (10.244.7.3 or 10.244.7.4)"),
     ("host headless.svc or 10.9.9.9", "host (10.244.7.3 or 10.244.7.4) or 10.9.9.9"),
-    ("host h-1.headless.default.svc", "host (10.244.7.4)"),
-    ("host 10-244-9-9.shop.pod", "host (10.244.9.9)"),
+    ("host h-1.headless.default.svc", "host 10.244.7.4"),
+    ("host 10-244-9-9.shop.pod", "host 10.244.9.9"),
     ("not host headless and not port 22", "not host (10.244.7.3 or 10.244.7.4) and not port 22"),
 ])
 def test_what_is_put_in(ksniff, out, text, becomes):
