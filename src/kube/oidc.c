@@ -129,9 +129,9 @@ static int explain_expiry(const struct kube_oidc *oidc, struct error *err)
 
         strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC",
                  gmtime_r(&seconds, &utc) ? &utc : &(struct tm){.tm_mday = 1});
-        error_set(err, ERROR_CONFIG,
-                  "the id-token of user \"%s\" has expired (%s), and there is no refresh-token",
-                  user_of(oidc), when);
+        error_set(err, ERROR_CONFIG, "the id-token of user \"%s\" has expired (%s)%s",
+                  user_of(oidc), when,
+                  oidc->refresh_token ? "" : ", and there is no refresh-token");
     }
     return error_remedy(err, "log in again, so that \"%s\" has a new one",
                         oidc->config->oidc->path);
@@ -489,10 +489,10 @@ void kube_oidc_free(struct kube_oidc *oidc)
     free(oidc);
 }
 
-/* Waits for the end of the renewal that runs. */
+/* Waits for the end of the renewal, which may be there already. */
 static int wait_for_end(struct kube_oidc *oidc, struct error *err)
 {
-    for (unsigned ended = oidc->ended; ended == oidc->ended;) {
+    for (unsigned ended = oidc->ended; oidc->running && ended == oidc->ended;) {
         if (loop_interrupted(oidc->loop)) {
             error_set(&oidc->error, ERROR_INTERRUPTED,
                       "interrupted while waiting for the issuer \"%s\"",
@@ -513,20 +513,20 @@ int kube_oidc_token(struct kube_oidc *oidc, bool rejected, const char **ret_toke
                     struct error *err)
 {
     cleanup_free char *before = copy(oidc->id_token);
+    bool renewing = oidc->running;
 
-    if (!oidc->running && (rejected || !is_valid(oidc->id_token))) {
+    if (!renewing && (rejected || !is_valid(oidc->id_token))) {
         read_again(oidc);
         bool other = !before || !oidc->id_token || strcmp(before, oidc->id_token) != 0;
 
-        if ((rejected && !other) || !is_valid(oidc->id_token)) {
-            if (!oidc->refresh_token && !is_valid(oidc->id_token))
-                return explain_expiry(oidc, err);
-            if (oidc->refresh_token)
-                begin(oidc);
-        }
+        renewing = oidc->refresh_token && ((rejected && !other) || !is_valid(oidc->id_token));
+        if (renewing)
+            begin(oidc);
     }
-    if (oidc->running && wait_for_end(oidc, err) < 0)
+    if (renewing && wait_for_end(oidc, err) < 0)
         return -1;
+    if (!is_valid(oidc->id_token))
+        return explain_expiry(oidc, err);
     *ret_token = oidc->id_token;
     return 0;
 }

@@ -265,6 +265,10 @@ def test_way_to_the_issuer(ksniff, tmp_path, issuer, login):
                                                       "idp-certificate-authority-data": data}))
     error = ksniff.fail(*words, login(old, "first", **{"idp-issuer-url": "https://127.0.0.1:1/realm/"}))
     assert error.startswith('cannot renew the token of user "ada" at the issuer "https://127.0.0.1:1/realm/"')
+    for token in (old, None):
+        error = ksniff.fail(*words, login(token, "first", **{"idp-issuer-url": "https://issuer.invalid"}),
+                            env={"HTTPS_PROXY": "ftp://nonsense"})
+        assert error.startswith("the value of HTTPS_PROXY is no proxy's URL")
     with Proxy(403) as proxy:
         error = ksniff.fail(*words, login(old, "first", **{"idp-issuer-url": "https://issuer.invalid"}),
                             env={"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"})

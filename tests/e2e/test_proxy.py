@@ -327,8 +327,9 @@ def test_proxy_over_tls_with_the_clusters_ca(sandbox, ksniff, tmp_path, far):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(os.path.join(sandbox.dir, "server.crt"), os.path.join(sandbox.dir, "server.key"))
     with Proxy(context=context) as proxy:
-        captures(ksniff, str(tmp_path / "x"), "--kubeconfig", far(),
-                 env={"HTTPS_PROXY": f"https://127.0.0.1:{proxy.port}"})
+        for more in ({}, {"SSL_CERT_FILE": "/nowhere", "SSL_CERT_DIR": "/nowhere"}):
+            captures(ksniff, str(tmp_path / "x"), "--kubeconfig", far(),
+                     env={"HTTPS_PROXY": f"https://127.0.0.1:{proxy.port}", **more})
         assert proxy.targets
 
 
