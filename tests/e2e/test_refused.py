@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import threading
 
@@ -12,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from conftest import GUARD, leftovers, wait_until
-from test_choosing import SLEEP, STRICT, captures, changes, crashing, infos, moved_once, requests
+from test_choosing import SLEEP, captures, changes, crashing, moved_once, requests
 from test_ephemeral import ephemeral
 
 EXEC = "/api/v1/namespaces/default/pods/{}/exec"
@@ -268,6 +269,18 @@ def test_pod_without_any_running_container(sandbox, ksniff, out):
             served, _ = captures(sandbox, ksniff, out, "crasher", "--method", "ephemeral")
         assert served == "ephemeral"
         added_after_trial(asked, "crasher")
+
+
+def test_interrupted_while_it_is_tried(sandbox, ksniff, out):
+    with sandbox.running_pod("plain", containers=[SLEEP]):
+        before = len(sandbox.get("/sandbox/requests"))
+        with sandbox.faults(exec_delay_ms=3000):
+            process = ksniff.start("plain", "--method", "ephemeral", "-o", out)
+            wait_until(lambda: any("/plain/exec?" in line for line in sandbox.get("/sandbox/requests")[before:]), "the trial")
+            process.send_signal(signal.SIGINT)
+            err = process.communicate(timeout=GUARD)[1].decode()
+        assert process.returncode == 130 and "Sanitizer" not in err, err
+        is_untouched(sandbox, "plain")
 
 
 @pytest.mark.parametrize("code, answer, says", [
