@@ -34,7 +34,6 @@
 #include "agent/shell.h"
 #include "agent/source.h"
 #include "agent/target.h"
-#include "common/pcapng.h"
 
 #define FLUSH_MS      25 /* how long a packet may wait in the buffer */
 #define STATISTICS_MS 1000
@@ -196,14 +195,13 @@ static bool judge(const struct interface *interface, const struct packet *packet
     struct output *output = &capture.output;
     struct bpf_metadata metadata = packet->metadata;
     struct link_header header = {.length = 0};
-    bool plain = options->ethernet_only ? interface->linktype == LINKTYPE_ETHERNET
-                                        : link_is_plain(interface->hatype);
-    const struct link_header *other = plain ? NULL : &header;
+    bool fits = source_fits(&capture.source, interface->hatype);
+    const struct link_header *other = fits ? NULL : &header;
     size_t before = output->used;
     const uint8_t *data;
 
-    metadata.hatype = plain ? interface->hatype : ARPHRD_ETHER;
-    if (!plain)
+    metadata.hatype = fits ? interface->hatype : ARPHRD_ETHER;
+    if (!fits)
         link_as_ethernet(packet, &header);
     uint32_t captured = output_packet(output, interface, packet, other, AGENT_SNAPLEN_MAX, &data);
     bool taken = bpf_run(options->program, data, captured,
@@ -483,12 +481,26 @@ static void run(void)
 
 /* ---- the end ---- */
 
+/* May some of what the kernel has let pass be refused yet? */
+static bool is_judged_here(void)
+{
+    const struct options *options = &capture.options;
+
+    if (!capture.source.filtered || options->own)
+        return true;
+    if (options->program_length == 0)
+        return false;
+    for (size_t i = 0; i < capture.interfaces.count; i++)
+        if (!source_fits(&capture.source, capture.interfaces.list[i].hatype))
+            return true;
+    return options->vlan;
+}
+
 /* Tells the client what is still to come: common/agent.h has the line. */
 static void announce(void)
 {
     const struct source *source = &capture.source;
-    bool exact = source->filtered && !capture.options.own &&
-                 !(capture.options.vlan && capture.options.program_length > 0);
+    bool exact = !is_judged_here();
     char packets[21], dropped[21];
 
     source_update_statistics(&capture.source);

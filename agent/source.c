@@ -356,6 +356,12 @@ bool source_refilter(struct source *source)
     return attach(source->fd, &filter) == 0;
 }
 
+bool source_fits(const struct source *source, unsigned hatype)
+{
+    return source->options->ethernet_only ? link_type(hatype) == LINKTYPE_ETHERNET
+                                          : link_is_plain(hatype);
+}
+
 bool source_judged(const struct source *source, const struct packet *packet)
 {
     const struct options *options = source->options;
@@ -368,8 +374,7 @@ bool source_judged(const struct source *source, const struct packet *packet)
      */
     if (options->own && packet->metadata.hatype == ARPHRD_LOOPBACK)
         return packet->captured == packet->original;
-    return options->ethernet_only ? link_type(packet->metadata.hatype) != LINKTYPE_ETHERNET
-                                  : !link_is_plain(packet->metadata.hatype);
+    return !source_fits(source, packet->metadata.hatype);
 }
 
 bool source_next(struct source *source, struct packet *ret_packet)

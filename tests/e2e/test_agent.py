@@ -75,8 +75,13 @@ class Agent:
         assert b"Sanitizer" not in err and b"runtime error" not in err, err
         with open(path, "wb") as file:
             file.write(self.head + out)
-        lines = err.decode().splitlines(keepends=True)
-        return "".join(line for line in lines if not line.startswith("ksniff-agent: stopped: "))
+        return without_its_stop(err)
+
+
+def without_its_stop(err):
+    """What an agent has said for a person: the line at its stop is for the client."""
+    lines = err.decode().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("ksniff-agent: stopped: "))
 
 
 @pytest.fixture(params=[(binary, ring) for binary in BINARIES for ring in ("ring", "recvmmsg")],

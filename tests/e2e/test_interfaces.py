@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from conftest import capinfos, in_netns, tshark, wait_until
-from test_agent import RELEASE, SANITIZED, Agent, compile_filter, ip, namespaces, statistics_of, udp
+from test_agent import RELEASE, SANITIZED, Agent, compile_filter, ip, namespaces, statistics_of, udp, without_its_stop
 from test_agent_blocks import EPB, IDB, ISB, blocks, u64
 from test_links import Device, datagram, device
 
@@ -44,7 +44,7 @@ class Running:
             return what in file.read()
 
     def finish(self):
-        err = self.agent.process.communicate(b"q", timeout=60)[1].decode()
+        err = without_its_stop(self.agent.process.communicate(b"q", timeout=60)[1])
         assert self.agent.process.returncode == 0, err
         return err
 

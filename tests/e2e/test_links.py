@@ -16,6 +16,7 @@ import pytest
 from conftest import in_netns, tshark, wait_until
 from test_agent import compile_filter, inside, ip, namespaces, start, udp
 from test_agent_blocks import EPB, IDB, ISB, TUNSETIFF, TUNSETLINK, blocks, u64
+from test_agent_end import stopped
 
 _ = namespaces, start  # fixtures
 TUN, TAP, NO_INFORMATION = 1, 2, 0x1000
@@ -190,6 +191,18 @@ def test_device_that_becomes_another(start, namespaces, tmp_path):
     described = [(o[2], struct.unpack_from("<H", b, 8)[0]) for k, b, o in blocks(path) if k == IDB]
     assert [linktype for name, linktype in described if name == b"change0"] == [RAW, SLL2]
     assert len(tshark(path, "frame.number", display="udp.dstport == 6002")) == 2
+
+
+@pytest.mark.parametrize("hatype, more, bound", [(0xfffe, [], False), (0xfffe, ["-E"], True), (512, [], True)])
+def test_what_the_agent_judges_is_a_bound_at_its_stop(start, namespaces, tmp_path, hatype, more, bound):
+    """Of what the kernel let pass unseen it may refuse some yet."""
+    with device(namespaces[0], "odd0", hatype) as made:
+        agent = start(*more, "-F", compile_filter("udp port 6002") if more else joined("udp port 6002"))
+        made.receive(datagram())
+        agent.process.stdin.write(b"q")
+        agent.process.stdin.flush()
+        assert stopped(agent)[1:] == (0, bound)
+        agent.finish(str(tmp_path / "x.pcapng"), stop=None)
 
 
 # ---- real ones, where this kernel has them ----

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from conftest import GUARD, agents_running, in_netns, leftovers, tshark, wait_until
-from test_agent import BINARIES, Agent, compile_filter, inside, namespaces, statistics_of, udp
+from test_agent import BINARIES, Agent, compile_filter, inside, namespaces, statistics_of, udp, without_its_stop
 
 _ = namespaces  # a fixture
 LEFT_OUT = re.compile(r"this capture's own stream is left out: tcp (\S+) (\d+) (\S+) (\d+)\n")
@@ -144,7 +144,7 @@ def test_a_large_transfer_is_not_taken_for_the_stream(namespaces, tmp_path):
     for _ in range(count):  # a few seconds of some MB each
         udp(namespaces, [b"z" * 1400] * 4)
         time.sleep(0.001)
-    err = agent.process.communicate(b"q", timeout=GUARD)[1].decode()
+    err = without_its_stop(agent.process.communicate(b"q", timeout=GUARD)[1])
     assert agent.process.returncode == 0 and err == ""
     assert len(tshark(path, "frame.number")) == 4 * count
     assert statistics_of(path) == (4 * count, 0)
@@ -188,7 +188,7 @@ class Leg:
             thread.join(GUARD)
         assert self.agent.process.wait(GUARD) == 0
         path.write_bytes(self.got)
-        return self.agent.process.stderr.read().decode()
+        return without_its_stop(self.agent.process.stderr.read())
 
 
 def program_of(namespace):
