@@ -105,7 +105,7 @@ def test_removed_in_a_bad_moment(sandbox, ksniff, tmp_path):
 def test_the_reader_stays_open(sandbox, ksniff, tmp_path):
     """Wireshark may be looked at for days: the helper is gone as soon as the capture has ended."""
     wireshark = tmp_path / "wireshark"
-    wireshark.write_text("#!/bin/sh\ncat >/dev/null\nexec sleep 1000\n")
+    wireshark.write_text('#!/bin/sh\nwhile [ "$1" != -i ]; do shift; done\ncat "$2" >/dev/null\nexec sleep 1000\n')
     wireshark.chmod(0o755)
     env = {"KSNIFF_WIRESHARK": str(wireshark), "DISPLAY": ":0"}
     with ksniff.capturing("web", "-p", "--duration", "1s", env=env) as process:

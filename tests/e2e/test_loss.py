@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from conftest import GUARD, agents_running, in_netns, leftovers, tshark, wait_until
+from conftest import BOTH_TRANSPORTS, GUARD, agents_running, in_netns, leftovers, tshark, wait_until
 
+pytestmark = BOTH_TRANSPORTS
 LOSS = 3  # the exit code
 FRAME = 1442
 SLOW = 2_000_000  # bytes per second
