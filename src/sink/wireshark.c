@@ -334,6 +334,13 @@ static bool obey(struct sink *sink, int number)
     return false;
 }
 
+/* Who reads the pipe still has not heard of its end: the next one to open it gets a new one. */
+static void renew_pipe(struct sink *sink)
+{
+    if (unlink(sink->pipe) < 0 || mkfifo(sink->pipe, 0600) < 0)
+        log_debug("Wireshark cannot begin another capture: %s", strerror(errno));
+}
+
 /*
  * The capture is over. The user goes on looking at it: wait until Wireshark is closed, or wants to
  * begin another capture.
@@ -343,6 +350,8 @@ static int finish(struct sink *sink, struct error *err)
     bool stopped = sink->ended;
     int number = sink->interrupted == SIGINT && sink->opened ? 0 : sink->interrupted;
 
+    if (sink->pipe && sink->fd >= 0)
+        renew_pipe(sink);
     sink_close_fd(sink);
     if (sink->child && sink->opened && !number)
         say_why_waiting(sink, stopped);

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -212,6 +213,25 @@ def test_capture_that_is_complete_waits_for_wireshark(sandbox, ksniff, display, 
         assert process.poll() is None and exists(wireshark)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=GUARD) == 0
+
+
+def test_a_slow_reader_is_not_taken_for_another_capture(sandbox, ksniff, display, tmp):
+    """Where dumpcap takes its time, the pipe's end has a reader still when it is looked for a new one."""
+    with ksniff.capturing("web", "-f", "udp port 4013", env={**display, "TMPDIR": str(tmp)}) as process:
+        wireshark = child_of(process)
+        wait_until(lambda: any("Capturing from" in name for name in windows(display)), "the window's title")
+        exchange_in(sandbox, 4013, 3)
+        wait_until(lambda: packets_of(wireshark) == 6, "6 packets in Wireshark")
+        dumpcap = dumpcap_of(wireshark)
+        os.kill(dumpcap, signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        line_with(process, "the capture is complete; waiting for")
+        time.sleep(1)  # many looks
+        os.kill(dumpcap, signal.SIGCONT)
+        wait_until(lambda: dumpcap_of(wireshark) is None, "the end of what feeds Wireshark")
+        process.send_signal(signal.SIGINT)
+        err = process.stderr.read().decode()
+        assert process.wait(timeout=GUARD) == 0 and "another capture" not in err, err
 
 
 def test_windows_wireshark_reads_standard_input(sandbox, ksniff, tmp):
