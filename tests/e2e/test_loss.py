@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing is lost without a word: what was sent is in the output, or it is counted, however the capture ends and
 however slow the way or the reader is."""
+import contextlib
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import time
 import pytest
 
 from conftest import BOTH_TRANSPORTS, GUARD, agents_running, in_netns, leftovers, tshark, wait_until
+from test_resume import METHODS, until
 
 pytestmark = BOTH_TRANSPORTS
 LOSS = 3  # the exit code
@@ -78,18 +80,6 @@ def end(process, number=signal.SIGINT, code=0):
     return err
 
 
-def until(process, words):
-    while True:
-        line = process.stderr.readline().decode()
-        assert line, process.head
-        process.head += line
-        if words in line:
-            return
-
-
-METHODS = ["upload", "node", "ephemeral"]
-
-
 # ---- a slow way ----
 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "duration"])
@@ -128,20 +118,29 @@ def check_cut(path, err, sent, why):
     assert packets + drops + lost == sent
     assert received == sent and dropped == drops + lost
     text = f"kubectl-sniff: {lost} packets behind this one were lost: {why}"
-    assert (6, packets, text) in comments and any(kind == 5 and words == text for kind, _, words in comments)
-    assert [number for kind, number, _ in comments if kind == 6] == [packets]
+    (number, on_packet), = [(number, words) for kind, number, words in comments if kind == 6]
+    assert number == packets and on_packet.startswith(text)
+    assert [words for kind, _, words in comments if kind == 5][-1] == on_packet
     assert f"error: {lost} packets were lost on the way: {why}" in err
 
 
-def test_second_interrupt_gives_up_the_rest(sandbox, ksniff, tmp_path):
+@contextlib.contextmanager
+def ending_slowly(sandbox, ksniff, tmp_path, port):
+    """A client that was told to end, and has seconds' worth of packets still to come; it knows how many. Yields it and
+    its file."""
     path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("client", "-v", "-f", "udp dst port 4402", "-o", path) as process:
+    with ksniff.capturing("client", "-v", "-f", f"udp dst port {port}", "-o", path) as process:
         with sandbox.faults(exec_bytes_per_second=SLOW):
-            send(sandbox, 4402, 6000)
+            send(sandbox, port, 6000)
             process.send_signal(signal.SIGINT)
             until(process, "the agent has stopped: ")
-            time.sleep(0.3)
-            err = end(process, code=LOSS)
+            yield process, path
+
+
+def test_second_interrupt_gives_up_the_rest(sandbox, ksniff, tmp_path):
+    with ending_slowly(sandbox, ksniff, tmp_path, 4402) as (process, path):
+        time.sleep(0.3)
+        err = end(process, code=LOSS)
     check_cut(path, err, 6000, "a second interrupt has cut the end short")
     wait_until(lambda: not leftovers(sandbox), "the agent's end")
 
@@ -149,7 +148,7 @@ def test_second_interrupt_gives_up_the_rest(sandbox, ksniff, tmp_path):
 def test_two_interrupts_at_once(sandbox, ksniff, tmp_path):
     """Before the agent could say how much there is: its word is waited for, its packets are not."""
     path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("client", "-v", "-f", "udp dst port 4403", "-o", path) as process:
+    with ksniff.capturing("client", "-f", "udp dst port 4403", "-o", path) as process:
         with sandbox.faults(exec_bytes_per_second=SLOW):
             send(sandbox, 4403, 6000)
             process.send_signal(signal.SIGINT)
@@ -163,7 +162,7 @@ def test_two_interrupts_at_once(sandbox, ksniff, tmp_path):
 
 def test_drain_timeout(sandbox, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("client", "-v", "-f", "udp dst port 4404", "--drain-timeout", "2s", "-o", path) as process:
+    with ksniff.capturing("client", "-f", "udp dst port 4404", "--drain-timeout", "2s", "-o", path) as process:
         with sandbox.faults(exec_bytes_per_second=SLOW):
             send(sandbox, 4404, 6000)
             err = end(process, code=LOSS)
@@ -172,41 +171,26 @@ def test_drain_timeout(sandbox, ksniff, tmp_path):
 
 def test_nothing_comes_any_more(sandbox, ksniff, tmp_path):
     """The way stands still at the end: it is waited for only as long as something comes."""
-    path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("client", "-v", "-f", "udp dst port 4405", "-o", path) as process:
-        with sandbox.faults(exec_bytes_per_second=SLOW):
-            send(sandbox, 4405, 6000)
-            process.send_signal(signal.SIGINT)
-            until(process, "the agent has stopped: ")
-            with sandbox.faults(freeze_exec=True):
-                err = end(process, None, code=LOSS)
+    with ending_slowly(sandbox, ksniff, tmp_path, 4405) as (process, path):
+        with sandbox.faults(freeze_exec=True):
+            err = end(process, None, code=LOSS)
     check_cut(path, err, 6000, "nothing came any more")
 
 
 def test_cut_while_it_ends(sandbox, ksniff, tmp_path):
     """Nobody can take up what the lost agent still had."""
-    path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("client", "-v", "-f", "udp dst port 4406", "-o", path) as process:
-        with sandbox.faults(exec_bytes_per_second=SLOW):
-            send(sandbox, 4406, 6000)
-            process.send_signal(signal.SIGINT)
-            until(process, "the agent has stopped: ")
-            sandbox.drop_streams()
-            err = end(process, None, code=LOSS)
-    check_cut(path, err, 6000, f'the stream of "{sandbox.server}" ended: the connection was closed')
+    with ending_slowly(sandbox, ksniff, tmp_path, 4406) as (process, path):
+        sandbox.drop_streams()
+        err = end(process, None, code=LOSS)
+    check_cut(path, err, 6000, f'the stream of "{sandbox.server}" ended: ')
     assert "taking it up again" not in err
 
 
 def test_agent_killed_while_it_ends(sandbox, ksniff, tmp_path):
-    path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing("client", "-v", "-f", "udp dst port 4407", "-o", path) as process:
-        with sandbox.faults(exec_bytes_per_second=SLOW):
-            send(sandbox, 4407, 6000)
-            process.send_signal(signal.SIGINT)
-            until(process, "the agent has stopped: ")
-            for pid, _ in agents_running(sandbox):
-                os.kill(pid, signal.SIGKILL)
-            err = end(process, None, code=LOSS)
+    with ending_slowly(sandbox, ksniff, tmp_path, 4407) as (process, path):
+        for pid, _ in agents_running(sandbox):
+            os.kill(pid, signal.SIGKILL)
+        err = end(process, None, code=LOSS)
     check_cut(path, err, 6000, 'container "client" of pod "client" was ended by signal 9: it died, or was deleted')
 
 
