@@ -22,6 +22,8 @@ PULL_ERROR = ('failed to pull and unpack image "{0}": failed to resolve image: f
 
 UNAUTHORIZED = ('failed to pull and unpack image "{0}": failed to resolve image: failed to authorize: failed to fetch '
                 'anonymous token: unexpected status from GET request to https://{1}/token: 401 Unauthorized')
+NO_SUCH_LABEL = ("unable to start container process: error during container init: "
+                 "write /proc/thread-self/attr/keycreate: invalid argument")
 START_ERROR = ('failed to create containerd container: error unpacking image: failed to extract layer: '
                'mount callback failed: input/output error')
 
@@ -354,6 +356,8 @@ class Pod:
         try:
             if container.spec["image"] in (self.kubelet.faults().get("start_error") or []):
                 raise RuntimeError(f'exec: "{(container.spec.get("command") or [""])[0]}": exec format error')
+            if self.kubelet.faults().get("no_spc_t") and (container.context.get("seLinuxOptions") or {}).get("type") == "spc_t":
+                raise RuntimeError(NO_SUCH_LABEL)
             root = self.kubelet.images.root(container.image)
             await self.in_thread(self.kubelet.runc.start, container, self.config(container), root)
         except (RuntimeError, OSError) as error:

@@ -54,6 +54,8 @@ def lacks(store, pod, node):
     allocatable = node["status"].get("allocatable") or {}
     others = [other for other in store.list("pods", "") if other is not pod and lives(other) and
               other["spec"].get("nodeName") == node["metadata"]["name"]]
+    if "pods" in allocatable and len(others) >= quantity(allocatable["pods"]):
+        return "pods", 1, len(others), quantity(allocatable["pods"])
     for name in ("cpu", "memory"):
         wanted, used = asked("requests." + name, pod), sum(asked("requests." + name, other) for other in others)
         if wanted and name in allocatable and used + wanted > quantity(allocatable[name]):

@@ -54,6 +54,7 @@ class Api:
             route("*", prefix + "/namespaces/{namespace}/{resource}", self.collection)
             route("*", prefix + "/namespaces/{namespace}/{resource}/{name}", self.object)
             route("*", prefix + "/namespaces/{namespace}/{resource}/{name}/{sub}", self.object)
+            route("*", prefix + "/{resource:nodes}/{name}/{sub}", self.object)
             route("*", prefix + "/{resource}", self.collection)
             route("*", prefix + "/{resource}/{name}", self.object)
         self.app.middlewares.append(self.guard)

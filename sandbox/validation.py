@@ -220,6 +220,11 @@ def check_update(resource, old, new):
                 old["spec"].get("nodeName") != new["spec"].get("nodeName")):
             raise invalid(resource, name, ("spec", "FieldValueForbidden", "Forbidden: pod updates may not change fields "
                                            f"other than {POD_MUTABLE}\n"))
+        before, after = (obj["spec"].get("activeDeadlineSeconds") for obj in (old, new))
+        if before is not None and (after is None or after > before):
+            text = "must be less than or equal to previous value" if after else "must not update from a positive integer to nil value"
+            raise invalid(resource, name, ("spec.activeDeadlineSeconds", "FieldValueInvalid",
+                                           f"Invalid value: {after or 'null'}: {text}"))
     if resource in ("configmaps", "secrets") and old.get("immutable"):
         text = "Forbidden: field is immutable when `immutable` is set"
         causes = [(field, "FieldValueForbidden", text) for field in ("immutable", "data", "binaryData")

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What admission plugins and webhooks of others change in a new pod, where a test asks for it (faults):
 
-always_pull   the plugin AlwaysPullImages
-injector      {"name", "image", "command", "opt_out": {"labels": {...}, "annotations": {...}}}: an init container is
-              added, but not to a pod that has one of these labels or annotations
-deadline      seconds: a plugin such as OpenShift's RunOnceDuration, which limits pods that run once
+always_pull    the plugin AlwaysPullImages
+injector       {"name", "image", "command", "opt_out": {"labels": {...}, "annotations": {...}}}: an init container is
+               added, but not to a pod that has one of these labels or annotations
+node_selector  labels that a node must have: the plugin PodNodeSelector, by which pods of a namespace are kept on some
+deadline       seconds: a plugin such as OpenShift's RunOnceDuration, which limits pods that run once
 """
 
 
@@ -25,6 +26,8 @@ def mutate(faults, obj):
         return
     if faults.get("injector"):
         inject(obj, faults["injector"])
+    if faults.get("node_selector"):
+        spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **faults["node_selector"]}
     if faults.get("always_pull"):
         for container in spec["containers"] + (spec.get("initContainers") or []):
             container["imagePullPolicy"] = "Always"

@@ -3,7 +3,8 @@
  * The ephemeral method: a container that is added to the pod and shares its network. Its main
  * process waits for the agent, which an exec brings, and then becomes `ksniff-agent hold`: an
  * ephemeral container can never be removed, so that it has to end by itself. The next capture uses
- * one that still runs.
+ * one that still runs, and of captures that begin at the same time one adds it: whoever changes the
+ * pod after it was looked at is refused (its resourceVersion), and looks again.
  *
  * Source: https://kubernetes.io/docs/concepts/workloads/pods/ephemeral-containers/
  */
@@ -24,6 +25,7 @@
 #include "capture/agent_exec.h"
 #include "capture/backend.h"
 #include "capture/helper.h"
+#include "capture/patience.h"
 #include "capture/session.h"
 #include "capture/settings.h"
 #include "capture/target.h"
@@ -38,6 +40,7 @@
 #define IMAGES_MAX    3
 #define POLL_MS       200
 #define UNREACHED_MS  1000 /* until an exec that reached nobody is tried again */
+#define LOOKS_MAX     10   /* at a pod that others change all the time */
 #define STRATEGIC     "application/strategic-merge-patch+json"
 
 /* The version stands in the path: a container that has another agent is not used again. */
@@ -57,6 +60,10 @@ struct ephemeral {
     const char *images[IMAGES_MAX];
     size_t image_count, image;
     bool reused;  /* it was there already, and may end any moment */
+    bool looking; /* for one that is there, in the next answer */
+    unsigned looks;
+    char version[64]; /* of the pod as it was looked at; "": does not matter */
+    struct patience patience;
     bool net_raw; /* ask for it; else the runtime's default is kept */
     uint64_t end; /* loop_now() until which it may start; 0: no limit */
     struct kube_call *call;
@@ -92,6 +99,7 @@ static int run_agent(struct session *session, struct error *err)
 
 static int add_container(struct session *session, struct error *err);
 static void add_another(struct session *session);
+static int use_or_add(struct session *session, const struct kube_pod *pod, struct error *err);
 
 static void next_image(struct session *session, const char *why)
 {
@@ -158,14 +166,20 @@ static void on_pod(void *data, json_t *answer, const struct error *err)
     if (session->state != SESSION_STARTING)
         return;
     if (err && error_is_bad_moment(err)) {
-        log_debug("%s", err->text);
+        patience_failed(&ephemeral->patience, err);
         loop_set_timer(ephemeral->poll, POLL_MS);
-    } else if (err) {
+        return;
+    }
+    patience_ended(&ephemeral->patience);
+    if (err) {
         give_up(session, err);
     } else if (kube_pod_read(answer, &pod, &failure) < 0) {
         give_up(session, &failure);
     } else {
-        on_state(session, pod);
+        if (!ephemeral->looking)
+            on_state(session, pod);
+        else if (use_or_add(session, pod, &failure) < 0)
+            give_up(session, &failure);
         kube_pod_free(pod);
     }
 }
@@ -179,13 +193,19 @@ static void on_poll(void *data)
     const struct kube_request request = {.path = path};
     struct error err = {0};
 
-    if (ephemeral->call || session->state != SESSION_STARTING)
+    if (session->state != SESSION_STARTING)
         return;
+    if (ephemeral->call) {
+        patience_failed(&ephemeral->patience, NULL);
+        return;
+    }
     ephemeral->call =
         path ? kube_call_start(session->client, &request, on_pod, session, &err) : NULL;
     if (!path)
         error_set(&err, ERROR_INTERNAL, "out of memory");
-    if (!ephemeral->call)
+    if (ephemeral->call)
+        loop_set_timer(ephemeral->poll, PATIENCE_MS);
+    else
         session_end(session, &err);
 }
 
@@ -197,10 +217,14 @@ static json_t *build_patch(const struct ephemeral *ephemeral)
 
     if (ephemeral->net_raw)
         json_object_set_new(context, "capabilities", json_pack("{s:[s]}", "add", "NET_RAW"));
-    return json_pack("{s:{s:[{s:s, s:s, s:s, s:[s, s, s], s:o}]}}", "spec", "ephemeralContainers",
-                     "name", ephemeral->name, "image", ephemeral->images[ephemeral->image],
-                     "imagePullPolicy", "IfNotPresent", "command", "sh", "-c", WAIT_FOR_AGENT,
-                     "securityContext", context);
+    json_t *patch = json_pack(
+        "{s:{s:[{s:s, s:s, s:s, s:[s, s, s], s:o}]}}", "spec", "ephemeralContainers", "name",
+        ephemeral->name, "image", ephemeral->images[ephemeral->image], "imagePullPolicy",
+        "IfNotPresent", "command", "sh", "-c", WAIT_FOR_AGENT, "securityContext", context);
+    if (patch && *ephemeral->version)
+        json_object_set_new(patch, "metadata",
+                            json_pack("{s:s}", "resourceVersion", ephemeral->version));
+    return patch;
 }
 
 static void on_added(void *data, json_t *answer, const struct error *err)
@@ -218,11 +242,16 @@ static void on_added(void *data, json_t *answer, const struct error *err)
         ephemeral->net_raw = false;
         if (add_container(session, &failure) < 0)
             give_up(session, &failure);
+    } else if (err && err->kind == ERROR_CONFLICT && *ephemeral->version) {
+        log_debug("the pod has changed meanwhile: looked at again");
+        ephemeral->looking = true;
+        loop_set_timer(ephemeral->poll, 1);
     } else if (err) {
         failure = *err;
         admission_remedy_ephemeral(&failure);
         give_up(session, &failure);
     } else {
+        ephemeral->version[0] = '\0';
         loop_set_timer(ephemeral->poll, POLL_MS / 2);
     }
 }
@@ -330,17 +359,30 @@ static bool is_ours(const struct kube_container *container)
            strcmp(script, WAIT_FOR_AGENT) == 0;
 }
 
-/* Return: one of ours that still runs, of @image where one is wished; NULL when there is none. */
-static const struct kube_container *find_running(const struct kube_pod *pod, const char *image)
+/* Does it run, or is it about to? One whose image is waited for may wait for ever. */
+static bool is_alive(const struct kube_container *container)
 {
+    return container->running || (!container->terminated_reason &&
+                                  (!container->waiting_reason ||
+                                   strcmp(container->waiting_reason, "ContainerCreating") == 0 ||
+                                   strcmp(container->waiting_reason, "PodInitializing") == 0));
+}
+
+/* Return: one of ours that is alive, of @image where one is wished, and rather one that runs; NULL
+ * when there is none. */
+static const struct kube_container *find_alive(const struct kube_pod *pod, const char *image)
+{
+    const struct kube_container *found = NULL;
+
     for (size_t i = 0; i < pod->container_count; i++) {
         const struct kube_container *container = &pod->containers[i];
         const char *of = json_string_value(json_object_get(container->spec, "image"));
 
-        if (is_ours(container) && container->running && (!image || (of && strcmp(of, image) == 0)))
-            return container;
+        if (is_ours(container) && is_alive(container) && (!found || container->running) &&
+            (!image || (of && strcmp(of, image) == 0)))
+            found = container;
     }
-    return NULL;
+    return found;
 }
 
 /* Return: an image of the node that is a busybox, so that none has to be pulled; or NULL. */
@@ -376,7 +418,34 @@ static void choose_images(struct session *session, struct ephemeral *ephemeral)
         ephemeral->images[ephemeral->image_count++] = own;
 }
 
-/* Looks whether one of ours runs in the pod as it is now; adds one if not. */
+/* Takes one of ours that is alive in the pod as it is; adds one if there is none. */
+static int use_or_add(struct session *session, const struct kube_pod *pod, struct error *err)
+{
+    struct ephemeral *ephemeral = session->backend_data;
+    const struct kube_container *alive = find_alive(pod, session->settings->image);
+    const char *version = json_string_value(
+        json_object_get(json_object_get(pod->json, "metadata"), "resourceVersion"));
+
+    ephemeral->looking = false;
+    ephemeral->reused = alive != NULL;
+    if (!alive) {
+        /* Where others change the pod all the time, two containers are the lesser evil. */
+        snprintf(ephemeral->version, sizeof(ephemeral->version), "%s",
+                 version && ephemeral->looks++ < LOOKS_MAX ? version : "");
+        return pod->terminating
+                   ? is_being_deleted(session, err)
+                   : add_where_exec_works(session, running_container(session, pod), err);
+    }
+    log_debug("ephemeral container '%s' still %s: used again", alive->name,
+              alive->running ? "runs" : "starts");
+    snprintf(ephemeral->name, sizeof(ephemeral->name), "%s", alive->name);
+    if (alive->running)
+        return run_agent(session, err);
+    loop_set_timer(ephemeral->poll, POLL_MS / 2);
+    return 0;
+}
+
+/* Looks at the pod as it is now. */
 static int find_or_add(struct session *session, struct error *err)
 {
     struct ephemeral *ephemeral = session->backend_data;
@@ -386,18 +455,10 @@ static int find_or_add(struct session *session, struct error *err)
     if (kube_pod_get(session->client, session->target->namespace, session->target->name, &pod,
                      err) < 0)
         return -1;
-    const struct kube_container *running = find_running(pod, session->settings->image);
-    if (running) {
-        log_debug("ephemeral container '%s' still runs: used again", running->name);
-        snprintf(ephemeral->name, sizeof(ephemeral->name), "%s", running->name);
-    }
-    ephemeral->reused = running != NULL;
+    ephemeral->looks = 0;
     /* Else it has ended meanwhile; and what is added can never be removed. */
     if (session->state == SESSION_STARTING)
-        result = running ? run_agent(session, err)
-                 : pod->terminating
-                     ? is_being_deleted(session, err)
-                     : add_where_exec_works(session, running_container(session, pod), err);
+        result = use_or_add(session, pod, err);
     kube_pod_free(pod);
     return result;
 }

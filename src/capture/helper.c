@@ -18,6 +18,30 @@
 
 /* ---- building ---- */
 
+/*
+ * What keeps others from putting containers into the pod, or from changing those that are there.
+ * Sources: istio.io/latest/docs/reference/config/{labels,annotations}; linkerd.io/2/features/
+ * proxy-injection; kuma.io/docs, "Kubernetes annotations and labels" (the annotation was before the
+ * label); developer.hashicorp.com/consul/docs/k8s/annotations-and-labels; docs.dynatrace.com,
+ * "Annotate" (of Dynatrace Operator; metadata-enrichment was data-ingest);
+ * docs.datadoghq.com/containers/cluster_agent/admission_controller.
+ */
+static const struct {
+    const char *part, *key, *value;
+} opt_outs[] = {
+    {"labels", "sidecar.istio.io/inject", "false"},
+    {"annotations", "sidecar.istio.io/inject", "false"},
+    {"annotations", "linkerd.io/inject", "disabled"},
+    {"labels", "kuma.io/sidecar-injection", "disabled"},
+    {"annotations", "kuma.io/sidecar-injection", "disabled"},
+    {"annotations", "consul.hashicorp.com/connect-inject", "false"},
+    {"annotations", "dynatrace.com/inject", "false"},
+    {"annotations", "oneagent.dynatrace.com/inject", "false"},
+    {"annotations", "metadata-enrichment.dynatrace.com/inject", "false"},
+    {"annotations", "data-ingest.dynatrace.com/inject", "false"},
+    {"labels", "admission.datadoghq.com/enabled", "false"},
+};
+
 static json_t *metadata(const struct helper *helper, bool pod)
 {
     char timeout[24];
@@ -30,16 +54,12 @@ static json_t *metadata(const struct helper *helper, bool pod)
                        "kubectl-sniff/target", helper->target, HELPER_TIMEOUT_ANNOTATION, timeout);
     if (!pod)
         return result;
-    json_t *labels = json_object_get(result, "labels");
-    json_t *annotations = json_object_get(result, "annotations");
-
-    /* Istio has moved from the annotation to the label. */
-    json_object_set_new(labels, "sidecar.istio.io/inject", json_string("false"));
-    json_object_set_new(annotations, "sidecar.istio.io/inject", json_string("false"));
-    json_object_set_new(annotations, "linkerd.io/inject", json_string("disabled"));
+    for (size_t i = 0; i < sizeof(opt_outs) / sizeof(opt_outs[0]); i++)
+        json_object_set_new(json_object_get(result, opt_outs[i].part), opt_outs[i].key,
+                            json_string(opt_outs[i].value));
     /* Before Kubernetes 1.30 AppArmor is said here. */
     if (helper->privilege == HELPER_UNCONFINED)
-        json_object_set_new(annotations,
+        json_object_set_new(json_object_get(result, "annotations"),
                             "container.apparmor.security.beta.kubernetes.io/" HELPER_CONTAINER,
                             json_string("unconfined"));
     return result;
@@ -165,6 +185,38 @@ static const char *string_at(const json_t *object, const char *key)
     return text ? text : "";
 }
 
+int64_t helper_seconds_left(const struct kube_pod *pod, int64_t now)
+{
+    const json_t *limit =
+        json_object_get(json_object_get(pod->json, "spec"), "activeDeadlineSeconds");
+    int64_t started;
+
+    if (!json_is_integer(limit))
+        return INT64_MAX;
+    if (text_parse_time(string_at(json_object_get(pod->json, "status"), "startTime"), &started) < 0)
+        started = now;
+    return started + json_integer_value(limit) - now;
+}
+
+/* Does a container go on beside the others (a sidecar)? Then it holds nothing up once it runs. */
+static bool goes_on(const struct kube_container *container)
+{
+    return strcmp(string_at(container->spec, "restartPolicy"), "Always") == 0;
+}
+
+const struct kube_container *helper_held_up_by(const struct kube_pod *pod)
+{
+    for (size_t i = 0; i < pod->container_count; i++) {
+        const struct kube_container *container = &pod->containers[i];
+        const char *ended = container->terminated_reason;
+
+        if (container->kind == KUBE_CONTAINER_INIT && !(ended && strcmp(ended, "Completed") == 0) &&
+            !(container->running && goes_on(container)))
+            return container;
+    }
+    return NULL;
+}
+
 bool helper_is_pulling(const struct kube_pod *pod)
 {
     const struct kube_container *container = kube_pod_container(pod, HELPER_CONTAINER);
@@ -174,6 +226,8 @@ bool helper_is_pulling(const struct kube_pod *pod)
     /* Who admits pods may have changed what we ask for. */
     if (container && strcmp(string_at(container->spec, "imagePullPolicy"), "Never") == 0)
         return false;
+    if (helper_held_up_by(pod))
+        return false;
     json_array_foreach(json_object_get(json_object_get(pod->json, "status"), "conditions"), i,
                        condition)
     {
@@ -181,6 +235,19 @@ bool helper_is_pulling(const struct kube_pod *pod)
             return strcmp(string_at(condition, "status"), "True") == 0;
     }
     return false;
+}
+
+/* What a container waits for, or how it has ended. */
+static void say_state(const struct kube_container *container, const char **ret_reason,
+                      const char **ret_message)
+{
+    if (container->waiting_reason) {
+        *ret_reason = container->waiting_reason;
+        *ret_message = container->waiting_message;
+    } else if (container->terminated_reason) {
+        *ret_reason = container->terminated_reason;
+        *ret_message = container->terminated_message;
+    }
 }
 
 enum helper_state helper_state(const struct kube_pod *pod, const struct kube_container *container,
@@ -198,27 +265,30 @@ enum helper_state helper_state(const struct kube_pod *pod, const struct kube_con
                                         "CreateContainerConfigError",
                                         NULL};
     const json_t *status = json_object_get(pod->json, "status");
-    const char *reason = "", *message = "";
+    const char *reason = string_at(status, "reason"), *message = string_at(status, "message");
+    const struct kube_container *first =
+        container && container->kind == KUBE_CONTAINER_REGULAR ? helper_held_up_by(pod) : NULL;
+    bool failed = strcmp(pod->phase, "Failed") == 0;
 
     if (container && container->running)
         return HELPER_RUNNING;
-    if (container && container->waiting_reason) {
-        reason = container->waiting_reason;
-        message = container->waiting_message;
-    } else if (container && container->terminated_reason) {
-        reason = container->terminated_reason;
-        message = container->terminated_message;
-    } else {
-        reason = string_at(status, "reason");
-        message = string_at(status, "message");
+    if (failed && *reason) { /* the kubelet's word on the whole pod */
+        snprintf(ret_why, size, "%s%s%s", reason, *message ? ": " : "", message);
+        return HELPER_ENDED;
     }
+    if (first) {
+        say_state(first, &reason, &message);
+        snprintf(ret_why, size, "its init container \"%s\": %s%s%s", first->name,
+                 *reason ? reason : "running", *message ? ": " : "", message);
+        return failed || pod->terminating ? HELPER_ENDED : HELPER_STARTING;
+    }
+    if (container)
+        say_state(container, &reason, &message);
     snprintf(ret_why, size, "%s%s%s", reason, *message ? ": " : "", message);
     if (container && container->waiting_reason && is_among(reason, unfit))
         return HELPER_UNFIT;
     if (container && container->terminated_reason)
         return strcmp(reason, "Completed") == 0 ? HELPER_ENDED : HELPER_UNFIT;
-    return strcmp(pod->phase, "Failed") == 0 || strcmp(pod->phase, "Succeeded") == 0 ||
-                   pod->terminating
-               ? HELPER_ENDED
-               : HELPER_STARTING;
+    return failed || strcmp(pod->phase, "Succeeded") == 0 || pod->terminating ? HELPER_ENDED
+                                                                              : HELPER_STARTING;
 }

@@ -77,6 +77,19 @@ enum helper_state helper_state(const struct kube_pod *pod, const struct kube_con
                                char *ret_why, size_t size);
 
 /*
+ * helper_seconds_left - until the kubelet ends the pod (activeDeadlineSeconds, which somebody else
+ * may have set, and which can be lowered, but never raised)
+ * @now: seconds since 1970, by the server's clock
+ *
+ * Return: INT64_MAX: it has no such limit.
+ */
+int64_t helper_seconds_left(const struct kube_pod *pod, int64_t now);
+
+/* helper_held_up_by - Return: the init container that has not ended well yet, and before which no
+ * other container is started; NULL: none. We ask for none: a webhook adds them. */
+const struct kube_container *helper_held_up_by(const struct kube_pod *pod);
+
+/*
  * helper_is_pulling - has the pod all that it needs but its image, which may be pulled? A container
  * that is not started then soon waits for that. Servers before 1.28 do not tell: false.
  * Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/ (the condition

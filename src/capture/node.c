@@ -28,6 +28,7 @@
 #include "capture/backend.h"
 #include "capture/helper.h"
 #include "capture/helper_image.h"
+#include "capture/patience.h"
 #include "capture/secret.h"
 #include "capture/session.h"
 #include "capture/settings.h"
@@ -49,6 +50,8 @@
 #define REMOVE_FIRST_MS 300  /* until the first repetition */
 #define DAY_SECONDS     86400
 #define RUNNING_ASKED   200 /* pods of kube-system on the node */
+#define AGE_SPARE_MIN   2   /* seconds before a helper's end that another takes its place: */
+#define AGE_SPARE_MAX   60  /* an eighth of its life, within these */
 #define SPARE_SECONDS   180 /* that the helper may live longer than --duration */
 #define MERGE_PATCH     "application/merge-patch+json"
 
@@ -70,6 +73,9 @@ struct node_method {
     bool looked;   /* at what runs on the node */
     enum helper_privilege privilege;
 
+    struct patience patience; /* with the API server */
+    bool told_of_init;        /* that the pod waits for a container of somebody else */
+
     uint64_t end;           /* loop_now() until which it may start; 0: no limit */
     uint64_t pulling;       /* loop_now() since when its image seems to be pulled; 0: it does not */
     struct kube_call *call; /* the step that is waited for */
@@ -77,6 +83,9 @@ struct node_method {
     struct kube_call *owner; /* the patch of the ConfigMap */
     struct loop_timer *poll;
     unsigned poll_ms;
+    struct loop_timer *age; /* of the helper: another must take its place */
+    bool old;               /* that time has come */
+    char farewell[120];
     struct loop_timer *watch; /* of the target */
     struct kube_call *watch_call;
     unsigned watch_ticks; /* that its answer has not come for */
@@ -137,6 +146,7 @@ static void remove_helper(struct session *session)
 
     loop_stop_timer(node->poll);
     loop_stop_timer(node->watch);
+    loop_stop_timer(node->age);
     kube_call_cancel(node->watch_call);
     node->watch_call = NULL;
     node->removing = true;
@@ -152,7 +162,8 @@ static void remove_helper(struct session *session)
                     "--cleanup' does it",
                     node->name, node->namespace, err.text);
     }
-    node->pod_made = node->config_map_made = node->owned = false;
+    node->pod_made = node->config_map_made = node->owned = node->old = false;
+    session->farewell = NULL;
 }
 
 static void release(struct session *session)
@@ -165,6 +176,7 @@ static void release(struct session *session)
     trial_free(node->trial);
     loop_remove_timer(node->poll);
     loop_remove_timer(node->watch);
+    loop_remove_timer(node->age);
     session->first_line = NULL;
     helper_images_free(&node->images);
     free(node);
@@ -418,6 +430,38 @@ static int run_agent(struct session *session, struct error *err)
     return agent_exec_start(session, HELPER_AGENT, more, 0, err);
 }
 
+/* ---- its age ---- */
+
+/*
+ * The kubelet is about to end the pod, and would take what the agent still holds: so the agent ends
+ * in order before, which is a cut, and the capture is taken up again with another helper.
+ */
+static void on_age(void *data)
+{
+    struct session *session = data;
+    struct node_method *node = session->backend_data;
+
+    if (session->state != SESSION_RUNNING)
+        return;
+    snprintf(node->farewell, sizeof(node->farewell),
+             "the helper pod \"%s\" is as old as it may be (activeDeadlineSeconds)", node->name);
+    session->farewell = node->farewell;
+    node->old = true;
+    agent_exec_stop(session);
+}
+
+static void watch_age(struct session *session, const struct kube_pod *pod)
+{
+    struct node_method *node = session->backend_data;
+    int64_t left = helper_seconds_left(pod, kube_client_time(session->client));
+    int64_t spare = left / 8;
+
+    if (left == INT64_MAX)
+        return;
+    spare = spare < AGE_SPARE_MIN ? AGE_SPARE_MIN : spare > AGE_SPARE_MAX ? AGE_SPARE_MAX : spare;
+    loop_set_timer(node->age, left > spare ? (uint64_t)(left - spare) * 1000 : 1000);
+}
+
 /* ---- waiting for the pod ---- */
 
 static void poll_again(struct session *session)
@@ -426,6 +470,40 @@ static void poll_again(struct session *session)
 
     loop_set_timer(node->poll, node->poll_ms);
     node->poll_ms = node->poll_ms * 3 / 2 < POLL_MOST_MS ? node->poll_ms * 3 / 2 : POLL_MOST_MS;
+}
+
+/* The kubelet has refused the pod: what may help. Source of the reasons: k8s.io/kubernetes
+ * pkg/kubelet/lifecycle/predicate.go. */
+static void add_rejection_remedy(struct error *err, const char *why)
+{
+    static const struct {
+        const char *reason, *remedy;
+    } rejections[] = {
+        {"OutOfcpu", "the node is full: ask for nothing with --requests cpu=0,memory=0"},
+        {"OutOfmemory", "the node is full: ask for nothing with --requests cpu=0,memory=0"},
+        {"OutOfpods", "the node has as many pods as it may have"},
+        {"NodeAffinity", "pods of this namespace may not run on that node: choose another "
+                         "namespace with --node-namespace"},
+        {"its init container", "what adds that container to pods of this namespace may leave out "
+                               "another one: choose it with --node-namespace"},
+    };
+
+    for (size_t i = 0; i < sizeof(rejections) / sizeof(rejections[0]); i++)
+        if (strncmp(why, rejections[i].reason, strlen(rejections[i].reason)) == 0)
+            error_remedy(err, "%s", rejections[i].remedy);
+}
+
+static void tell_of_init(struct session *session, const struct kube_pod *pod)
+{
+    struct node_method *node = session->backend_data;
+    const struct kube_container *first = helper_held_up_by(pod);
+
+    if (!first || node->told_of_init)
+        return;
+    node->told_of_init = true;
+    log_info("the helper pod waits for its init container '%s', which something in the cluster has "
+             "added",
+             first->name);
 }
 
 static void on_state(struct session *session, const struct kube_pod *pod)
@@ -442,6 +520,7 @@ static void on_state(struct session *session, const struct kube_pod *pod)
     }
     switch (state) {
     case HELPER_RUNNING:
+        watch_age(session, pod);
         if (run_agent(session, &err) < 0)
             session_end(session, &err);
         break;
@@ -454,10 +533,12 @@ static void on_state(struct session *session, const struct kube_pod *pod)
     case HELPER_ENDED:
         error_set(&err, ERROR_TARGET, "the helper pod \"%s\" was not started on node \"%s\": %s",
                   pod->name, session->target->node_name, *why ? why : "it ended");
+        add_rejection_remedy(&err, why);
         give_up(session, &err);
         break;
     case HELPER_STARTING:
         text_escape(session->last_complaint, sizeof(session->last_complaint), why, strlen(why));
+        tell_of_init(session, pod);
         if (!node->pulling && helper_is_pulling(pod))
             node->pulling = loop_now();
         if (node->pulling && loop_now() - node->pulling >= PULL_MS && node->images.count > 1)
@@ -487,13 +568,14 @@ static void on_pod(void *data, json_t *answer, const struct error *err)
         session->cut = true;
         give_up(session, &failure);
     } else if (err && error_is_bad_moment(err)) {
-        log_debug("%s", err->text);
+        patience_failed(&node->patience, err);
         poll_again(session);
     } else if (err) {
         give_up(session, err);
     } else if (kube_pod_read(answer, &pod, &failure) < 0) {
         give_up(session, &failure);
     } else {
+        patience_ended(&node->patience);
         on_state(session, pod);
         kube_pod_free(pod);
     }
@@ -512,13 +594,21 @@ static void ask_for_pod(struct session *session)
     node->call = path ? kube_call_start(session->client, &request, on_pod, session, &err) : NULL;
     if (!path)
         error_set(&err, ERROR_INTERNAL, "out of memory");
-    if (!node->call)
+    if (node->call)
+        loop_set_timer(node->poll, PATIENCE_MS);
+    else
         session_end(session, &err);
 }
 
 static void on_poll(void *data)
 {
-    ask_for_pod(data);
+    struct session *session = data;
+    struct node_method *node = session->backend_data;
+
+    if (node->call && session->state == SESSION_STARTING)
+        patience_failed(&node->patience, NULL);
+    else
+        ask_for_pod(session);
 }
 
 /* ---- making it ---- */
@@ -772,7 +862,7 @@ static int start(struct session *session, struct error *err)
     uint64_t limit = session->settings->creation_timeout;
 
     if (node) { /* after a cut: the helper may still be there */
-        if (node->making)
+        if (node->making || node->old)
             remove_helper(session); /* or half of it */
         if (session->state != SESSION_STARTING)
             return 0;
@@ -797,10 +887,12 @@ static int start(struct session *session, struct error *err)
     node->end = limit ? loop_now() + limit : 0;
     node->poll = loop_add_timer(session->loop, 0, on_poll, session);
     node->watch = loop_add_timer(session->loop, 0, on_watch, session);
-    if (!node->poll || !node->watch)
+    node->age = loop_add_timer(session->loop, 0, on_age, session);
+    if (!node->poll || !node->watch || !node->age)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     loop_stop_timer(node->poll);
     loop_stop_timer(node->watch);
+    loop_stop_timer(node->age);
     helper_images_choose(&node->images, session->target, session->settings->image, node->namespace);
     choose_machine(session->target, node);
     tell_of_runtime(session->target);

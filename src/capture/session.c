@@ -522,8 +522,11 @@ void session_closed(struct session *session, const struct kube_exit *exit, const
         session->state != SESSION_STARTING) {
         if (session->state == SESSION_RUNNING && !session->settings->tcpdump_path) {
             session->cut = true;
-            error_set(&explained, ERROR_NETWORK, "the agent in %s was told to end, but not by us",
-                      session->where);
+            if (session->farewell)
+                error_set(&explained, ERROR_NETWORK, "%s", session->farewell);
+            else
+                error_set(&explained, ERROR_NETWORK,
+                          "the agent in %s was told to end, but not by us", session->where);
         }
         session_end(session, explained.kind != ERROR_NONE ? &explained : NULL);
         return;

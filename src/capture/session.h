@@ -66,6 +66,7 @@ struct session {
     char where[400];            /* what messages call the place: container "app" of pod "web" */
 
     const char *first_line;      /* that the agent wants to hear before it begins; NULL: none */
+    const char *farewell;        /* why the back-end has told the agent to end; NULL: it has not */
     struct kube_stream *stream;  /* the agent's, once the back-end has it */
     struct kube_stream *retired; /* one that has ended: it cannot be freed in its own event */
     struct capture_reader *reader;

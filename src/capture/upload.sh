@@ -64,7 +64,9 @@ if read -r size; then
             "$f" version >/dev/null </dev/null && exec "$f" "$@" -u "$f"
             code=$?
         elif [ "$mode" = keep ]; then
-            mv "$f" "$keep" && exec "$keep" "$@"
+            # Another capture may have brought one just now, which "hold" has become.
+            { ln "$f" "$keep" 2>/dev/null || [ -x "$keep" ] || mv "$f" "$keep"; } &&
+                rm -f "$f" && exec "$keep" "$@"
             code=$?
         else
             exec 3<&0

@@ -109,7 +109,7 @@ def test_suffices(sandbox, ksniff, tmp_path, method):
     with account(sandbox, tmp_path, (file_of(method), "default")) as config:
         with target_of(sandbox, method) as pod:
             for verb in ("both", "create", "get"):
-                with sandbox.faults(exec_verb=verb):
+                with sandbox.faults(exec_verb=verb, images_named={"registry.k8s.io/pause:3.10": "registry.local/pause:3.10"}):
                     err = captures(sandbox, ksniff, tmp_path, config, pod, "--method", method)
                     assert "WARN[" not in err and "orbidden" not in err
             wait_until(lambda: not leftovers(sandbox), "what is added to end by itself", 75)

@@ -28,7 +28,7 @@ static const struct helper usual = {
 /* What stands at "spec/containers/0/name" of an object, as JSON text; "" where nothing does. */
 static const char *at(const json_t *object, const char *path)
 {
-    static char texts[8][600];
+    static char texts[8][1000];
     static size_t next;
     char copy[200], *rest = copy, *part;
     char *text;
@@ -51,13 +51,17 @@ static void test_pod(void **state)
     (void)state;
     assert_string_equal(at(pod, "metadata/name"), "\"ksniff-0123456789\"");
     assert_string_equal(at(pod, "metadata/labels"),
-                        "{\"app.kubernetes.io/managed-by\":\"kubectl-sniff\",\"app.kubernetes.io/"
-                        "name\":\"ksniff\",\"sidecar.istio.io/inject\":\"false\"}");
+                        "{\"admission.datadoghq.com/enabled\":\"false\",\"app.kubernetes.io/"
+                        "managed-by\":\"kubectl-sniff\",\"app.kubernetes.io/name\":\"ksniff\","
+                        "\"kuma.io/sidecar-injection\":\"disabled\",\"sidecar.istio.io/inject\":"
+                        "\"false\"}");
     assert_string_equal(
         at(pod, "metadata/annotations"),
-        "{\"kubectl-sniff/creation-timeout\":\"60\",\"kubectl-sniff/target\":\"shop/"
-        "web\",\"linkerd.io/inject\":\"disabled\",\"sidecar.istio.io/inject\":"
-        "\"false\"}");
+        "{\"consul.hashicorp.com/connect-inject\":\"false\",\"data-ingest.dynatrace.com/inject\":"
+        "\"false\",\"dynatrace.com/inject\":\"false\",\"kubectl-sniff/creation-timeout\":\"60\","
+        "\"kubectl-sniff/target\":\"shop/web\",\"kuma.io/sidecar-injection\":\"disabled\","
+        "\"linkerd.io/inject\":\"disabled\",\"metadata-enrichment.dynatrace.com/inject\":\"false\","
+        "\"oneagent.dynatrace.com/inject\":\"false\",\"sidecar.istio.io/inject\":\"false\"}");
     assert_string_equal(at(pod, "spec/nodeName"), "\"node1\"");
     assert_string_equal(at(pod, "spec/restartPolicy"), "\"Never\"");
     assert_string_equal(at(pod, "spec/activeDeadlineSeconds"), "86400");
@@ -192,6 +196,32 @@ static const struct {
     {"{'phase': 'Succeeded', 'containerStatuses': [{'name': 'ksniff', 'state': {'terminated': "
      "{'reason': 'Completed', 'exitCode': 0}}}]}",
      HELPER_ENDED, "Completed"},
+    /* A container that somebody else has put before ours. */
+    {"{'phase': 'Pending', 'containerStatuses': [{'name': 'ksniff', 'state': {'waiting': "
+     "{'reason': 'PodInitializing'}}}], 'initContainerStatuses': [{'name': 'first', 'state': "
+     "{'running': {}}}]}",
+     HELPER_STARTING, "its init container \"first\": running"},
+    {"{'phase': 'Pending', 'containerStatuses': [{'name': 'ksniff', 'state': {'waiting': "
+     "{'reason': 'PodInitializing'}}}], 'initContainerStatuses': [{'name': 'first', 'state': "
+     "{'waiting': {'reason': 'ErrImagePull', 'message': 'no'}}}]}",
+     HELPER_STARTING, "its init container \"first\": ErrImagePull: no"},
+    {"{'phase': 'Failed', 'containerStatuses': [{'name': 'ksniff', 'state': {'waiting': "
+     "{'reason': 'PodInitializing'}}}], 'initContainerStatuses': [{'name': 'first', 'state': "
+     "{'terminated': {'reason': 'Error', 'exitCode': 1}}}]}",
+     HELPER_ENDED, "its init container \"first\": Error"},
+    {"{'phase': 'Pending', 'containerStatuses': [{'name': 'ksniff', 'state': {'waiting': "
+     "{'reason': 'ErrImagePull'}}}], 'initContainerStatuses': [{'name': 'first', 'state': "
+     "{'terminated': {'reason': 'Completed', 'exitCode': 0}}}]}",
+     HELPER_UNFIT, "ErrImagePull"},
+    /* One that goes on beside it. */
+    {"{'phase': 'Pending', 'containerStatuses': [{'name': 'ksniff', 'state': {'waiting': "
+     "{'reason': 'ErrImagePull'}}}], 'initContainerStatuses': [{'name': 'proxy', 'state': "
+     "{'running': {}}}]}",
+     HELPER_UNFIT, "ErrImagePull"},
+    /* Refused by the kubelet, whatever its containers say. */
+    {"{'phase': 'Failed', 'reason': 'OutOfpods', 'message': 'full', 'containerStatuses': [{'name': "
+     "'ksniff', 'state': {'waiting': {'reason': 'ContainerCreating'}}}]}",
+     HELPER_ENDED, "OutOfpods: full"},
     {"{'phase': 'Failed', 'reason': 'OutOfcpu', 'message': 'Node did not have enough resource'}",
      HELPER_ENDED, "OutOfcpu: Node did not have enough resource"},
 };
@@ -207,7 +237,11 @@ static void test_states(void **state)
 
         snprintf(text, sizeof(text),
                  "{'metadata': {'name': 'x', 'namespace': 'n'}, 'spec': {'nodeName': 'node1', "
-                 "'containers': [{'name': 'ksniff'}]}, 'status': %s}",
+                 "'initContainers': [%s], 'containers': [{'name': 'ksniff'}]}, 'status': %s}",
+                 strstr(states[i].status, "'first'") ? "{'name': 'first'}"
+                 : strstr(states[i].status, "'proxy'")
+                     ? "{'name': 'proxy', 'restartPolicy': 'Always'}"
+                     : "",
                  states[i].status);
         for (char *c = text; *c; c++)
             *c = *c == '\'' ? '"' : *c;
@@ -222,12 +256,44 @@ static void test_states(void **state)
     }
 }
 
+static void test_seconds_left(void **state)
+{
+    static const struct {
+        const char *spec, *status;
+        int64_t left;
+    } cases[] = {
+        {"'activeDeadlineSeconds': 100", "'startTime': '1970-01-01T00:16:00Z'", 60},
+        {"'activeDeadlineSeconds': 10", "'startTime': '1970-01-01T00:16:00Z'", -30},
+        {"'activeDeadlineSeconds': 100", "", 100},
+        {"'activeDeadlineSeconds': 100", "'startTime': 'x'", 100},
+        {"", "'startTime': '1970-01-01T00:16:00Z'", INT64_MAX},
+        {"'activeDeadlineSeconds': '5'", "", INT64_MAX},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[300];
+        struct kube_pod *pod;
+        struct error err;
+
+        snprintf(text, sizeof(text), "{'metadata': {'name': 'x'}, 'spec': {%s}, 'status': {%s}}",
+                 cases[i].spec, cases[i].status);
+        for (char *c = text; *c; c++)
+            *c = *c == '\'' ? '"' : *c;
+        json_t *json = json_loads(text, 0, NULL);
+        assert_int_equal(kube_pod_read(json, &pod, &err), 0);
+        assert_int_equal(helper_seconds_left(pod, 1000), cases[i].left);
+        kube_pod_free(pod);
+        json_decref(json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pod),        cmocka_unit_test(test_variants),
         cmocka_unit_test(test_config_map), cmocka_unit_test(test_resources),
-        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_states),     cmocka_unit_test(test_seconds_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
