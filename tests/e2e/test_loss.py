@@ -3,16 +3,18 @@
 however slow the way or the reader is."""
 import contextlib
 import os
+import pty
 import re
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 
 import pytest
 
-from conftest import BOTH_TRANSPORTS, GUARD, agents_running, in_netns, leftovers, tshark, wait_until
+from conftest import BOTH_TRANSPORTS, BUILD, GUARD, agents_running, in_netns, leftovers, tshark, wait_until
 from test_resume import METHODS, until
 
 pytestmark = BOTH_TRANSPORTS
@@ -95,6 +97,27 @@ def test_slow_way_into_a_file(sandbox, ksniff, tmp_path, how):
     assert packets == 12000 and received == 12000 and dropped == 0 and not comments
     assert summary(err) == (12000, 0, 0, "")
     assert re.search(r"the capture has ended; .*still to come: Ctrl-C gives them up", err)
+
+
+def test_status_line_says_what_is_still_to_come(sandbox, tmp_path):
+    """On a terminal, as a number that goes down."""
+    path, text = str(tmp_path / "x.pcapng"), b""
+    master, slave = pty.openpty()
+    client = subprocess.Popen([os.path.join(BUILD, "src", "kubectl-sniff"), "client", "-f", "udp dst port 4417", "-o", path],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=slave, env=sandbox.env)
+    os.close(slave)
+    while b"capturing; " not in text:
+        text += os.read(master, 65536)
+    with sandbox.faults(exec_bytes_per_second=SLOW):
+        send(sandbox, 4417, 6000)
+        client.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # what a terminal says at its end
+            while True:
+                text += os.read(master, 65536)
+    assert client.wait(timeout=GUARD) == 0
+    os.close(master)
+    to_come = [int(number) for number in re.findall(rb"dropped; (\d+) packets still to come", text)]
+    assert len(to_come) > 2 and to_come == sorted(to_come, reverse=True) and to_come[0] > to_come[-1], text
 
 
 @pytest.mark.parametrize("method", METHODS)
