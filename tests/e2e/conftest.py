@@ -24,6 +24,9 @@ NAMED = os.environ.get("E2E_KUBECONFIG")  # of the cluster that is tested instea
 # How this machine reaches the world is not the clients' affair.
 WAYS = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "request_method"}
 
+# A background job of a shell inherits it ignored, and so would every client here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 
