@@ -14,7 +14,7 @@
 #
 # Only what POSIX sh has by itself is taken for granted; comments and indents are cut at build time.
 umask 077
-mode=$1 name=$2 code=80 f= place=0
+mode=$1 name=$2 code=80 f='' place=0
 shift 2
 if [ "$mode" = keep ]; then
     keep=$1
