@@ -3,6 +3,12 @@
  * The oldest process of a container is its init, and the oldest of a pod its pause process: they
  * are in the namespace that is meant, whatever others in their groups have made for themselves.
  *
+ * Where a container is no container to the node, another process stands for it: that of gVisor's
+ * sandbox has its sockets in the pod's network namespace, and Kata's hypervisor its end of the
+ * pod's interface. They are in the pod's group (Kata: with sandbox_cgroup_only). In the container's
+ * own group there is, at most, what serves it files (gVisor's gofer), older than the sandbox and in
+ * an empty network namespace: such ones are taken last.
+ *
  * Numbers of processes are used again. A descriptor of /proc/PID stands for the process, not for
  * its number: what is opened through it is that process's, or fails once that has ended. So the
  * namespace is opened through one, and through the same one start time and group are seen to be
@@ -227,9 +233,38 @@ static bool is_refusal(int number)
     return number == EACCES || number == EPERM;
 }
 
-/* Is the process to be preferred to what has been found? */
-static bool is_better(const struct target_found *found, size_t target, uint64_t start, pid_t pid)
+bool target_is_bare(const char *dev, size_t length)
 {
+    /* Source: Documentation/admin-guide/sysctl/net.rst, fb_tunnels_only_for_init_net. */
+    static const char known[] =
+        " lo tunl0 gre0 gretap0 erspan0 ip_vti0 ip6_vti0 sit0 ip6tnl0 ip6gre0 ";
+    const char *end = dev + length;
+
+    for (const char *at = dev; at < end; at += up_to('\n', at, end) + 1) {
+        size_t line = up_to('\n', at, end), name = up_to(':', at, at + line);
+        char word[20] = " ";
+
+        while (name > 0 && *at == ' ')
+            at++, name--, line--;
+        if (name == line)
+            continue; /* a heading */
+        if (name > sizeof(word) - 3)
+            return false;
+        memcpy(word + 1, at, name);
+        word[name + 1] = ' ';
+        word[name + 2] = '\0';
+        if (!strstr(known, word))
+            return false;
+    }
+    return length > 0;
+}
+
+/* Is the process to be preferred to what has been found? */
+static bool is_better(const struct target_found *found, size_t target, bool bare, uint64_t start,
+                      pid_t pid)
+{
+    if (found->target != TARGET_NONE && bare != found->bare)
+        return !bare;
     if (target != found->target)
         return target < found->target;
     return start != found->start ? start < found->start : pid < found->pid;
@@ -261,8 +296,11 @@ static void look_at(struct search *search, pid_t pid)
         found->of_node = least(found->of_node, target);
         return;
     }
-    if (!is_better(found, target, start, pid))
+    bool bare =
+        !refused && target_is_bare(text, read_text(search->proc, path_of(path, pid, "net/dev")));
+    if (!is_better(found, target, bare, start, pid))
         return;
+    found->bare = bare;
     found->target = target;
     found->start = start;
     found->pid = pid;

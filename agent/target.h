@@ -41,10 +41,15 @@ size_t target_match(const struct options *options, const char *text, size_t leng
  */
 bool target_parse_stat(const char *stat, size_t length, uint64_t *ret_start);
 
+/* target_is_bare - does /proc/PID/net/dev tell of nothing but lo, and the devices that the kernel
+ * puts into new namespaces by itself? @text: "" where it cannot be read, which is no. */
+bool target_is_bare(const char *text, size_t length);
+
 struct target_found {
     size_t target; /* as of target_match(); TARGET_NONE: none */
     pid_t pid;
     uint64_t start;
+    bool bare;   /* its network namespace has no interface that leads anywhere */
     int refused; /* errno: its network namespace may not be looked at; 0: */
     int hidden;  /* errno of the processes whose group may not be read; 0: there are none */
     dev_t device;
@@ -57,7 +62,8 @@ struct target_found {
  * target_find - the process of the first target that has any: the one that has started first
  * @proc: a descriptor of /proc
  *
- * Processes in the node's own network namespace do not count.
+ * Processes in the node's own network namespace do not count, and those in bare ones only if there
+ * is no other of any target.
  */
 void target_find(int proc, const struct options *options, struct target_found *ret_found);
 

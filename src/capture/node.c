@@ -841,8 +841,8 @@ static void choose_machine(const struct target *target, struct node_method *node
         node->machine = "amd64";
 }
 
-/* What is no container to the node is not found by its processes there. Names are free: one for
- * GPUs is harmless, so it is no warning. */
+/* What is no container to the node has a network of its own behind the one that is seen. Names are
+ * free: one for GPUs is harmless, so it is no warning. */
 static void tell_of_runtime(const struct target *target)
 {
     const char *class =
@@ -851,8 +851,8 @@ static void tell_of_runtime(const struct target *target)
                     : NULL;
 
     if (class)
-        log_info("%s has the RuntimeClass '%s': if that is gVisor or Kata, its packets may not "
-                 "be seen from the node (--method upload captures inside)",
+        log_info("%s has the RuntimeClass '%s': if that is gVisor or Kata, what it sends to itself "
+                 "is not seen from the node (--method upload captures inside)",
                  target->label, class);
 }
 

@@ -271,6 +271,22 @@ def test_pod_by_its_pause_process(node, helper, start, tmp_path):
     sees(start("-C", container.id, "-C", OTHER, "-P", pod.uid), path, network, helper)
 
 
+@pytest.mark.parametrize("by", ["container", "pod"])
+def test_pod_in_a_sandbox(node, helper, start, tmp_path, by):
+    """gVisor, by processes that stand for its own: one that serves a container's files, first there, in the container's
+    group and an empty network namespace; the sandbox's in the pod's group, in its network. Nothing runs in the
+    container for the node."""
+    path, pod, network, empty, container = str(tmp_path / "x.pcapng"), Pod(), node.network(), node.network(), new_id()
+    ip("-n", network, "link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
+    node.process(pod.path(container), empty)
+    node.process(pod.path(new_id()), empty)
+    node.process(pod.path(new_id()), network)
+    words = ["-C", container, "-P", pod.uid] if by == "container" else ["-P", pod.uid]
+    sees(start(*words), path, network, empty, helper)
+    # What is in an empty one is taken where there is nothing else.
+    sees(start("-C", container), path, empty, network, helper)
+
+
 def test_capture_survives_a_restart(node, helper, start, tmp_path):
     path, pod, network = str(tmp_path / "x.pcapng"), Pod("systemd-cri-containerd"), node.network()
     node.container(pod.path(), network)  # pause

@@ -252,6 +252,35 @@ static struct target_found find(struct options wanted)
     return found;
 }
 
+#define HEADINGS                                                                                   \
+    "Inter-|   Receive                                                |  Transmit\n"               \
+    " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs\n"
+#define DEVICE(name) name ": 1064      10    0    0    0     0          0         0     1064\n"
+
+static void test_bare(void **state)
+{
+    static const struct {
+        const char *text;
+        bool bare;
+    } cases[] = {
+        {HEADINGS DEVICE("    lo"), true},
+        {HEADINGS DEVICE("    lo") DEVICE("  sit0") DEVICE(" tunl0") DEVICE("ip6tnl0"), true},
+        {HEADINGS DEVICE("    lo") DEVICE("  eth0"), false},
+        {HEADINGS DEVICE("  eth0") DEVICE("    lo"), false},
+        {HEADINGS DEVICE("  lo0"), false},
+        {HEADINGS DEVICE("     l"), false},
+        {HEADINGS DEVICE("a-name-of-15-ch"), false},
+        {HEADINGS DEVICE("a-name-that-is-longer-than-any"), false},
+        {HEADINGS, true},
+        {"", false}, /* not to be read */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        if (target_is_bare(cases[i].text, strlen(cases[i].text)) != cases[i].bare)
+            fail_msg("bare: %s", cases[i].text);
+}
+
 static void test_which_process(void **state)
 {
     const struct options both = {.containers = {A, B}, .container_count = 2, .pod = UID};
@@ -441,11 +470,17 @@ static void test_options_of_hold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),          cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_static_pods),     cmocka_unit_test(test_stat),
-        cmocka_unit_test(test_which_process),   cmocka_unit_test(test_node_by_a_kernel_thread),
-        cmocka_unit_test(test_long_text),       cmocka_unit_test(test_options),
-        cmocka_unit_test(test_most_containers), cmocka_unit_test(test_options_of_hold),
+        cmocka_unit_test(test_bare),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_static_pods),
+        cmocka_unit_test(test_stat),
+        cmocka_unit_test(test_which_process),
+        cmocka_unit_test(test_node_by_a_kernel_thread),
+        cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_most_containers),
+        cmocka_unit_test(test_options_of_hold),
     };
 
     return cmocka_run_group_tests_name("agent_target", tests, make_root, remove_root);
