@@ -8,27 +8,17 @@ SLEEP = ["sleep", "100000"]
 LOOP = ["sh", "-c", "while :; do sleep 1000; done"]
 
 
-def ping(sandbox, name):
-    """Traffic in a pod, from its own loopback."""
-    import socket
-    from conftest import in_netns
-    with in_netns(sandbox.netns(name)):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            for _ in range(3):
-                one.sendto(b"x", ("127.0.0.1", 5000))
-
-
-def capture_works(sandbox, ksniff, name, tmp_path, *flags):
+def capture_works(cluster, ksniff, name, tmp_path, *flags):
     path = str(tmp_path / "x.pcapng")
     with ksniff.capturing(name, "-f", "udp port 5000", "-o", path, *flags) as process:
-        inside = sandbox.ours_in(name)
-        ping(sandbox, name)
+        inside = cluster.ours_in(name)
+        cluster.datagrams(name, 5000)
         err = Ksniff.stop(process)
     # The agent's file is gone from the moment it runs; it and its shell are all that is there.
     assert inside and all(isinstance(item, bytes) for item in inside), inside
     rows = tshark(path, "frame.number", display="udp.dstport == 5000 and not icmp")
     assert len(rows) == 3
-    wait_until(lambda: not sandbox.ours_in(name), "the agent's end")
+    wait_until(lambda: not cluster.ours_in(name), "the agent's end")
     return err
 
 
@@ -79,11 +69,11 @@ def test_noexec_everywhere(sandbox, ksniff, tmp_path):
         assert not sandbox.ours_in("noexec")
 
 
-def test_no_writable_place(sandbox, ksniff, tmp_path):
-    container = {"name": "app", "image": "busybox", "command": SLEEP,
+def test_no_writable_place(cluster, ksniff, tmp_path):
+    container = {"name": "app", "image": cluster.image, "command": SLEEP,
                  "securityContext": {"readOnlyRootFilesystem": True},
                  "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm", "readOnly": True}]}
-    with sandbox.running_pod("read-only", containers=[container], volumes=[{"name": "shm", "emptyDir": {}}]):
+    with cluster.running_pod("read-only", containers=[container], volumes=[{"name": "shm", "emptyDir": {}}]):
         error = ksniff.fail("read-only", "--method", "upload", "-o", str(tmp_path / "x"))
         assert error.startswith('the upload method cannot capture pod "read-only": container "app" has a read-only root '
                                 'file system and no emptyDir to write to')
@@ -93,25 +83,26 @@ def test_no_writable_place(sandbox, ksniff, tmp_path):
         assert "-p" in error and "-c" in error
 
 
-def test_distroless(sandbox, ksniff, tmp_path):
+def test_distroless(cluster, ksniff, tmp_path):
+    cluster.needs_pod("distroless")
     error = ksniff.fail("distroless", "--method", "upload", "-o", str(tmp_path / "x"))
     assert 'container "app" of pod "distroless" has neither a shell nor tar' in error and "-p" in error
     assert not (tmp_path / "x").exists()
 
 
-def test_nonroot_without_net_raw(sandbox, ksniff, tmp_path):
+def test_nonroot_without_net_raw(cluster, ksniff, tmp_path):
     error = ksniff.fail("nonroot", "--method", "upload", "-o", str(tmp_path / "x"), "-r", "/dev/shm")
     assert error.startswith('the upload method cannot capture pod "nonroot": container "app" runs as user 1000')
-    assert not sandbox.ours_in("nonroot")
+    assert not cluster.ours_in("nonroot")
 
 
-def test_root_without_net_raw(sandbox, ksniff, tmp_path):
-    container = {"name": "app", "image": "busybox", "command": SLEEP,
+def test_root_without_net_raw(cluster, ksniff, tmp_path):
+    container = {"name": "app", "image": cluster.image, "command": SLEEP,
                  "securityContext": {"capabilities": {"drop": ["NET_RAW"]}}}
-    with sandbox.running_pod("no-raw", containers=[container]):
+    with cluster.running_pod("no-raw", containers=[container]):
         error = ksniff.fail("no-raw", "--method", "upload", "-o", str(tmp_path / "x"))
         assert error.startswith('the upload method cannot capture pod "no-raw": container "app" lacks the capability NET_RAW')
-        assert not sandbox.ours_in("no-raw")
+        assert not cluster.ours_in("no-raw")
 
 
 def test_host_network_pod(sandbox, ksniff, tmp_path):
@@ -146,10 +137,10 @@ def test_init_and_ephemeral_containers_can_be_named(sandbox, ksniff, tmp_path):
         sandbox.delete_pod("slow-start")
 
 
-def test_default_container_annotation(sandbox, ksniff, tmp_path):
-    containers = [{"name": name, "image": "busybox", "command": SLEEP} for name in ("first", "second")]
+def test_default_container_annotation(cluster, ksniff, tmp_path):
+    containers = [{"name": name, "image": cluster.image, "command": SLEEP} for name in ("first", "second")]
     metadata = {"annotations": {"kubectl.kubernetes.io/default-container": "second"}}
-    with sandbox.running_pod("annotated", metadata=metadata, containers=containers):
+    with cluster.running_pod("annotated", metadata=metadata, containers=containers):
         result = ksniff.run("annotated", "--duration", "200ms", "-o", str(tmp_path / "x"))
         assert "selected container: 'second'" in result.err
 

@@ -2,31 +2,41 @@
 """The ephemeral method: a container that is added to the pod, and whose process ends by itself."""
 import os
 import signal
-import socket
 
 import pytest
 
-from conftest import GUARD, agents_running, in_netns, leftovers, processes_of, tshark, wait_until
+from conftest import GUARD, agents_running, leftovers, processes_of, tshark, wait_until
 
+pytestmark = pytest.mark.needs("patch pods/ephemeralcontainers")
 SLEEP = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
 
 
-def ephemeral(sandbox, name, namespace="default"):
+def ephemeral(cluster, name, namespace=None):
     """The ephemeral containers of a pod: name to its spec and state."""
-    pod = sandbox.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+    pod = cluster.pod_object(name, namespace)
     states = {s["name"]: s["state"] for s in pod["status"].get("ephemeralContainerStatuses", [])}
     return {c["name"]: (c, states.get(c["name"], {})) for c in pod["spec"].get("ephemeralContainers", [])}
 
 
-def captures(sandbox, ksniff, tmp_path, name, *flags, namespace="default"):
+def captures(cluster, ksniff, tmp_path, name, *flags, namespace=None):
     path = str(tmp_path / "x.pcapng")
-    with ksniff.capturing(name, "-n", namespace, "-f", "udp port 4200", "-o", path, *flags) as process:
-        with in_netns(sandbox.netns(name, namespace)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            for _ in range(3):
-                one.sendto(b"x", ("127.0.0.1", 4200))
+    with ksniff.capturing(name, "-n", namespace or cluster.namespace, "-f", "udp port 4200", "-o", path, *flags) as process:
+        cluster.datagrams(name, 4200, namespace=namespace)
         err = ksniff.stop(process)
     assert len(tshark(path, "frame.number", display="udp.dstport == 4200 and not icmp")) == 3
     return err
+
+
+def test_is_used_again(cluster, ksniff, tmp_path):
+    """A second capture takes the container that is there, and brings no second agent."""
+    with cluster.running_pod("plain", containers=[{**SLEEP, "image": cluster.image}]):
+        captures(cluster, ksniff, tmp_path, "plain", "--method", "ephemeral", "--image", cluster.image)
+        (name, (spec, state)), = ephemeral(cluster, "plain").items()
+        assert name.startswith("ksniff-") and "running" in state and spec["image"] == cluster.image
+        err = captures(cluster, ksniff, tmp_path, "plain", "--method", "ephemeral", "--image", cluster.image, "-v")
+        assert list(ephemeral(cluster, "plain")) == [name] and "still runs: used again" in err and "sent " not in err
+        wait_until(lambda: "terminated" in ephemeral(cluster, "plain")[name][1], "its own end", 75)
+        assert ephemeral(cluster, "plain")[name][1]["terminated"]["exitCode"] == 0
 
 
 def test_captures_and_ends_by_itself(sandbox, ksniff, tmp_path):

@@ -53,18 +53,19 @@ def test_least_rights_suffice(sandbox, ksniff, out):
     assert ksniff.run("web", "--kubeconfig", config, "--count", "2", "-o", out).code == 0
 
 
-def test_unauthorized(ksniff, out):
+def test_unauthorized(sandbox, ksniff, out):
     error = ksniff.fail("web", "--context", "viewer", "--token", "wrong", "-o", out)
     assert "does not accept the credentials of user \"viewer\"" in error and "log in again" in error
 
 
-def test_tokens_never_reach_the_log(ksniff, out):
+def test_tokens_never_reach_the_log(sandbox, ksniff, out):
     result = ksniff.run("web", "--context", "sandbox-token", "-vv", "--count", "1", "-o", out)
     assert result.code == 0 and "HTTP 101" in result.err
     assert "frame in: opcode 2, " in result.err and "frame out: channel 0, " in result.err
     assert "sandbox-admin-token" not in result.err
 
 
+@pytest.mark.needs("impersonate users")
 def test_impersonation(ksniff, out):
     error = ksniff.fail("web", "--as", "eve", "-o", out)
     assert 'User "eve" cannot get resource "pods"' in error
@@ -191,24 +192,24 @@ def test_tcpdump_that_is_not_static(sandbox, ksniff, out):
                             'libraries it needs (leave out -l')
 
 
-def test_the_limit_that_was_reached_is_said(ksniff, out):
+def test_the_limit_that_was_reached_is_said(cluster, ksniff, out):
     result = ksniff.run("web", "--count", "1", "-o", out)
     assert "--count is reached\n" in result.err and " 1 packet captured, " in result.err
-    assert "sniffing on pod: 'web' [namespace: 'default', filter: '', interface: 'any']" in result.err
+    assert f"sniffing on pod: 'web' [namespace: '{cluster.namespace}', filter: '', interface: 'any']" in result.err
     result = ksniff.run("web", "--duration", "500ms", "-c", "sidecar", "-o", out)
-    assert "--duration is reached\n" in result.err and "[namespace: 'default', container: 'sidecar', filter" in result.err
+    assert "--duration is reached\n" in result.err and "', container: 'sidecar', filter" in result.err
     result = ksniff.run("web", "--max-size", "2k", "-o", out)
     assert "--max-size is reached\n" in result.err
 
 
-def test_no_such_interface(sandbox, ksniff, out):
+def test_no_such_interface(cluster, ksniff, out):
     error = ksniff.fail("web", "-i", "eth7", "-o", out)
     assert error == ('pod "web": no such interface: eth7 (there are: lo, eth0) (leave out -i to capture on every '
                      'interface)')
     error = ksniff.fail("web", "-i", "eth0,lo", "-i", "lo,", "-o", out)
     assert error == ('pod "web": no such interface: eth0,lo (there are: lo, eth0) (give each its own flag: -i eth0 '
                      '-i lo -i lo)')
-    assert not os.path.exists(out) and not sandbox.ours_in("web")
+    assert not os.path.exists(out) and not cluster.ours_in("web")
 
 
 def test_the_query_of_an_exec_is_not_printed(sandbox, ksniff, out):
@@ -219,7 +220,7 @@ def test_the_query_of_an_exec_is_not_printed(sandbox, ksniff, out):
     assert '/pods/web/exec with HTTP 404, not as an API server: "404 page not found" (something before the API' in error
 
 
-def test_existing_file_is_kept_until_capturing_begins(sandbox, ksniff, tmp_path):
+def test_existing_file_is_kept_until_capturing_begins(cluster, ksniff, tmp_path):
     path = tmp_path / "precious.pcapng"
     path.write_bytes(b"precious")
     ksniff.fail("web", "-i", "eth7", "-o", str(path))

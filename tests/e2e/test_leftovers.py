@@ -8,6 +8,7 @@ import pytest
 from conftest import BOTH_TRANSPORTS, GUARD, Ksniff, agents_running, leftovers, tshark, wait_until
 
 pytestmark = BOTH_TRANSPORTS
+NODE = pytest.mark.needs("create configmaps")
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 # Where a client is when it is stopped, and what makes it stay there.
 STAGES = {
@@ -60,11 +61,11 @@ def stop_while_capturing(ksniff, tmp_path, method, number):
     assert tshark(path, "frame.number")
 
 
-@pytest.mark.parametrize("method", ["upload", "node"])
+@pytest.mark.parametrize("method", ["upload", pytest.param("node", marks=NODE)])
 @pytest.mark.parametrize("number", SIGNALS)
-def test_stopped_while_capturing(sandbox, ksniff, tmp_path, method, number):
+def test_stopped_while_capturing(cluster, ksniff, tmp_path, method, number):
     stop_while_capturing(ksniff, tmp_path, method, number)
-    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+    wait_until(lambda: not leftovers(cluster), "a clean cluster")
 
 
 def stop_while_stopping(sandbox, ksniff, tmp_path, method, number):
@@ -102,14 +103,15 @@ def test_removed_in_a_bad_moment(sandbox, ksniff, tmp_path):
     wait_until(lambda: not leftovers(sandbox), "a clean cluster")
 
 
-def test_the_reader_stays_open(sandbox, ksniff, tmp_path):
+@NODE
+def test_the_reader_stays_open(cluster, ksniff, tmp_path):
     """Wireshark may be looked at for days: the helper is gone as soon as the capture has ended."""
     wireshark = tmp_path / "wireshark"
     wireshark.write_text('#!/bin/sh\nwhile [ "$1" != -i ]; do shift; done\ncat "$2" >/dev/null\nexec sleep 1000\n')
     wireshark.chmod(0o755)
     env = {"KSNIFF_WIRESHARK": str(wireshark), "DISPLAY": ":0"}
     with ksniff.capturing("web", "-p", "--duration", "1s", env=env) as process:
-        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+        wait_until(lambda: not leftovers(cluster), "a clean cluster")
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         process.stderr.read()
@@ -141,7 +143,8 @@ def test_killed_at_every_stage(sandbox, ksniff, tmp_path):
     wait_until(lambda: ksniff.run("--cleanup", "-A").code == 0 and not leftovers(sandbox), "a clean cluster", 75)
 
 
-def test_second_interrupt_with_a_stuck_reader(sandbox, ksniff):
+@NODE
+def test_second_interrupt_with_a_stuck_reader(cluster, ksniff):
     """Nobody reads standard output any more, and does not close it: the second Ctrl-C ends it all the same."""
     with ksniff.capturing("web", "-p", "-o", "-", "--include-own-traffic") as process:
         process.send_signal(signal.SIGINT)
@@ -150,7 +153,7 @@ def test_second_interrupt_with_a_stuck_reader(sandbox, ksniff):
         process.stderr.read()
         assert process.wait(timeout=GUARD) == 0
         process.stdout.close()
-    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+    wait_until(lambda: not leftovers(cluster), "a clean cluster")
 
 
 def test_cleanup_spares_who_serves(sandbox, ksniff, tmp_path):

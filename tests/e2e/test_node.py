@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node method: a helper pod beside any pod, and nothing of it left."""
 import base64
-import json
 import os
 import signal
 import socket
 import struct
-import subprocess
 import time
 
 import pytest
 
-from conftest import BUILD, GUARD, Ksniff, capinfos, exchange_in, in_netns, leftovers, tshark, wait_until
+from conftest import GUARD, Ksniff, capinfos, in_netns, leftovers, tshark, wait_until
 
 PAUSE = "registry.local/pause:3.10"
 

@@ -43,21 +43,21 @@ def check_gap(path, before, after, why):
 
 
 @contextlib.contextmanager
-def taken_up(sandbox, tmp_path, method, port, why=""):
+def taken_up(cluster, tmp_path, method, port, why=""):
     """A capture with packets before and after what the caller does to it, which is marked in the file. Yields the
     client; what it has said is its head in the end."""
-    path, ksniff = str(tmp_path / "x.pcapng"), Ksniff(sandbox)
+    path, ksniff = str(tmp_path / "x.pcapng"), Ksniff(cluster)
     with ksniff.capturing("web", "-v", "--method", method, "-f", f"udp port {port}", "-o", path) as process:
-        before = exchange_in(sandbox, port, rounds=5)
+        before = cluster.exchange(port, rounds=5)
         time.sleep(0.3)
         yield process
         until(process, "capturing again, after ")
-        after = exchange_in(sandbox, port, rounds=5)
+        after = cluster.exchange(port, rounds=5)
         process.head = ksniff.stop(process)
     check_gap(path, before, after, why)
-    assert capinfos(path).count("Name = default/web:eth0") == 2
+    assert capinfos(path).count(f"Name = {cluster.namespace}/web:eth0") == 2
     if method != "ephemeral":
-        wait_until(lambda: not leftovers(sandbox), "the end of everything")
+        wait_until(lambda: not leftovers(cluster), "the end of everything")
 
 
 def signal_agents(sandbox, command, number):
@@ -66,9 +66,9 @@ def signal_agents(sandbox, command, number):
             os.kill(pid, number)
 
 
-def delete_helper(sandbox):
-    pod, = sandbox.get("/api/v1/namespaces/default/pods?labelSelector=app.kubernetes.io/name=ksniff")["items"]
-    sandbox.call("DELETE", "/api/v1/namespaces/default/pods/" + pod["metadata"]["name"])
+def delete_helper(cluster):
+    pod, = cluster.helpers()
+    cluster.call("DELETE", cluster.path("pods", pod["metadata"]["name"]))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -97,9 +97,10 @@ def test_what_holds_the_agent_killed(sandbox, tmp_path):
         signal_agents(sandbox, "hold", signal.SIGKILL)
 
 
-def test_helper_deleted_by_somebody(sandbox, tmp_path):
-    with taken_up(sandbox, tmp_path, "node", 4303):
-        delete_helper(sandbox)
+@pytest.mark.needs("create configmaps")
+def test_helper_deleted_by_somebody(cluster, tmp_path):
+    with taken_up(cluster, tmp_path, "node", 4303):
+        delete_helper(cluster)
 
 
 def test_helper_made_anew_in_a_bad_moment(sandbox, tmp_path):
