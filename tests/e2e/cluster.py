@@ -132,7 +132,6 @@ class Cluster:
         raise NotImplementedError
 
 
-PODS = ("web", "client", "nonroot", "distroless")
 TALKERS = {"web": "httpd", "client": "client"}  # the containers that have talk.c
 LOOK = r"""for p in /proc/[0-9]*; do c=$(tr '\0' ' ' <$p/cmdline 2>/dev/null); case $c in *k[s]niff*) echo "c $c";; esac; done
 for d in /tmp /dev/shm /var/tmp /run /root /scratch; do ls -A $d 2>/dev/null | sed -n 's/.*k[s]niff.*/f &/p'; done"""
@@ -158,7 +157,10 @@ class NamedCluster(Cluster):
         self.own_env = dict(self.env)  # kubectl's here; the client may be somebody else: see over()
         proxy = self.start("proxy", "--port=0")
         self.server = "http://" + proxy.stdout.readline().decode().rsplit(" ", 1)[1].strip()
-        self.made = False  # whether the namespace is ours, and goes in the end
+        self.made = []  # the paths of what is removed in the end
+        if (code := self.call("GET", "/version")[0]) != 200:
+            self.close()
+            pytest.exit(f"the cluster of context {self.context} cannot be reached (HTTP {code} from kubectl proxy)", 1)
 
     def start(self, *words, **more):
         process = subprocess.Popen(["kubectl", *words], env=self.own_env, stdout=subprocess.PIPE, **more)
@@ -180,7 +182,11 @@ class NamedCluster(Cluster):
             with opener.open(request, timeout=GUARD) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read() or "{}")
+            text = error.read()
+            try:
+                return error.code, json.loads(text)
+            except ValueError:  # the proxy's own words, or a gateway's
+                return error.code, {"message": text.decode(errors="replace")}
 
     def create_pod(self, name, namespace=None, wait=True, **spec):
         if namespace not in (None, self.namespace):
@@ -211,7 +217,7 @@ class NamedCluster(Cluster):
             {"kind": "ServiceAccount", "name": "ksniff-e2e-spdy", "namespace": self.namespace}]}
         for path, obj in ((self.path("serviceaccounts"), name), (rbac + "roles", {**name, "rules": rules}),
                           (rbac + "rolebindings", {**name, **binding})):
-            code, answer = self.call("POST", path, obj)
+            code, answer = self.make(path, obj)
             if code == 403:
                 pytest.skip(f"no user who must take SPDY: {answer['message']}")
             assert code in (201, 409), answer
@@ -239,23 +245,23 @@ class NamedCluster(Cluster):
             if code == 403:
                 pytest.skip(f"{obj['message']}: name one that is there by E2E_NAMESPACE")
             assert code == 201, obj
-            self.made = True
+            self.made.append("/api/v1/namespaces/" + self.namespace)
             # Where the controllers are slow, a pod would be refused without it.
             wait_until(lambda: self.call("GET", self.path("serviceaccounts", "default"))[0] == 200, "the service account")
         self.needs("create pods", "delete pods", "get pods", "create pods/exec")
         sleep = {"image": self.image, "command": ["sleep", "86400"]}
         web = {"name": "httpd", "image": self.image, "command": [
             "sh", "-c", 'mkdir -p /www; echo "<h1>it works</h1>" > /www/index.html; exec httpd -f -p 8080 -h /www']}
-        self.create_pod("web", containers=[web, {**sleep, "name": "sidecar"}])
+        self.create_lasting("web", containers=[web, {**sleep, "name": "sidecar"}])
         address = self.pod_object("web")["status"]["podIP"]
         loop = 'while :; do printf "GET / HTTP/1.0\\r\\n\\r\\n" | nc "$WEB" 8080; sleep 1; done'
-        self.create_pod("client", containers=[{"name": "client", "image": self.image, "command": ["sh", "-c", loop],
+        self.create_lasting("client", containers=[{"name": "client", "image": self.image, "command": ["sh", "-c", loop],
                                                "env": [{"name": "WEB", "value": address}]}])
         strict = {"runAsUser": 1000, "readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False,
                   "capabilities": {"drop": ["ALL"]}}
-        self.create_pod("nonroot", containers=[{**sleep, "name": "app", "securityContext": strict}])
+        self.create_lasting("nonroot", containers=[{**sleep, "name": "app", "securityContext": strict}])
         if self.distroless:
-            self.create_pod("distroless", containers=[{"name": "app", "image": self.distroless}])
+            self.create_lasting("distroless", containers=[{"name": "app", "image": self.distroless}])
         for name, container in TALKERS.items():
             self.bring_talk(name, container)
 
@@ -269,14 +275,25 @@ class NamedCluster(Cluster):
         with open(program, "rb") as file:
             self.output("exec", "-i", name, "-c", container, "--", "sh", "-c", "cat >/tmp/talk; chmod 755 /tmp/talk", data=file.read())
 
+    def create_lasting(self, name, **spec):
+        self.create_pod(name, wait=False, **spec)
+        self.made.append(self.path("pods", name))
+        wait_until(lambda: self.runs(name), f"pod {name}", PATIENCE)
+
+    def make(self, path, obj):
+        """Makes what must go in the end. Returns the HTTP code and the answer."""
+        code, answer = self.call("POST", path, obj)
+        if code == 201:
+            self.made.append(f"{path}/{answer['metadata']['name']}")
+        return code, answer
+
     def close(self):
+        """What was made, and nothing else of that name."""
+        whole = "/api/v1/namespaces/" + self.namespace
         try:
-            if self.made:
-                self.call("DELETE", "/api/v1/namespaces/" + self.namespace)
-                wait_until(lambda: self.call("GET", "/api/v1/namespaces/" + self.namespace)[0] == 404, "the namespace's end", PATIENCE)
-            else:
-                for name in PODS:
-                    self.delete_pod(name)
+            for path in [whole] if whole in self.made else reversed(self.made):
+                self.call("DELETE", path)
+                wait_until(lambda: self.call("GET", path)[0] in (403, 404), "the end of " + path, PATIENCE)
         finally:
             for process in self.processes:
                 process.kill()
