@@ -51,6 +51,21 @@ def unreached(request):
             "details": {"causes": [{"message": inner}]}, "code": 500}
 
 
+async def answer_of_kubelet(request, code, text):
+    """A kubelet's own answer to an exec that it does not pass to the runtime: plain text, which goes through as it is
+    by SPDY, and comes as a Status behind the upgrade by WebSocket."""
+    if request.headers["Upgrade"].lower() != "websocket":
+        return web.Response(status=code, text=text)
+    socket = web.WebSocketResponse(protocols=PROTOCOLS, compress=False)
+    await socket.prepare(request)
+    inner = "unable to upgrade connection: " + text
+    await socket.send_bytes(bytes([STATUS]) + compact({
+        "metadata": {}, "status": "Failure", "message": "Internal error occurred: " + inner, "reason": "InternalError",
+        "details": {"causes": [{"message": inner}]}, "code": 500}))
+    await socket.close()
+    return socket
+
+
 def compact(obj):
     return json.dumps(obj, separators=(",", ":")).encode()
 

@@ -551,13 +551,10 @@ class Api:
             raise Failure(500, "InternalError", "Internal error occurred: error sending request: Post "
                           f"\"https://{status.get('hostIP', spec['nodeName'])}:10250/exec/{obj['metadata'].get('namespace')}/"
                           f"{pod_name}/{name}\": dial tcp: connect: connection refused")
-        if not container:
-            raise Failure(500, "InternalError", f'Internal error occurred: unable to upgrade connection: container not found '
-                          f'("{name}")')
-        return container
+        return container, name
 
     async def exec(self, request, obj, sub):
-        container = self.container_of(request, obj)
+        container, name = self.container_of(request, obj)
         upgrade = request.headers.get("Upgrade", "").lower()
         refused = self.sandbox.faults.get({"websocket": "no_websocket", "spdy/3.1": "no_spdy"}.get(upgrade))
         if refused:
@@ -568,16 +565,19 @@ class Api:
         if upgrade not in ("websocket", "spdy/3.1"):
             raise Failure(400, "BadRequest", "Upgrade request required")
         down = self.sandbox.faults.get("kubelet_down")
-        if down == "early" or (down and upgrade != "websocket"):
+        if down == "early" or (down == "late" and upgrade != "websocket"):
             raise Failure(500, "InternalError", exec_ws.unreached(request)["message"])
-        if not container.running:
-            raise Failure(500, "InternalError", "Internal error occurred: error executing command in container: "
-                          "container is not running")
+        if down == "starting":
+            return await exec_ws.answer_of_kubelet(request, 404, "pod does not exist")
+        if not container or not container.running:
+            return await exec_ws.answer_of_kubelet(request, 500, f'container not found ("{name}")')
         handle = exec_ws.handle if upgrade == "websocket" else exec_ws.handle_spdy
         return await handle(self.sandbox, request, container, sub)
 
     def log(self, request, obj):
-        container = self.container_of(request, obj)
+        container, name = self.container_of(request, obj)
+        if not container:
+            raise Failure(400, "BadRequest", f'container "{name}" in pod "{obj["metadata"]["name"]}" is waiting to start: ContainerCreating')
         if "waiting" in container.state and not os.path.exists(container.log):
             raise Failure(400, "BadRequest", f'container "{container.name}" in pod "{obj["metadata"]["name"]}" is waiting to '
                           f'start: {container.state["waiting"]["reason"]}')

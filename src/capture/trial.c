@@ -40,8 +40,15 @@ static void on_output(void *data, enum kube_channel channel, const unsigned char
 /* Does a kubelet or a runtime say that the container does not run? So it got as far as there. */
 static bool is_of_container(const char *text)
 {
-    return strstr(text, "container not found (") || strstr(text, "container is not running") ||
-           strstr(text, "not created or running");
+    static const char *const words[] = {
+        /* kubelets; where a container has just ended: containerd, cri-dockerd, CRI-O */
+        "container not found (", "pod does not exist",       "container is in CONTAINER_",
+        "container not running", "container is not running", "not created or running"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strstr(text, words[i]))
+            return true;
+    return false;
 }
 
 static void on_closed(void *data, const struct kube_exit *exit, const struct error *err)

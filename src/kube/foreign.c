@@ -166,6 +166,17 @@ char *kube_foreign_words(char *out, size_t size, const char *body, size_t length
     return out;
 }
 
+bool kube_foreign_is_kubelet(const char *words)
+{
+    static const char *const beginnings[] = {"pod does not exist", "container not found (\"",
+                                             "rpc error: code = "};
+
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+        if (strncmp(words, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
 /* ---- bodies ---- */
 
 /* Return: the value of a header of the head; NULL when it has none. */

@@ -23,6 +23,14 @@ struct buf;
 char *kube_foreign_words(char *out, size_t size, const char *body, size_t length);
 
 /*
+ * kube_foreign_is_kubelet - are these the words with which a kubelet, or the runtime behind it,
+ * answers an exec by SPDY itself? In plain text, which the API server passes on: so nobody has
+ * refused the exec. Source: k8s.io/kubernetes pkg/kubelet/server (getExec), pkg/kubelet
+ * (findContainer); k8s.io/kubelet pkg/cri/streaming (WriteError)
+ */
+bool kube_foreign_is_kubelet(const char *words);
+
+/*
  * kube_foreign_body - take the body out of an answer of HTTP/1.1 that is read by hand
  * @head: the answer's head, NUL-terminated
  * @raw: @length bytes behind the head, as far as they have come

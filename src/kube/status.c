@@ -183,6 +183,9 @@ static int foreign(const struct kube_config *config, const char *method, const c
 {
     bool passing = is_passing_code(code);
 
+    if (kube_foreign_is_kubelet(words))
+        return error_set(err, ERROR_SERVER, "the kubelet answered %s %.*s with HTTP %ld: \"%s\"",
+                         method, (int)strcspn(path, "?"), path, code, words);
     error_set(err, passing ? ERROR_SERVER : ERROR_REFUSED,
               "the server \"%s\" answered %s %.*s with HTTP %ld, not as an API server%s%s%s",
               kube_server_name(config), method, (int)strcspn(path, "?"), path, code,

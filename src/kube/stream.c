@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "kube/client.h"
+#include "kube/foreign.h"
 #include "kube/transport.h"
 #include "kube/upgrade.h"
 
@@ -239,6 +240,7 @@ enum weight {
     NO_STATUS,     /* by a proxy */
     WANTS_UPGRADE, /* a Status of an API server that saw no upgrade in the request */
     STATUS,
+    KUBELETS, /* nobody on the way has refused it: the other transport gets no further */
 };
 
 static enum weight weigh(const struct kube_upgrade *upgrade)
@@ -248,8 +250,13 @@ static enum weight weigh(const struct kube_upgrade *upgrade)
     const char *kind = json_string_value(json_object_get(status, "kind"));
     const char *message = json_string_value(json_object_get(status, "message"));
     enum weight weight = STATUS;
+    char words[80];
 
-    if (!kind || strcmp(kind, "Status") != 0)
+    kube_foreign_words(words, sizeof(words), (const char *)buf_bytes(&upgrade->body),
+                       upgrade->body.length);
+    if (!status && kube_foreign_is_kubelet(words))
+        weight = KUBELETS;
+    else if (!kind || strcmp(kind, "Status") != 0)
         weight = NO_STATUS;
     else if (message && strcmp(message, "Upgrade request required") == 0)
         weight = WANTS_UPGRADE;
@@ -308,7 +315,7 @@ static void on_refused(struct kube_stream *stream, const struct kube_upgrade *up
     } else if (refusal.weight <= WANTS_UPGRADE && (code == 200 || code == 400 || code == 426)) {
         error_remedy(err, "the server, or a proxy before it, takes neither WebSockets nor SPDY");
     }
-    if (code == 401)
+    if (code == 401 || refusal.weight == KUBELETS)
         finish_lost(stream, err);
     else
         refuse(stream, &refusal);

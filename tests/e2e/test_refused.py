@@ -304,6 +304,8 @@ def test_exec_that_reaches_nobody(sandbox, ksniff, out, code, answer, says):
 @pytest.mark.parametrize("fault, says", [
     ({"kubelet_down": "early"}, "dial tcp 10.244.0.1:10250: connect: connection refused"),
     ({"kubelet_down": "late"}, "dial tcp 10.244.0.1:10250: connect: connection refused"),
+    ({"kubelet_down": "starting"}, "unable to upgrade connection: pod does not exist"),
+    ({"kubelet_down": "starting", "no_websocket": {"code": 403}}, 'with HTTP 404: "pod does not exist"'),
     ({"request_error": {"path": "/pods/(ksniff-)?[^/]+/exec$", "code": 502, "body": "<title>Bad Gateway</title>"}},
      'with HTTP 502, not as an API server: "Bad Gateway"')])
 def test_kubelet_restarts_while_it_starts(sandbox, ksniff, out, method, fault, says):

@@ -214,3 +214,18 @@ def test_kubelet_down(sandbox, when):
         done = kubectl(sandbox, "exec", "web", "-c", "httpd", "--", "true", check=False)
     assert done.returncode == 1 and "dial tcp 10.244.0.1:10250: connect: connection refused" in done.stderr.decode(), done.stderr
     assert kubectl(sandbox, "exec", "web", "-c", "httpd", "--", "true").returncode == 0
+
+
+def test_words_of_a_kubelet(sandbox, protocol):  # noqa: F811
+    """It knows no pod yet, or a container that does not run: its own words, which kubectl shows over both."""
+    assert protocol
+    with sandbox.faults(kubelet_down="starting"):
+        done = kubectl(sandbox, "exec", "web", "-c", "httpd", "--", "true", check=False)
+    assert done.returncode == 1 and "unable to upgrade connection: pod does not exist" in done.stderr.decode(), done.stderr
+    broken = {"name": "app", "image": "busybox", "command": ["/nope"]}
+    with sandbox.faults(hold_pods=True):
+        sandbox.create_pod("held", wait=False, containers=[broken])
+        wait_until(lambda: sandbox.pod_object("held")["status"].get("containerStatuses"), "the kubelet's look at it")
+        done = kubectl(sandbox, "exec", "held", "--", "true", check=False)
+    sandbox.delete_pod("held")
+    assert done.returncode == 1 and 'unable to upgrade connection: container not found ("app")' in done.stderr.decode(), done.stderr

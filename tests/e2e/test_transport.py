@@ -95,6 +95,18 @@ def test_spdy_first_and_refused(sandbox, ksniff, out):
     assert methods[-2:] == ["POST", "GET"]
 
 
+def test_kubelet_restarts_under_spdy(sandbox, ksniff, out):
+    """What it says, in plain text, is no refusal: not of the exec, and not of the transport. Its bad moment is waited for,
+    though there is no other transport that this user may take."""
+    with ksniff.capturing("web", "-v", "-o", out, "--kubeconfig", rights_to_exec(sandbox, "create")) as process:
+        with sandbox.faults(drop_exec_connections=True, kubelet_down="starting"), execs(sandbox) as methods:
+            ksniff.read_until(process, 'with HTTP 404: "pod does not exist"')
+        assert methods and set(methods) == {"POST"}
+        ksniff.read_until(process, "capturing again")
+        ksniff.stop(process)
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
 # ---- neither ----
 
 def test_neither_is_let_through(sandbox, ksniff, out):

@@ -126,8 +126,6 @@ static void test_answers_of_something_else(void **state)
         {502, "<html>\x1b[31m502 Bad Gateway</html>", ERROR_SERVER,
          ": \"\\x1b[31m502 Bad Gateway\""},
         {503, "no healthy upstream", ERROR_SERVER, ": \"no healthy upstream\""},
-        {500, "container not found (\"app\")\nat x\n", ERROR_SERVER,
-         ": \"container not found (\"app\")\""},
         {429, "slow down", ERROR_SERVER, ": \"slow down\""},
     };
 
@@ -149,6 +147,32 @@ static void test_answers_of_something_else(void **state)
     err = error_for("/x", 401, "<title>Please log in</title>");
     assert_int_equal(err.kind, ERROR_UNAUTHORIZED);
     assert_non_null(strstr(err.text, "of user \"ada\": \"Please log in\""));
+}
+
+/* By SPDY its plain text comes as it is. It is no refusal, whatever its code. */
+static void test_answers_of_a_kubelet(void **state)
+{
+    static const struct {
+        long code;
+        const char *body, *words;
+    } cases[] = {
+        {404, "pod does not exist\n", "404: \"pod does not exist\""},
+        {500, "container not found (\"app\")\nat x\n", "500: \"container not found (\"app\")\""},
+        {500, "rpc error: code = Unknown desc = container is in CONTAINER_EXITED state",
+         "500: \"rpc error: code = Unknown desc = container is in CONTAINER_EXITED state\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct error err = error_for(EXEC "?command=sh", cases[i].code, cases[i].body);
+        char text[400];
+
+        snprintf(text, sizeof(text), "the kubelet answered GET " EXEC " with HTTP %s",
+                 cases[i].words);
+        assert_string_equal(err.text, text);
+        assert_int_equal(err.kind, ERROR_SERVER);
+        assert_string_equal(err.remedy, "");
+    }
 }
 
 /* The script of an exec stands in the URL of the request that failed, and the reason behind it. */
@@ -298,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recorded_answers),
         cmocka_unit_test(test_answers_of_something_else),
+        cmocka_unit_test(test_answers_of_a_kubelet),
         cmocka_unit_test(test_queries_are_dropped),
         cmocka_unit_test(test_curl),
         cmocka_unit_test(test_recorded_exits),
