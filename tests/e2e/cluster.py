@@ -65,6 +65,8 @@ class Cluster:
 
     def create_pod(self, name, namespace=None, wait=True, **spec):
         spec.setdefault("terminationGracePeriodSeconds", 0)
+        for container in spec["containers"] + spec.get("initContainers", []):
+            container.setdefault("imagePullPolicy", "IfNotPresent")  # also of ":latest": a node may have it, and no registry
         metadata = {"name": name, **spec.pop("metadata", {})}
         code, obj = self.call("POST", self.path("pods", "", namespace),
                               {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})

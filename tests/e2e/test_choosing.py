@@ -412,11 +412,12 @@ def verdicts(rows):
 @pytest.mark.parametrize("name", ["web", "distroless", "hostnet", "pod/web"])
 def test_check_of_what_works(cluster, ksniff, name):
     """Whether there is a shell is nothing that could be asked."""
-    cluster.needs_pod(name.rpartition("/")[2])
+    pod = name.rpartition("/")[2]
+    cluster.needs_pod(pod)
     code, rows, whole = check(cluster, ksniff, name)
     assert code == 0 and (rows == {method: ("possible", [], []) for method in METHODS} or
                           not cluster.here and set(verdicts(rows)) <= {"possible", "maybe"})  # as CRI-O is
-    assert (whole["namespace"], whole["pod"], whole["node"]) == (cluster.namespace, name.rpartition("/")[2], cluster.node_of("web"))
+    assert (whole["namespace"], whole["pod"], whole["node"]) == (cluster.namespace, pod, cluster.node_of(pod))
 
 
 def test_check_of_a_user_that_is_not_root(cluster, ksniff):
