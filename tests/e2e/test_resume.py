@@ -120,6 +120,19 @@ def test_bad_moments_while_it_is_taken_up(sandbox, tmp_path, method, path):
             until(process, "not yet: ")
 
 
+@pytest.mark.parametrize("code, reason, says", [(403, "Forbidden", "forbidden: "), (401, "Unauthorized", "does not accept the credentials")])
+@pytest.mark.parametrize("method", METHODS)
+def test_server_that_does_not_know_the_rights_yet(sandbox, tmp_path, method, code, reason, says):
+    """As one that has just started: who was allowed before is refused for a while."""
+    fault = {"path": "/pods/", "code": code, "reason": reason,
+             "message": 'User "admin" cannot get resource "pods" in API group "" in the namespace "default"'}
+    with taken_up(sandbox, tmp_path, method, 4311, " of \"https://") as process:
+        with sandbox.faults(drop_exec_connections=True, request_error=fault):
+            until(process, "not yet: ")
+            assert says in process.head
+            until(process, "not yet: ")
+
+
 def test_late_bytes_of_a_try_that_was_given_up(sandbox, tmp_path):
     """Its exec is taken, and nothing comes of it until it is too late."""
     with taken_up(sandbox, tmp_path, "node", 4307, " of \"https://") as process:
