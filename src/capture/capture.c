@@ -19,6 +19,7 @@
 #include "capture/cleanup.h"
 #include "capture/drain.h"
 #include "capture/own_traffic.h"
+#include "capture/patience.h"
 #include "capture/preflight.h"
 #include "capture/recorder.h"
 #include "capture/report.h"
@@ -34,7 +35,6 @@
 #define BACKOFF_MOST_MS  30000
 #define STEADY_MS        10000 /* a capture that ran for so long begins with the first wait again */
 #define REQUEST_MS       10000 /* a request after a cut may take: the way may be dead */
-#define DOUBT_MS         10000 /* a refusal after a cut is not believed for so long */
 
 struct capture {
     struct loop *loop;
@@ -61,7 +61,7 @@ struct capture {
     unsigned cuts;
     unsigned backoff; /* milliseconds, of the next wait */
     uint64_t resumed; /* loop_now() */
-    uint64_t refused; /* loop_now() of the first refusal after a cut; 0: there was none */
+    uint64_t refused; /* for patience_doubts() */
     uint64_t until;   /* ns since 1970: nothing is missing before the gap up to here */
     bool gap_open;    /* how long it is is not known yet */
     char why[300];
@@ -252,24 +252,13 @@ static void sum_up(const struct capture *capture)
 
 /* ---- taking up a cut capture ---- */
 
-static bool is_about_rights(const struct error *err)
+static bool may_resume(struct capture *capture)
 {
-    return err->kind == ERROR_FORBIDDEN || err->kind == ERROR_UNAUTHORIZED;
-}
+    const struct session *session = capture->session;
+    bool doubtful = patience_doubts(&capture->refused, &session->error) && capture->cut;
 
-/* An API server that has just started answers before it has read who may do what. Source:
- * https://github.com/kubernetes/kubernetes/pull/101422 */
-static bool is_doubtful(const struct capture *capture)
-{
-    return capture->cut && is_about_rights(&capture->session->error) &&
-           (!capture->refused || loop_now() < capture->refused + DOUBT_MS);
-}
-
-static bool may_resume(const struct capture *capture)
-{
-    return capture->recorder.begun && capture->settings.reconnect &&
-           (capture->session->cut || is_doubtful(capture)) &&
-           capture->session->error.kind != ERROR_NONE && !capture->stopping && !capture->gone;
+    return capture->recorder.begun && capture->settings.reconnect && (session->cut || doubtful) &&
+           session->error.kind != ERROR_NONE && !capture->stopping && !capture->gone;
 }
 
 static void on_retry(void *data)
@@ -297,10 +286,6 @@ static void plan_retry(struct capture *capture)
     } else {
         log_debug("not yet: %s", error->text);
     }
-    if (!is_about_rights(error))
-        capture->refused = 0;
-    else if (!capture->refused)
-        capture->refused = loop_now();
     session_hang_up(capture->session);
     capture->planned = true;
     capture->due = false;
@@ -321,7 +306,7 @@ static void try_again(struct capture *capture)
     if (capture->stopping)
         return; /* meanwhile */
     if (there < 0) {
-        capture->gone = !error_is_passing(&err) && !is_about_rights(&err);
+        capture->gone = !error_is_passing(&err) && !patience_doubts(&capture->refused, &err);
         if (err.kind == ERROR_NOT_FOUND)
             error_set(&err, ERROR_TARGET, "%s was deleted", capture->target.label);
         session->error = err;

@@ -165,8 +165,7 @@ static void on_pod(void *data, json_t *answer, const struct error *err)
     ephemeral->call = NULL;
     if (session->state != SESSION_STARTING)
         return;
-    if (err && error_is_bad_moment(err)) {
-        patience_failed(&ephemeral->patience, err);
+    if (err && patience_has(&ephemeral->patience, err)) {
         loop_set_timer(ephemeral->poll, POLL_MS);
         return;
     }

@@ -105,6 +105,9 @@ static int remove_object(struct session *session, const char *resource, struct e
 
     if (!path)
         return error_set(err, ERROR_INTERNAL, "out of memory");
+    uint64_t refused = 0;
+    bool away = false;
+
     /* Again where the server has a bad moment: nobody else does it soon. */
     for (uint64_t end = loop_now() + REMOVE_MS, wait = REMOVE_FIRST_MS;; wait *= 2) {
         uint64_t now = loop_now();
@@ -112,8 +115,10 @@ static int remove_object(struct session *session, const char *resource, struct e
         if (kube_delete(session->client, path, end > now ? (unsigned)(end - now) : 1, err) == 0 ||
             err->kind == ERROR_NOT_FOUND)
             return 0;
-        if (!error_is_passing(err) || loop_now() + wait >= end)
+        bool doubtful = patience_doubts(&refused, err) && away;
+        if ((!error_is_passing(err) && !doubtful) || loop_now() + wait >= end)
             return -1;
+        away = true;
         for (uint64_t next = loop_now() + wait; (now = loop_now()) < next;)
             loop_step(session->loop, (int)(next - now));
     }
@@ -567,8 +572,7 @@ static void on_pod(void *data, json_t *answer, const struct error *err)
                   node->name);
         session->cut = true;
         give_up(session, &failure);
-    } else if (err && error_is_bad_moment(err)) {
-        patience_failed(&node->patience, err);
+    } else if (err && patience_has(&node->patience, err)) {
         poll_again(session);
     } else if (err) {
         give_up(session, err);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
+#include "capture/patience.h"
 #include "kube/client.h"
 #include "kube/node.h"
 
@@ -141,21 +142,31 @@ static const char *why_pending(const struct kube_pod *pod)
     return *pod->node ? "it is being started" : "it has not been scheduled to a node yet";
 }
 
+struct wait {
+    bool begun;       /* it has been waited for already */
+    bool away;        /* the server has a bad moment */
+    uint64_t refused; /* for patience_doubts() */
+};
+
 /*
  * What target_wait() looks at, once.
  * @ret_pod: NULL: there is none of that name yet
- * @waits: has it been waited for already?
  *
  * Return: 0; 1 after a bad moment of the server's, which does not end hours of waiting; -1.
  */
 static int look_at_pod(struct kube_client *client, const char *namespace, const char *name,
-                       bool waits, struct kube_pod **ret_pod, struct error *err)
+                       struct wait *wait, struct kube_pod **ret_pod, struct error *err)
 {
     *ret_pod = NULL;
-    if (kube_pod_get(client, namespace, name, ret_pod, err) == 0 || err->kind == ERROR_NOT_FOUND)
+    if (kube_pod_get(client, namespace, name, ret_pod, err) == 0 || err->kind == ERROR_NOT_FOUND) {
+        *wait = (struct wait){.begun = true};
         return 0;
-    if (!waits || !error_is_passing(err) || err->kind == ERROR_INTERRUPTED)
+    }
+    bool doubtful = patience_doubts(&wait->refused, err) && wait->away;
+
+    if (!wait->begun || (!error_is_passing(err) && !doubtful) || err->kind == ERROR_INTERRUPTED)
         return -1;
+    wait->away = true;
     log_debug("not now: %s", err->text);
     return 1;
 }
@@ -178,10 +189,11 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
 {
     uint64_t end = milliseconds ? loop_now() + milliseconds : UINT64_MAX;
     bool said = false, said_absent = false;
+    struct wait wait = {0};
 
     for (;;) {
         struct kube_pod *pod;
-        int result = look_at_pod(client, namespace, name, said || said_absent, &pod, err);
+        int result = look_at_pod(client, namespace, name, &wait, &pod, err);
         unsigned pause = result > 0 ? RETRY_MS : WAIT_POLL_MS;
 
         if (pod && strcmp(pod->phase, "Pending") != 0)

@@ -665,7 +665,7 @@ def test_wait(sandbox, ksniff, out, fault):
 
 
 def test_wait_through_a_bad_moment(sandbox, ksniff, out):
-    """After hours, one 503 is no reason to give up."""
+    """After hours, one 503 is no reason to give up; nor is that the server, just started, does not know the rights yet."""
     with sandbox.faults(hold_scheduling=True), any_pod(sandbox, "late", containers=[SLEEP]):
         process = ksniff.start("late", "--wait", "-vv", "--method", "upload", "-o", out, *SHORT)
         head = b""
@@ -674,6 +674,10 @@ def test_wait_through_a_bad_moment(sandbox, ksniff, out):
             head += process.stderr.readline()
         with sandbox.faults(hold_scheduling=True, request_error={"path": "/pods/late$", "code": 503}):
             while b"HTTP 503" not in head:
+                assert process.poll() is None
+                head += process.stderr.readline()
+        with sandbox.faults(hold_scheduling=True, request_error={"path": "/pods/late$", "code": 403, "reason": "Forbidden"}):
+            while head.count(b"HTTP 403") < 2:
                 assert process.poll() is None
                 head += process.stderr.readline()
         sandbox.call("PUT", "/sandbox/faults", {})

@@ -176,6 +176,31 @@ def test_a_server_that_restarts_meanwhile(sandbox, ksniff, tmp_path):
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
 
 
+@pytest.mark.parametrize("method", ["node", "ephemeral"])
+def test_a_server_that_does_not_know_the_rights_yet(sandbox, ksniff, tmp_path, method):
+    """As one that has just started: a refusal behind a bad moment is not believed at once."""
+    container = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
+    with sandbox.running_pod("plain", containers=[container]):
+        path = "/pods/(plain|ksniff-[0-9a-f]*)$"
+        held = {"hold_pods": True, "images_hang": ["registry.local/absent:1"]}
+        sandbox.set_faults(**held)
+        process = ksniff.start("plain", "--method", method, "-vv", "-o", str(tmp_path / "x"), *(
+            ["--image", "registry.local/absent:1", "--pod-creation-timeout", "30s"] if method == "ephemeral" else []))
+        try:
+            until(process, b"ephemeralcontainers: HTTP" if method == "ephemeral" else b"/pods: HTTP 201")
+            sandbox.set_faults(**held, request_error={"path": path, "code": 503})
+            until(process, b"HTTP 503")
+            sandbox.set_faults(**held, request_error={"path": path, "code": 403, "reason": "Forbidden"})
+            until(process, b"HTTP 403")
+            until(process, b"HTTP 403")
+            sandbox.set_faults()
+            until(process, b"capturing;" if method == "node" else b"cannot be started from")
+        finally:
+            process.terminate()
+            process.communicate(timeout=GUARD)
+    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+
+
 def test_a_server_that_does_not_answer_meanwhile(sandbox, ksniff, tmp_path):
     """Not even with a refusal: the word comes all the same."""
     with sandbox.faults(hold_pods=True):
