@@ -163,6 +163,7 @@ static void on_pod(void *data, json_t *answer, const struct error *err)
     struct error failure;
 
     ephemeral->call = NULL;
+    loop_stop_timer(ephemeral->poll); /* of PATIENCE_MS */
     if (session->state != SESSION_STARTING)
         return;
     if (err && patience_has(&ephemeral->patience, err)) {

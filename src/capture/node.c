@@ -562,6 +562,7 @@ static void on_pod(void *data, json_t *answer, const struct error *err)
     struct error failure;
 
     node->call = NULL;
+    loop_stop_timer(node->poll); /* of PATIENCE_MS */
     if (session->state != SESSION_STARTING)
         return;
     if (err && err->kind == ERROR_NOT_FOUND && node->resuming) {

@@ -218,6 +218,19 @@ def test_a_server_that_does_not_answer_meanwhile(sandbox, ksniff, tmp_path):
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
 
 
+@pytest.mark.parametrize("method, trials", [("node", 0), ("ephemeral", 1)])
+def test_an_exec_that_takes_its_time(sandbox, ksniff, tmp_path, method, trials):
+    """The pod is not looked at any more while the agent is started in it, or it would be started twice."""
+    container = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
+    with sandbox.running_pod("plain", containers=[container]):
+        before = len(sandbox.get("/sandbox/requests"))
+        with sandbox.faults(exec_delay_ms=7000):
+            with ksniff.capturing("plain", "--method", method, "-o", str(tmp_path / "x")) as process:
+                ksniff.stop(process)
+        assert sum("/exec?" in line for line in sandbox.get("/sandbox/requests")[before:]) == 1 + trials
+    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+
+
 # ---- captures that begin at the same time ----
 
 def test_two_share_one_ephemeral_container(sandbox, ksniff, tmp_path):
