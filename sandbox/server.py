@@ -72,7 +72,9 @@ class Api:
             if fault and not request.path.startswith("/sandbox/") and re.search(fault["path"], request.path):
                 if "body" in fault:
                     return web.Response(status=fault["code"], text=fault["body"])
-                raise Failure(fault["code"], fault.get("reason", "InternalError"), fault.get("message", "fault"))
+                failure = Failure(fault["code"], fault.get("reason", "InternalError"), fault.get("message", "fault"))
+                failure.headers = {"Retry-After": fault["retry_after"]} if "retry_after" in fault else {}
+                raise failure
             user = self.users.identify(request)
             if not user:
                 raise Failure(401, "Unauthorized", "Unauthorized")

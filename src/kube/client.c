@@ -26,6 +26,8 @@
 
 #define ANSWER_MAX         (64u << 20) /* bytes; a list of thousands of pods fits */
 #define CONNECT_TIMEOUT_MS 30000L
+#define WAITS_MAX          10 /* for a busy server, of one request */
+#define WAIT_MAX_S         30 /* each */
 
 static const char *const accepts[] = {
     [KUBE_ANSWER_WHOLE] = "application/json",
@@ -277,8 +279,10 @@ struct kube_call {
     char *method, *path, *content_type;
     char *body; /* JSON text; NULL: none */
     enum kube_answer answer;
-    bool repeated; /* after renewed credentials */
-    bool judged;   /* its answer is: that may step the loop, and with it whoever cancels it */
+    bool repeated;            /* after renewed credentials */
+    unsigned waits;           /* of a busy server, so far */
+    struct loop_timer *again; /* the end of one; NULL: there was none */
+    bool judged; /* its answer is: that may step the loop, and with it whoever cancels it */
     bool cancelled;
     kube_call_fn *done;
     void *data;
@@ -393,8 +397,50 @@ int kube_client_error(const struct kube_client *client, CURL *handle, CURLcode c
     return -1;
 }
 
+/* A busy server was waited for as long as it wanted. */
+static void on_again(void *data)
+{
+    struct kube_call *call = data;
+    struct error err;
+
+    if (begin_transfer(call, &err) == 0)
+        return;
+    call->done(call->data, NULL, &err);
+    kube_call_cancel(call);
+}
+
+/*
+ * A server that has too much to do has taken nothing of the request, and says when to come again.
+ * Source: https://kubernetes.io/docs/concepts/cluster-administration/flow-control/
+ *
+ * Return: whether it is sent again then.
+ */
+static bool wait_as_asked(struct kube_call *call, long status)
+{
+    struct loop *loop = call->client->loop;
+    struct curl_header *after;
+
+    if (status != 429 || call->waits >= WAITS_MAX ||
+        curl_easy_header(call->transfer.easy, "Retry-After", 0, CURLH_HEADER, -1, &after) !=
+            CURLHE_OK)
+        return false;
+    unsigned long seconds = strtoul(after->value, NULL, 10);
+    if (seconds < 1 || seconds > WAIT_MAX_S)
+        return false;
+    if (call->again)
+        loop_set_timer(call->again, seconds * 1000);
+    else
+        call->again = loop_add_timer(loop, seconds * 1000, on_again, call);
+    if (!call->again)
+        return false;
+    call->waits++;
+    log_debug("the server is busy: %s %s again in %lu s", call->method, call->path, seconds);
+    end_transfer(call);
+    return true;
+}
+
 /* Judges what has come. Return: the answer; NULL with the error, or, when the request is on its way
- * again with other credentials, without one. */
+ * again, with other credentials or later, without one. */
 static json_t *take_answer(struct kube_call *call, CURLcode code, const char *detail,
                            struct error *err)
 {
@@ -413,6 +459,8 @@ static json_t *take_answer(struct kube_call *call, CURLcode code, const char *de
               transfer->answer.length);
     if (status < 300)
         return parse_answer(call, err);
+    if (wait_as_asked(call, status))
+        return NULL;
     if (status == 401 && !call->repeated) {
         call->repeated = true;
         if (kube_client_refresh(client, true, &changed, err) < 0)
@@ -456,6 +504,7 @@ void kube_call_cancel(struct kube_call *call)
         return;
     }
     end_transfer(call);
+    loop_remove_timer(call->again);
     free(call->method);
     free(call->path);
     free(call->content_type);

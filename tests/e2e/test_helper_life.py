@@ -218,6 +218,27 @@ def test_a_server_that_does_not_answer_meanwhile(sandbox, ksniff, tmp_path):
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
 
 
+def test_a_server_that_is_busy(sandbox, ksniff, tmp_path):
+    """It asks to come again later: so does the client, as kubectl does, and needs no other method for it."""
+    busy = {"path": "/(configmaps|pods|selfsubjectaccessreviews)$", "code": 429, "reason": "TooManyRequests", "retry_after": "1",
+            "message": "too many requests, please try again later"}
+    with sandbox.faults(request_error=busy):
+        process = ksniff.start("web", "-p", "-vv", "--duration", "300ms", "-o", str(tmp_path / "x"))
+        until(process, b"HTTP 429")
+        said = until(process, b"HTTP 429")
+    err = said + process.communicate(timeout=GUARD)[1].decode()
+    assert process.returncode == 0 and "again in 1 s" in err and "using the" not in err, err
+    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+
+
+def test_a_server_that_stays_busy(sandbox, ksniff, tmp_path):
+    """A word of how long is needed, and what it asks for must be bearable."""
+    for more in ({}, {"retry_after": "3600"}, {"retry_after": "Sat, 28 Nov 2026 16:00:00 GMT"}):
+        busy = {"path": "/pods/web$", "code": 429, "reason": "TooManyRequests", "message": "too many requests", **more}
+        with sandbox.faults(request_error=busy):
+            assert ksniff.fail("web", "-o", str(tmp_path / "x")) == "too many requests"
+
+
 @pytest.mark.parametrize("method, trials", [("node", 0), ("ephemeral", 1)])
 def test_an_exec_that_takes_its_time(sandbox, ksniff, tmp_path, method, trials):
     """The pod is not looked at any more while the agent is started in it, or it would be started twice."""
