@@ -50,7 +50,7 @@ def test_path_of_the_user(sandbox, ksniff, tmp_path):
     container = {"name": "app", "image": "busybox", "command": ["sh", "-c", "mkdir /mine; echo keep >/mine/file; sleep 1000"]}
     with sandbox.running_pod("own-path", containers=[container]):
         wait_until(lambda: "mine" in __import__("os").listdir(sandbox.rootfs("own-path", "app")), "the directory")
-        for path in ("/mine", "/mine/", "/mine/agent"):
+        for path in ("/mine", "/mine/", "/mine/my-ksniff"):
             capture_works(sandbox, ksniff, "own-path", tmp_path, "-r", path)
         # A file that is there is never written over: the next place is taken.
         capture_works(sandbox, ksniff, "own-path", tmp_path, "-r", "/mine/file")
