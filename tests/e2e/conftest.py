@@ -57,6 +57,7 @@ class Sandbox(Cluster):
                     "KUBECONFIG": self.kubeconfig}
         self.standing = {}  # faults that hold whatever a test asks for: see the fixture "transport"
         self.tls = ssl.create_default_context(cafile=self.ca)
+        self.left = []  # by leftovers() at last
 
     def call(self, method, path, obj=None, token=None, kind=None, accept="application/json"):
         """Returns the HTTP code and the JSON of the answer. kind: the content's type, where it matters."""
@@ -170,6 +171,9 @@ class Sandbox(Cluster):
         for namespace, name in self.pods():
             with contextlib.suppress(KeyError):
                 left += self.ours_in(name, namespace)
+        if left != self.left:
+            print("left:", left)  # seen where a test fails
+            self.left = left
         return left
 
 

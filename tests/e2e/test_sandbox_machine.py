@@ -20,7 +20,8 @@ CHROOT = """mkdir "$0/root"; [ "$1" = plain ] || mount --bind "$0/root" "$0/root
     case $name in /tmp|/run) mkdir "$0/root$name" ;; *) [ ! -d "$name" ] || { mkdir -p "$0/root$name" && mount --rbind "$name" "$0/root$name"; } ;; esac
     [ ! -L "$name" ] || { rmdir "$0/root$name" 2>/dev/null; cp -P "$name" "$0/root$name"; }
 done
-here=$1; shift; chroot "$0/root" sh -c 'cd "$0" && exec "$@"' "$here" "$@" """
+here=$1; shift; [ -d "$0/root$here" ] || { mkdir -p "$0/root$here" && mount --bind "$here" "$0/root$here"; }
+chroot "$0/root" sh -c 'cd "$0" && exec "$@"' "$here" "$@" """
 
 
 def chroot(directory, kind, *words):
