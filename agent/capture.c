@@ -577,8 +577,10 @@ static int choose_interfaces(void)
         if (ifindexes[i] == 0) {
             char names[300];
 
-            message("no such interface:", options->interfaces[i],
-                    interfaces_names(names, sizeof(names)));
+            const char *const parts[] = {"no interface \"", options->interfaces[i], "\", only ",
+                                         interfaces_names(names, sizeof(names))};
+
+            message_parts(parts, sizeof(parts) / sizeof(parts[0]));
             return AGENT_EXIT_NO_INTERFACE;
         }
         if (!interfaces_find(&capture.interfaces, ifindexes[i]))

@@ -171,10 +171,10 @@ static size_t append(char *out, size_t used, const char *text)
 char *interfaces_names(char *out, size_t size)
 {
     struct if_nameindex *list = if_nameindex();
-    size_t used = append(out, 0, "(there are: ");
+    size_t used = 0;
 
     for (struct if_nameindex *entry = list; entry && entry->if_index; entry++) {
-        if (used + strlen(entry->if_name) + sizeof(", ...)") > size) {
+        if (used + strlen(entry->if_name) + sizeof(", ..., ") > size) {
             used = append(out, used, ", ...");
             break;
         }
@@ -183,6 +183,6 @@ char *interfaces_names(char *out, size_t size)
     }
     if (list)
         if_freenameindex(list);
-    append(out, used, ")");
+    out[used] = '\0';
     return out;
 }

@@ -58,7 +58,7 @@ void interfaces_forget(struct interfaces *interfaces, struct interface *interfac
 /* interfaces_index - Return: the index of a name, 0 when there is no such interface. */
 uint32_t interfaces_index(const struct interfaces *interfaces, const char *name);
 
-/* interfaces_names - all that there are, as "(there are: eth0, lo)"; some, where @size ends.
+/* interfaces_names - all that there are, as "eth0, lo"; some, where @size ends.
  * Return: @out. */
 char *interfaces_names(char *out, size_t size);
 

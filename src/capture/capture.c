@@ -226,6 +226,9 @@ static void sum_up(const struct capture *capture)
         return;
     if (recorder->limit)
         log_info("%s is reached", recorder->limit);
+    else if (recorder->sink_ended && output && !recorder->sink->interrupted)
+        log_info("the reader of %s%s%s has ended", piped ? "" : "'",
+                 piped ? recorder->sink->kind->name : output, piped ? "" : "'");
     if (capture->drain.lossy)
         loss_text(&capture->drain.loss, packets, sizeof(packets));
     uint64_t captured = recorder->packets - capture->drain.loss.unwritten;
@@ -522,7 +525,11 @@ static int nothing_left(struct capture *capture, const struct method_report *rep
     }
     error_set(err, ERROR_TARGET, "the %s method cannot capture %s: %s", only->name,
               capture->target.label, whats);
-    return only->count ? error_remedy(err, "who can change it: %s", only->obstacles[0].who) : -1;
+    return only->count
+               ? error_remedy(err,
+                              "who can change it: %s; without --method or -p the others are tried",
+                              only->obstacles[0].who)
+               : -1;
 }
 
 /* What a failed attempt tells of the methods that would follow. */

@@ -80,10 +80,10 @@ static int refuse(const char *text, const char *shown, const char *message, uint
     size_t good = 0;
 
     if (display_filter_is_meant(text)) {
-        error_set(err, ERROR_USAGE, "filter \"%s\" is a display filter, not a capture filter: %s",
-                  shown, message);
+        error_set(err, ERROR_USAGE, "filter \"%s\" is a display filter, not a capture filter",
+                  shown);
         return error_remedy(err,
-                            "it belongs into Wireshark's window, or behind: kubectl sniff POD -o - "
+                            "it belongs in Wireshark's window, or in: kubectl sniff POD -o - "
                             "| tshark -i - -Y FILTER; capture filters, such as 'tcp port 8080', "
                             "are described in pcap-filter(7)");
     }
@@ -93,6 +93,10 @@ static int refuse(const char *text, const char *shown, const char *message, uint
                 good = end;
     } else {
         error_set(err, ERROR_USAGE, "filter \"%s\": %s", shown, message);
+        if (strstr(message, "unknown host"))
+            return error_remedy(err, "a host is an address, a Service or Pod of the namespace that "
+                                     "you may get, NAME.NAMESPACE.svc, NAME.NAMESPACE.pod, or what "
+                                     "the DNS of this machine knows");
         return error_remedy(err, "the language is pcap-filter(7)");
     }
     size_t start = good + strspn(text + good, " \t\r\n");

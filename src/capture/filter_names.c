@@ -238,14 +238,22 @@ static int look_up_pod(struct lookup *lookup, const struct cluster_name *name, s
 
 /* ---- one name ---- */
 
-/* May a name that nothing says it of be the cluster's? Only a request can tell. */
+/* Is it perhaps something else's name? */
+static bool is_none_of_these(const struct error *err)
+{
+    return err->kind == ERROR_NOT_FOUND || err->kind == ERROR_FORBIDDEN;
+}
+
+/* May a name that nothing says it of be the cluster's? Only a request can tell. Who may read no
+ * Services may read pods. */
 static int look_up_bare(struct lookup *lookup, const struct cluster_name *name, struct error *err)
 {
-    int result = strchr(name->name, '.') ? -1 : look_up_service(lookup, name, err);
+    bool dotted = strchr(name->name, '.') != NULL;
+    int result = dotted ? -1 : look_up_service(lookup, name, err);
 
-    if (result < 0 && (strchr(name->name, '.') || err->kind == ERROR_NOT_FOUND))
+    if (result < 0 && (dotted || is_none_of_these(err)))
         result = look_up_pod(lookup, name, err);
-    if (result < 0 && (err->kind == ERROR_NOT_FOUND || err->kind == ERROR_FORBIDDEN)) {
+    if (result < 0 && is_none_of_these(err)) {
         log_debug("'%s' is left to the DNS of this machine: %s", name->name, err->text);
         return 0;
     }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
+#include "capture/nearest.h"
 #include "capture/patience.h"
 #include "kube/client.h"
 #include "kube/node.h"
@@ -89,8 +90,11 @@ int target_resolve(struct kube_client *client, const char *namespace, const char
 {
     struct kube_pod *pod;
 
-    if (kube_pod_get(client, namespace, name, &pod, err) < 0)
+    if (kube_pod_get(client, namespace, name, &pod, err) < 0) {
+        if (err->kind == ERROR_NOT_FOUND)
+            nearest_pod(client, namespace, name, err);
         return -1;
+    }
     return take_pod(pod, container, ret_target, err);
 }
 

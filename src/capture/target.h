@@ -35,7 +35,8 @@ struct target {
  * @ret_target: release with target_free()
  *
  * Errors: those of requests; ERROR_TARGET: ended, not scheduled, a Windows pod, no such container
- * (the remedy names those there are). A container that does not run is no error.
+ * (the remedy names those there are). Where there is no such pod the remedy names a near one. A
+ * container that does not run is no error.
  */
 int target_resolve(struct kube_client *client, const char *namespace, const char *name,
                    const char *container, struct target *ret_target, struct error *err);

@@ -367,7 +367,7 @@ const struct flag flags[] = {
     {"snaplen", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "BYTES", NULL,
      "keep this much of each packet; default: 262144, which 0 means too", set_snaplen},
     {"buffer-size", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "SIZE", NULL,
-     "the ring that holds packets while the way to you is slow; default, and 0: 32M, less where "
+     "the buffer that holds packets while the way to you is slow; default, and 0: 32M, less where "
      "the container has little memory",
      set_buffer_size},
     {"count", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "N", NULL,
@@ -399,8 +399,8 @@ const struct flag flags[] = {
     {"local-tcpdump-path", 'l', FLAG_VALUE, FLAG_GROUP_METHOD, "FILE", P "LOCAL_TCPDUMP_PATH",
      "upload and run this static tcpdump instead of the agent", set_local_tcpdump_path},
     {"remote-tcpdump-path", 'r', FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", P "REMOTE_TCPDUMP_PATH",
-     "where in the container the agent is put; default, and where that cannot be: the first place "
-     "that can be written to and executed from",
+     "where in the container the agent is put; default, or where it cannot be put there: the first "
+     "place that can be written to and executed from",
      set_remote_tcpdump_path},
     {"method", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "METHOD", NULL,
      "auto, upload (the agent into the container), node (a helper pod on its node) or ephemeral "
@@ -409,8 +409,8 @@ const struct flag flags[] = {
     {"privileged", 'p', FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, P "PRIVILEGED",
      "the same as --method node", set_privileged},
     {"image", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "IMAGE", P "IMAGE",
-     "of the helper pod, or of the ephemeral container (which needs a shell); default: one that "
-     "the node has already, else for an ephemeral container busybox",
+     "the image of the helper pod, or of the ephemeral container (which needs a shell in it); "
+     "default: one that the node has already, else for an ephemeral container busybox",
      set_image},
     {"node-namespace", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "NAMESPACE", NULL,
      "where the helper pod is made, if not in the pod's namespace (Pod Security may forbid it "
@@ -431,8 +431,8 @@ const struct flag flags[] = {
     {"socket", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", "KUBECTL_PLUGINS_SOCKET_PATH",
      "not needed any more: taken for compatibility", set_socket},
     {"wait", 0, FLAG_OPTION, FLAG_GROUP_METHOD, "TIME", NULL,
-     "wait for a pod that is Pending or does not exist yet, at most so long, or without a time for "
-     "ever; 0: not at all; the = is needed",
+     "wait for a pod that is Pending or does not exist yet, at most this long (--wait=5m, with the "
+     "=), or without a time for ever; 0: not at all",
      set_wait},
     {"no-reconnect", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
      "end when the stream is cut, instead of taking the capture up again", set_no_reconnect},

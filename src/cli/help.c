@@ -130,7 +130,8 @@ static void print_man(void)
            "\\fBkubectl sniff\\fR node/\\fINODE\\fR [\\fIflags\\fR]\n.br\n"
            "\\fBkubectl sniff \\-\\-cleanup\\fR [\\fB\\-n\\fR \\fINAMESPACE\\fR|\\fB\\-A\\fR]\n"
            ".SH DESCRIPTION\nPuts a small capture agent beside the pod and streams its packets "
-           "live into Wireshark, a file or a pipe. Nothing of it stays in the cluster.\n",
+           "live into Wireshark, a file or a pipe. It takes the agent away again; only of an "
+           "ephemeral container the pod keeps the entry.\n",
            KSNIFF_VERSION);
     printf(".PP\nThree methods are tried in this order: \\fBupload\\fR puts the agent into the "
            "container; \\fBnode\\fR makes a helper pod on its node, which enters the pod's "

@@ -46,20 +46,30 @@ static const struct capture_format *choose_format(const struct options *options)
     return format ? format : &capture_format_pcapng;
 }
 
+/* "eth0, lo", or "any"; as many as fit */
+static void list_interfaces(const struct settings *settings, char *out, size_t size)
+{
+    size_t used = 0;
+
+    snprintf(out, size, "any");
+    for (size_t i = 0; i < settings->interface_count && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "",
+                                 settings->interfaces[i]);
+}
+
 static void log_settings(const struct settings *settings)
 {
+    char interfaces[400];
+
+    list_interfaces(settings, interfaces, sizeof(interfaces));
     if (settings->pod)
-        log_info("sniffing on pod: '%s' [namespace: '%s', %s%s%sfilter: '%s', interface: '%s%s']",
+        log_info("sniffing on pod: '%s' [namespace: '%s', %s%s%sfilter: '%s', interface: '%s']",
                  settings->pod, settings->namespace, settings->container ? "container: '" : "",
                  settings->container ? settings->container : "", settings->container ? "', " : "",
-                 settings->filter_text ? settings->filter_text : "",
-                 settings->interface_count ? settings->interfaces[0] : "any",
-                 settings->interface_count > 1 ? ", ..." : "");
+                 settings->filter_text ? settings->filter_text : "", interfaces);
     else
-        log_info("sniffing on node: '%s' [filter: '%s', interface: '%s%s']", settings->node,
-                 settings->filter_text ? settings->filter_text : "",
-                 settings->interface_count ? settings->interfaces[0] : "any",
-                 settings->interface_count > 1 ? ", ..." : "");
+        log_info("sniffing on node: '%s' [filter: '%s', interface: '%s']", settings->node,
+                 settings->filter_text ? settings->filter_text : "", interfaces);
 }
 
 static void log_unneeded(const char *flag, const char *value)

@@ -142,9 +142,9 @@ static int not_found(const json_t *status, const char *path, struct error *err)
     error_set(err, ERROR_NOT_FOUND, "%s \"%s\" not found in namespace \"%s\"", kind, name,
               namespace);
     if (strcmp(kind, "pods") == 0)
-        error_remedy(err, "list them with: kubectl get pods -n %s; choose a namespace with -n",
-                     namespace);
-    return -1;
+        return error_remedy(
+            err, "list them with: kubectl get pods -n %s; choose a namespace with -n", namespace);
+    return error_remedy(err, "list them with: kubectl get %s -n %s", kind, namespace);
 }
 
 /*

@@ -134,7 +134,7 @@ def test_a_closed_pipe_is_a_normal_end(cluster, ksniff):
     err = client.stderr.read().decode()
     assert client.wait(timeout=GUARD) == 0, err
     client.stderr.close()
-    assert "error:" not in err
+    assert "error:" not in err and "the reader of standard output has ended\n" in err
     wait_until(lambda: not cluster.ours_in("web"), "the agent's end")
 
 

@@ -93,6 +93,7 @@ def test_distroless(cluster, ksniff, tmp_path):
 def test_nonroot_without_net_raw(cluster, ksniff, tmp_path):
     error = ksniff.fail("nonroot", "--method", "upload", "-o", str(tmp_path / "x"), "-r", "/dev/shm")
     assert error.startswith('the upload method cannot capture pod "nonroot": container "app" runs as user 1000')
+    assert error.endswith("; without --method or -p the others are tried)")
     assert not cluster.ours_in("nonroot")
 
 

@@ -37,6 +37,22 @@ def test_no_such_pod(ksniff, out):
     assert not os.path.exists(out)
 
 
+def test_a_pod_of_a_near_name(sandbox, ksniff, out):
+    error = ksniff.fail("wbe", "-o", out)
+    assert error == 'pods "wbe" not found in namespace "default" (did you mean "web"? list them with: kubectl get pods -n default)'
+    # What a Deployment is called is how its pods' names begin.
+    sandbox.create_pod("frontend-6d4cf56db6-x7k2p", wait=False, containers=[
+        {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}])
+    try:
+        assert '(did you mean "frontend-6d4cf56db6-x7k2p"? list' in ksniff.fail("frontend", "-o", out)
+    finally:
+        sandbox.delete_pod("frontend-6d4cf56db6-x7k2p")
+    # Who may list none is told no name.
+    config = sandbox.kubeconfig_for("lister-of-none", [{"verbs": ["get"], "resources": ["pods"]}])
+    error = ksniff.fail("wbe", "--kubeconfig", config, "-o", out)
+    assert error.endswith("(list them with: kubectl get pods -n default; choose a namespace with -n)")
+
+
 def test_forbidden(sandbox, ksniff, out):
     config = sandbox.kubeconfig_for("nobody", [])
     error = ksniff.fail("web", "--kubeconfig", config, "-o", out)
@@ -159,8 +175,8 @@ def test_wrong_filter_touches_nothing(sandbox, ksniff, out):
 def test_display_filter_is_recognised(sandbox, ksniff, out):
     before = len(sandbox.get("/sandbox/requests"))
     error = ksniff.fail("web", "-f", "tcp.port == 8080", "-o", out, code=2)
-    assert 'filter "tcp.port == 8080" is a display filter, not a capture filter' in error
-    assert "it belongs into Wireshark's window, or behind: kubectl sniff POD -o - | tshark -i - -Y FILTER" in error
+    assert 'filter "tcp.port == 8080" is a display filter, not a capture filter (it belongs in Wireshark' in error
+    assert "it belongs in Wireshark's window, or in: kubectl sniff POD -o - | tshark -i - -Y FILTER" in error
     assert len(sandbox.get("/sandbox/requests")) == before + 1
 
 
@@ -199,18 +215,18 @@ def test_the_limit_that_was_reached_is_said(cluster, ksniff, out):
     assert f"sniffing on pod: 'web' [namespace: '{cluster.namespace}', filter: '', interface: 'any']" in result.err
     result = ksniff.run("web", "--duration", "500ms", "-c", "sidecar", "-o", out)
     assert "--duration is reached\n" in result.err and "', container: 'sidecar', filter" in result.err
-    result = ksniff.run("web", "--max-size", "2k", "-o", out)
-    assert "--max-size is reached\n" in result.err
+    result = ksniff.run("web", "--max-size", "2k", "-i", "lo", "-i", "eth0", "-o", out)
+    assert "--max-size is reached\n" in result.err and "interface: 'lo, eth0']" in result.err
 
 
 def test_no_such_interface(cluster, ksniff, out):
     # Elsewhere a pod may have those of tunnels too, which the kernel makes in every network namespace.
     there = r"lo, eth0" if cluster.here else r"lo, (\S+, )*eth0(, \S+)*"
     error = ksniff.fail("web", "-i", "eth7", "-o", out)
-    assert re.fullmatch(rf'pod "web": no such interface: eth7 \(there are: {there}\) \(leave out -i to capture on every interface\)',
+    assert re.fullmatch(rf'pod "web": no interface "eth7", only {there} \(leave out -i to capture on every interface\)',
                         error), error
     error = ksniff.fail("web", "-i", "eth0,lo", "-i", "lo,", "-o", out)
-    assert re.fullmatch(rf'pod "web": no such interface: eth0,lo \(there are: {there}\) \(give each its own flag: -i eth0 -i lo '
+    assert re.fullmatch(rf'pod "web": no interface "eth0,lo", only {there} \(give each its own flag: -i eth0 -i lo '
                         r'-i lo\)', error), error
     assert not os.path.exists(out) and not cluster.ours_in("web")
 

@@ -82,7 +82,8 @@ def test_packets_of_a_pod_by_its_name(sandbox, ksniff, out):
 
 
 @pytest.mark.parametrize("text, says", [
-    ("host absent.shop.svc", 'filter: "absent.shop.svc": services "absent" not found in namespace "shop"'),
+    ("host absent.shop.svc", 'filter: "absent.shop.svc": services "absent" not found in namespace "shop" (list them with: kubectl '
+     'get services -n shop)'),
     ("host absent.shop.pod", 'filter: "absent.shop.pod": pods "absent" not found in namespace "shop"'),
     ("host idle.svc", 'filter: "idle.svc": it has no address yet'),
     ("ip6 host headless.svc", 'filter: "headless.svc": it has no address yet of that kind'),
@@ -102,6 +103,15 @@ def test_rights_that_lack(sandbox, ksniff, out):
     # The cluster may have no such name at all: that is DNS' to say then.
     error = ksniff.fail("web", "--kubeconfig", config, "-f", "host no-such-host.invalid", "-o", out, code=2)
     assert "no-such-host.invalid" in error
+
+
+def test_who_may_read_no_services_may_name_pods(sandbox, ksniff, out):
+    config = sandbox.kubeconfig_for("filterer", [PODS, EXEC])
+    result = ksniff.run("web", "--kubeconfig", config, "-f", "host client", "--count", "1", "-o", out)
+    assert result.code == 0 and f"stands for {sandbox.pod('client')['ip']}" in result.err, result.err
+    error = ksniff.fail("web", "--kubeconfig", config, "-f", "host no-such-host", "-o", out, code=2)
+    assert error.startswith('filter "host no-such-host": unknown host \'no-such-host\' (a host is an address, a Service '
+                            'or Pod of the namespace that you may get, NAME.NAMESPACE.svc, ')
 
 
 def test_other_names_are_left_to_dns(sandbox, ksniff, out):
