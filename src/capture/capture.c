@@ -430,6 +430,7 @@ static int finish_sink(struct capture *capture, int result, struct error *err)
     struct sink *sink = capture->recorder.sink;
     struct error later = {0};
 
+    recorder_abandon(&capture->recorder);
     sink->failure = result < 0 ? err->text : NULL;
     int finished = sink_finish(sink, result < 0 ? &later : err);
     sink->failure = NULL;
@@ -441,9 +442,10 @@ static void start_over(struct capture *capture)
 {
     log_info("another capture begins, as Wireshark wants it");
     loop_remove_timer(capture->duration);
+    loop_stop_timer(capture->retry);
     capture->duration = NULL;
-    capture->stopping = capture->interrupted = capture->cut = capture->planned = capture->gone =
-        capture->gap_open = false;
+    capture->stopping = capture->interrupted = capture->cut = capture->planned = capture->due =
+        capture->gone = capture->gap_open = false;
     capture->cuts = 0;
     capture->resumed = 0;
     capture->rate = (struct rate){0};
@@ -467,7 +469,7 @@ static int run_once(struct capture *capture, const struct backend *backend, bool
     capture->session = session_start(capture->client, backend, &capture->target, &capture->settings,
                                      on_item, capture, err);
     if (!capture->session)
-        return -1;
+        return capture->again ? finish_sink(capture, -1, err) : -1;
     run(capture);
     log_status(NULL);
     int result = judge(capture, err);

@@ -44,6 +44,11 @@ void recorder_init(struct recorder *recorder)
     recorder->sink->data = recorder;
 }
 
+void recorder_abandon(struct recorder *recorder)
+{
+    buf_take(&recorder->out, recorder->out.length);
+}
+
 void recorder_reset(struct recorder *recorder)
 {
     struct recorder fresh = {.settings = recorder->settings,

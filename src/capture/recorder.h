@@ -65,6 +65,9 @@ struct recorder {
 void recorder_init(struct recorder *recorder);
 void recorder_free(struct recorder *recorder);
 
+/* recorder_abandon - what the sink has not taken by now is not for whoever reads from it next. */
+void recorder_abandon(struct recorder *recorder);
+
 /* recorder_reset - what was recorded is finished; another capture goes into the same sink. */
 void recorder_reset(struct recorder *recorder);
 
