@@ -78,6 +78,13 @@ struct capture {
 
 /* ---- the end, as asked ---- */
 
+/* What was captured is still to come. Again: changes nothing. */
+static void await_end(struct capture *capture)
+{
+    drain_begin(&capture->drain, capture->loop, capture->session, &capture->recorder,
+                capture->settings.drain_timeout);
+}
+
 static void stop(void *data)
 {
     struct capture *capture = data;
@@ -86,8 +93,7 @@ static void stop(void *data)
     if (!capture->session)
         return;
     session_stop(capture->session, true);
-    drain_begin(&capture->drain, capture->loop, capture->session, &capture->recorder,
-                capture->settings.drain_timeout);
+    await_end(capture);
 }
 
 /* A limit is reached, or nobody reads any more: what is still to come is not wanted. */
@@ -364,6 +370,9 @@ static void run(struct capture *capture)
             capture->sweep_due = false;
             capture->sweep = sweep_start(capture->client, &capture->settings);
         }
+        /* Its back-end may have told it to. */
+        if (session->reason.kind != ERROR_NONE)
+            await_end(capture);
         recorder_flush(recorder);
         if (session->paused && recorder_has_room(recorder)) {
             session_pump(session);
@@ -403,8 +412,16 @@ static int judge(struct capture *capture, struct error *err)
         *err = *error;
         return -1;
     }
-    if (drain_judge(&capture->drain, &capture->recorder, err) < 0)
+    const struct error *reason = &capture->session->reason;
+    if (drain_judge(&capture->drain, &capture->recorder, err) < 0) {
+        if (reason->kind != ERROR_NONE)
+            log_warning("%s", reason->text);
         return -1;
+    }
+    if (reason->kind != ERROR_NONE) {
+        *err = *reason;
+        return -1;
+    }
     if (capture->interrupted && !capture->recorder.begun)
         return error_set(err, ERROR_INTERRUPTED, "interrupted before the capture had begun");
     return 0;

@@ -490,7 +490,8 @@ static int start(struct session *session, struct error *err)
         loop_stop_timer(ephemeral->poll);
         choose_images(session, ephemeral);
     }
-    kube_call_cancel(ephemeral->call); /* of before a cut */
+    loop_stop_timer(ephemeral->poll); /* of before a cut, as these */
+    kube_call_cancel(ephemeral->call);
     trial_free(ephemeral->trial);
     ephemeral->call = NULL;
     ephemeral->trial = NULL;

@@ -191,11 +191,13 @@ int64_t helper_seconds_left(const struct kube_pod *pod, int64_t now)
         json_object_get(json_object_get(pod->json, "spec"), "activeDeadlineSeconds");
     int64_t started;
 
-    if (!json_is_integer(limit))
+    /* The API takes no other. */
+    if (!json_is_integer(limit) || json_integer_value(limit) < 1 ||
+        json_integer_value(limit) > INT32_MAX)
         return INT64_MAX;
     if (text_parse_time(string_at(json_object_get(pod->json, "status"), "startTime"), &started) < 0)
         started = now;
-    return started + json_integer_value(limit) - now;
+    return started - now + json_integer_value(limit);
 }
 
 /* Does a container go on beside the others (a sidecar)? Then it holds nothing up once it runs. */

@@ -376,7 +376,7 @@ static void on_target(void *data, json_t *answer, const struct error *err)
         return;
     error_set(&gone, ERROR_TARGET, "%s is gone: it %s", session->target->label,
               err ? "was deleted" : "has ended, or another one has taken its name");
-    session_end(session, &gone);
+    session_leave(session, &gone);
 }
 
 static void on_watch(void *data)
@@ -871,6 +871,7 @@ static int start(struct session *session, struct error *err)
             remove_helper(session); /* or half of it */
         if (session->state != SESSION_STARTING)
             return 0;
+        loop_stop_timer(node->poll);
         kube_call_cancel(node->call);
         kube_call_cancel(node->watch_call);
         node->call = node->watch_call = NULL;

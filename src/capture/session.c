@@ -225,6 +225,13 @@ void session_stop(struct session *session, bool wanted)
     }
 }
 
+void session_leave(struct session *session, const struct error *why)
+{
+    if (session->state == SESSION_RUNNING)
+        session->reason = *why;
+    session_stop(session, true);
+}
+
 void session_give_up(struct session *session, const char *why)
 {
     session_stop(session, false);

@@ -42,12 +42,13 @@ struct session_place {
 
 struct session {
     enum session_state state;
-    struct error error; /* why it ended; ERROR_NONE: as asked */
-    bool elsewhere;     /* it never ran, and another method may do better */
-    bool has_shell;     /* its container was seen to have one */
-    bool exec_works;    /* an exec into the target's pod was seen to reach a container's runtime */
-    bool refused;       /* an exec was refused, and not for want of a right */
-    bool cut;           /* beginning again may help, if it ran once: session_resume() */
+    struct error error;  /* why it ended; ERROR_NONE: as asked */
+    struct error reason; /* why it was told to end, where that is a failure: session_leave() */
+    bool elsewhere;      /* it never ran, and another method may do better */
+    bool has_shell;      /* its container was seen to have one */
+    bool exec_works;     /* an exec into the target's pod was seen to reach a container's runtime */
+    bool refused;        /* an exec was refused, and not for want of a right */
+    bool cut;            /* beginning again may help, if it ran once: session_resume() */
 
     struct account account; /* of the agent that runs, or was the last */
     bool asked;             /* it was told to end, while it captured */
@@ -143,6 +144,8 @@ void session_complaint(struct session *session, const unsigned char *bytes, size
 /* It is over: session->error tells how, unless it is given here. Later calls change nothing. An
  * error that passes (error_is_passing()) is a cut. */
 void session_end(struct session *session, const struct error *err);
+/* There is nothing more to capture, and @why tells: what was captured is still waited for. */
+void session_leave(struct session *session, const struct error *why);
 /* The exec was not taken: ends the session with @err. Another method may do better, unless whoever
  * refused this one refuses every exec. */
 void session_refused(struct session *session, const struct error *err);

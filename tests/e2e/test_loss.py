@@ -218,6 +218,22 @@ def test_agent_killed_while_it_ends(sandbox, ksniff, tmp_path):
     check_cut(path, err, 14000, 'container "client" of pod "client" was ended by signal 9: it died, or was deleted')
 
 
+def test_target_that_goes_away(sandbox, ksniff, tmp_path):
+    """The helper outlives it, and has what was captured: all of it comes before the end is told."""
+    path = str(tmp_path / "x.pcapng")
+    sleep = [{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]
+    with sandbox.running_pod("going", containers=sleep):
+        with ksniff.capturing("going", "-p", "-f", "udp dst port 4421", "-o", path) as process:
+            with sandbox.faults(exec_bytes_per_second=SLOW):
+                send(sandbox, 4421, 16000, pod="going")
+                sandbox.delete_pod("going")
+                err = end(process, None, code=1)
+    packets, received, dropped, _ = totals_of(path)
+    captured, drops, lost, _ = summary(err)
+    assert captured == packets and not lost and packets + drops == received == 16000 and dropped == drops
+    assert packets > 8000 and err.endswith('error: pod "going" is gone: it was deleted\n')
+
+
 def test_heartbeats_go_on_while_it_ends(sandbox, ksniff, tmp_path):
     """For longer than the agent waits for a sign of life, over v4 too, which has no end of stdin to say."""
     path = str(tmp_path / "x.pcapng")
