@@ -336,6 +336,8 @@ async def handle_spdy(sandbox, request, container, sub):
         return web.Response(status=403, text="unable to upgrade: unable to negotiate protocol: client supports "
                             f"{offered}, server accepts [{spdy.STREAM_PROTOCOL}]")
     await asyncio.sleep(sandbox.faults.get("exec_delay_ms", 0) / 1000)
+    if request.transport is None:
+        return web.Response(status=499)
     tty = request.query.get("tty") in ("true", "1")
     wanted = {spdy.ERROR} | ({spdy.RESIZE} if tty else set())
     wanted |= {spdy.CHANNELS[name] for name in ("stdin", "stdout", "stderr")

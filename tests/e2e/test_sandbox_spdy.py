@@ -6,11 +6,12 @@ import re
 import socket
 import struct
 import sys
+import time
 import zlib
 
 import pytest
 
-from conftest import GUARD, ROOT, wait_until
+from conftest import GUARD, ROOT, start_sandbox, wait_until
 from test_sandbox import RECORDINGS, kubectl
 from test_sandbox_faults import connect
 
@@ -22,6 +23,13 @@ NAMES = ("error", "stdin", "stdout", "stderr")
 EXEC = "/api/v1/namespaces/default/pods/web/exec?container=httpd&stdin=true&stdout=true&stderr=true&command=sh&command=-c&command="
 
 
+def request(sandbox, command):
+    return (f"POST {EXEC}{command.replace(' ', '%20')} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: Upgrade\r\n"
+            "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v5.channel.k8s.io\r\n"
+            "X-Stream-Protocol-Version: v4.channel.k8s.io\r\n"
+            f"Authorization: Bearer {sandbox.tokens['sandbox-token']}\r\n\r\n").encode()
+
+
 class Client:
     """Frames as they are written down, on a connection to the sandbox."""
 
@@ -30,11 +38,7 @@ class Client:
         self.socket.settimeout(GUARD)
         self.buffer = b""
         self.deflate, self.inflate = zlib.compressobj(zdict=DICTIONARY), zlib.decompressobj(zdict=DICTIONARY)
-        head = f"POST {EXEC}{command.replace(' ', '%20')} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: Upgrade\r\n" \
-               "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v5.channel.k8s.io\r\n" \
-               "X-Stream-Protocol-Version: v4.channel.k8s.io\r\n" \
-               f"Authorization: Bearer {sandbox.tokens['sandbox-token']}\r\n\r\n"
-        self.socket.sendall(head.encode())
+        self.socket.sendall(request(sandbox, command))
         while b"\r\n\r\n" not in self.buffer:
             self.buffer += self.receive()
         self.head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
@@ -306,3 +310,22 @@ def test_kubectl_against_windows(sandbox, monkeypatch):
     with sandbox.faults(spdy_windows=65536):
         done = kubectl(sandbox, "exec", "-i", "web", "-c", "httpd", "--", "cat", stdin=b"x" * 60000)
     assert done.stdout == b"x" * 60000
+
+
+@pytest.mark.parametrize("transport", ["SPDY", "WebSocket"])
+def test_a_client_that_has_gone_is_no_fault(tmp_path, transport):
+    """It gives up while its exec is being prepared. A fault of the sandbox's own is its exit code."""
+    box = start_sandbox(str(tmp_path))
+    head = request(box, "cat")
+    if transport == "WebSocket":
+        head = head.replace(b"POST", b"GET").replace(b"SPDY/3.1", b"websocket").replace(
+            b"X-Stream-Protocol-Version: v5", b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            b"Sec-WebSocket-Protocol: v5")
+    with box.faults(exec_delay_ms=500):
+        one = connect(box)
+        one.sendall(head)
+        wait_until(lambda: any("/exec" in line for line in box.get("/sandbox/requests")), "the request")
+        one.close()
+        time.sleep(1)  # the exec goes on meanwhile
+    box.process.terminate()
+    assert box.process.wait(timeout=GUARD) == 0, (tmp_path / "sandbox.log").read_text()
