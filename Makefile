@@ -48,14 +48,15 @@ sandbox: ## a small Kubernetes on this machine, until Ctrl-C
 check: lint unit e2e ## every test: lint, unit and e2e
 
 # cppcheck does not know __attribute__((cleanup)): leaks are LeakSanitizer's to find.
-lint: ## clang-format, cppcheck, shellcheck
+lint: ## clang-format, cppcheck, shellcheck, and which folder includes which
 	@packaging/install-dependencies lint
 	clang-format --dry-run -Werror $(SOURCES)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=normalCheckLevelMaxBranches -Isrc -I. -DKSNIFF_VERSION=\"\" \
 		-D__x86_64__ $(filter-out tests/%,$(filter %.c,$(SOURCES)))
-	shellcheck -s sh src/capture/upload.sh packaging/install-dependencies packaging/demo packaging/kubectl_complete-sniff \
-		agent/build-agent.sh tests/fuzz/run
+	shellcheck -s sh src/method/upload.sh packaging/install-dependencies packaging/demo packaging/kubectl_complete-sniff \
+		agent/build-agent.sh tests/fuzz/run packaging/check-layers
+	packaging/check-layers
 
 unit: build-check ## the unit tests, with sanitizers
 	meson test -C build-check --print-errorlogs --no-rebuild

@@ -14,7 +14,7 @@ def c_bytes(data):
 
 
 def agents(pairs):
-    out = ['#include "capture/agent_binary.h"\n']
+    out = ['#include "method/agent_binary.h"\n']
     rows = []
     for pair in pairs:
         architecture, path = pair.split("=", 1)

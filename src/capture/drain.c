@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "capture/recorder.h"
-#include "capture/session.h"
+#include "method/session.h"
 #include "sink/sink.h"
 
 #define SAY_MS      1000 /* then it is worth a word */

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "capture/account.h"
+#include "method/account.h"
 #include "capture/recorder.h"
-#include "capture/session.h"
-#include "capture/settings.h"
+#include "method/session.h"
+#include "settings/settings.h"
 #include "pcapng/reader.h"
 
 static void say_why(struct loss *loss, const char *why)

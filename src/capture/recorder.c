@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "capture/settings.h"
+#include "settings/settings.h"
 #include "sink/sink.h"
 
 /* Bytes: more is not taken from the agent until the sink took some. */

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "capture/helper.h"
+#include "method/helper.h"
 #include "cli/options.h"
 #include "common/agent.h"
 

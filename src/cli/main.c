@@ -13,11 +13,11 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "capture/backend.h"
-#include "capture/capture.h"
-#include "capture/cleanup.h"
-#include "capture/filter_names.h"
-#include "capture/settings.h"
+#include "method/method.h"
+#include "capture/run.h"
+#include "method/sweep.h"
+#include "settings/filter_names.h"
+#include "settings/settings.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "kube/client.h"
@@ -98,7 +98,7 @@ static int act(struct kube_client *client, const struct options *options, struct
     case OPTIONS_CHECK:
         return capture_check(client, settings, options->check_json, err);
     case OPTIONS_CLEANUP:
-        return cleanup_run(client, options->all_namespaces ? NULL : settings->namespace, err);
+        return sweep_run(client, options->all_namespaces ? NULL : settings->namespace, err);
     default:
         log_settings(settings);
         return capture_run(client, settings, sink, wants_status(options), err);
@@ -192,7 +192,7 @@ static int sniff(const struct options *options, struct error *err)
         .format = choose_format(options),
         .tcpdump_path = options->local_tcpdump_path,
         .remote_path = options->remote_tcpdump_path,
-        .method = options->method ? backend_find(options->method) : NULL,
+        .method = options->method ? method_find(options->method) : NULL,
         .wait = options->wait,
         .wait_timeout = options->wait_timeout,
         .reconnect = !options->no_reconnect,

@@ -2,7 +2,7 @@
 /* What an agent says against what came of it. */
 #include "tests/unit/unit.h"
 
-#include "capture/account.h"
+#include "method/account.h"
 
 static struct account account;
 static struct capture_item item;

@@ -3,8 +3,8 @@
 #include "tests/unit/unit.h"
 
 #include "base/error.h"
-#include "capture/admission.h"
-#include "capture/settings.h"
+#include "method/admission.h"
+#include "settings/settings.h"
 
 #define QUOTA "forbidden: pods \"x\" is forbidden: exceeded quota: none, requested: "
 #define SCC                                                                                        \

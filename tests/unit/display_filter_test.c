@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/display_filter.h"
+#include "settings/display_filter.h"
 
 #include "unit.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/elf.h"
+#include "method/elf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture/agent_binary.h"
+#include "method/agent_binary.h"
 #include "unit.h"
 
 static void this_test_is_dynamic(void **state)

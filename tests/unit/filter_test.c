@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "capture/filter.h"
+#include "settings/filter.h"
 
 #define HATYPE   0xfffff01cu /* SKF_AD_OFF + SKF_AD_HATYPE */
 #define ETHERNET 1

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/filter_words.h"
+#include "settings/filter_words.h"
 
 #include "unit.h"
 

@@ -3,8 +3,8 @@
 #include "tests/unit/unit.h"
 
 #include "base/error.h"
-#include "capture/helper_image.h"
-#include "capture/target.h"
+#include "method/helper_image.h"
+#include "target/target.h"
 #include "kube/node.h"
 #include "kube/pod.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/helper.h"
+#include "method/helper.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "capture/agent_binary.h"
+#include "method/agent_binary.h"
 #include "kube/pod.h"
 
 static const struct helper usual = {

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "capture/filter.h"
-#include "capture/own_traffic.h"
+#include "settings/filter.h"
+#include "method/own_traffic.h"
 
 static char shown[2000];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/patience.h"
+#include "kube/patience.h"
 
 #include "unit.h"
 

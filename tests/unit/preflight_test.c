@@ -2,9 +2,9 @@
 #include "tests/unit/unit.h"
 
 #include "base/error.h"
-#include "capture/preflight.h"
-#include "capture/settings.h"
-#include "capture/target.h"
+#include "method/preflight.h"
+#include "settings/settings.h"
+#include "target/target.h"
 #include "kube/node.h"
 #include "kube/pod.h"
 

@@ -11,7 +11,7 @@
 
 #include "base/loop.h"
 #include "capture/recorder.h"
-#include "capture/settings.h"
+#include "settings/settings.h"
 #include "common/pcapng.h"
 #include "pcapng/reader.h"
 #include "sink/sink.h"

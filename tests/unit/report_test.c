@@ -4,8 +4,8 @@
 #include <jansson.h>
 
 #include "base/error.h"
-#include "capture/report.h"
-#include "capture/target.h"
+#include "method/report.h"
+#include "target/target.h"
 #include "kube/pod.h"
 
 #define COLUMNS 100

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/secret.h"
+#include "method/secret.h"
 
 #include "tests/unit/unit.h"
 

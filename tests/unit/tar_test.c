@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "capture/tar.h"
+#include "method/tar.h"
 
 static void test_tar_takes_it(void **state)
 {

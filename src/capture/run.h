@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One capture from start to end: target, method, agent, and what the user sees meanwhile. */
+#ifndef KSNIFF_CAPTURE_RUN_H
+#define KSNIFF_CAPTURE_RUN_H
+
+#include <stdbool.h>
+
+struct error;
+struct kube_client;
+struct settings;
+struct sink;
+
+/*
+ * capture_run - capture until the user, a limit, the reader of the output or the pod ends it
+ * @client: the API server
+ * @settings: what and how
+ * @sink: prepared; it is begun here when packets can come, and finished
+ * @status: draw a live status line
+ *
+ * A cut is taken up again, unless the settings say otherwise. Return: 0, also when an interrupt
+ * ended a capture that had begun; -1 with the error. Whatever was received is in the sink in both
+ * cases.
+ */
+int capture_run(struct kube_client *client, const struct settings *settings, struct sink *sink,
+                bool status, struct error *err);
+
+/*
+ * capture_check - print on standard output which methods could capture the target, and what stands
+ * in the way of the others; nothing is changed
+ * @json: for programs (method/report.h)
+ *
+ * Return: 0 when some method can, or may; 1 when none can; -1 with the error.
+ */
+int capture_check(struct kube_client *client, const struct settings *settings, bool json,
+                  struct error *err);
+
+#endif

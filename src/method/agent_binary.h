@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agents that the client carries inside its own executable, one for each architecture. */
+#ifndef KSNIFF_METHOD_AGENT_BINARY_H
+#define KSNIFF_METHOD_AGENT_BINARY_H
+
+#include <stddef.h>
+
+struct agent_binary {
+    const char *architecture; /* as Kubernetes names it: "amd64" */
+    const unsigned char *bytes;
+    size_t length;
+};
+
+/* Generated at build time; ends with a row whose architecture is NULL. */
+extern const struct agent_binary agent_binaries[];
+
+/*
+ * agent_binary_find - the agent for a machine
+ * @machine: as uname -m says it ("x86_64", "aarch64") or as Kubernetes does ("amd64", "arm64")
+ *
+ * Return: NULL when there is none.
+ */
+const struct agent_binary *agent_binary_find(const char *machine);
+
+#endif

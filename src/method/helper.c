@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "method/helper.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "method/agent_binary.h"
+#include "common/agent.h"
+#include "kube/pod.h"
+
+#define MANAGED_BY "kubectl-sniff"
+#define VOLUME     "agent"
+#define FILE_MODE  0555
+
+/* ---- building ---- */
+
+/*
+ * What keeps others from putting containers into the pod, or from changing those that are there.
+ * Sources: istio.io/latest/docs/reference/config/{labels,annotations}; linkerd.io/2/features/
+ * proxy-injection; kuma.io/docs, "Kubernetes annotations and labels" (the annotation was before the
+ * label); developer.hashicorp.com/consul/docs/k8s/annotations-and-labels; docs.dynatrace.com,
+ * "Annotate" (of Dynatrace Operator; metadata-enrichment was data-ingest);
+ * docs.datadoghq.com/containers/cluster_agent/admission_controller.
+ */
+static const struct {
+    const char *part, *key, *value;
+} opt_outs[] = {
+    {"labels", "sidecar.istio.io/inject", "false"},
+    {"annotations", "sidecar.istio.io/inject", "false"},
+    {"annotations", "linkerd.io/inject", "disabled"},
+    {"labels", "kuma.io/sidecar-injection", "disabled"},
+    {"annotations", "kuma.io/sidecar-injection", "disabled"},
+    {"annotations", "consul.hashicorp.com/connect-inject", "false"},
+    {"annotations", "dynatrace.com/inject", "false"},
+    {"annotations", "oneagent.dynatrace.com/inject", "false"},
+    {"annotations", "metadata-enrichment.dynatrace.com/inject", "false"},
+    {"annotations", "data-ingest.dynatrace.com/inject", "false"},
+    {"labels", "admission.datadoghq.com/enabled", "false"},
+};
+
+static json_t *metadata(const struct helper *helper, bool pod)
+{
+    char timeout[24];
+    json_t *result;
+
+    snprintf(timeout, sizeof(timeout), "%" PRIu64, helper->creation_timeout);
+    result = json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s}}", "name", helper->name, "namespace",
+                       helper->namespace, "labels", HELPER_NAME_LABEL, HELPER_NAME,
+                       "app.kubernetes.io/managed-by", MANAGED_BY, "annotations",
+                       "kubectl-sniff/target", helper->target, HELPER_TIMEOUT_ANNOTATION, timeout);
+    if (!pod)
+        return result;
+    for (size_t i = 0; i < sizeof(opt_outs) / sizeof(opt_outs[0]); i++)
+        json_object_set_new(json_object_get(result, opt_outs[i].part), opt_outs[i].key,
+                            json_string(opt_outs[i].value));
+    /* Before Kubernetes 1.30 AppArmor is said here. */
+    if (helper->privilege == HELPER_UNCONFINED)
+        json_object_set_new(json_object_get(result, "annotations"),
+                            "container.apparmor.security.beta.kubernetes.io/" HELPER_CONTAINER,
+                            json_string("unconfined"));
+    return result;
+}
+
+static json_t *security_context(const struct helper *helper)
+{
+    if (helper->privilege == HELPER_PRIVILEGED)
+        return json_pack("{s:b, s:i, s:i, s:b}", "privileged", true, "runAsUser", 0, "runAsGroup",
+                         0, "readOnlyRootFilesystem", true);
+    json_t *add = helper->host_network
+                      ? json_pack("[s]", "NET_RAW")
+                      : json_pack("[s, s, s]", "SYS_ADMIN", "SYS_PTRACE", "NET_RAW");
+    json_t *result = json_pack("{s:i, s:i, s:b, s:b, s:{s:[s], s:o}}", "runAsUser", 0, "runAsGroup",
+                               0, "runAsNonRoot", false, "readOnlyRootFilesystem", true,
+                               "capabilities", "drop", "ALL", "add", add);
+
+    if (helper->privilege == HELPER_UNCONFINED) {
+        json_object_set_new(result, "appArmorProfile", json_pack("{s:s}", "type", "Unconfined"));
+        json_object_set_new(result, "seLinuxOptions", json_pack("{s:s}", "type", "spc_t"));
+    }
+    return result;
+}
+
+json_t *helper_resources(const char *text)
+{
+    json_t *list = json_object();
+
+    while (*text) {
+        size_t length = strcspn(text, ",");
+        cleanup_free char *item = strndup(text, length);
+        char *equals = item ? strchr(item, '=') : NULL;
+        uint64_t value;
+
+        if (!equals || equals == item || kube_quantity(equals + 1, &value) < 0) {
+            json_decref(list);
+            return NULL;
+        }
+        *equals = '\0';
+        json_object_set_new(list, item, json_string(equals + 1));
+        text += length + (text[length] == ',');
+    }
+    return list;
+}
+
+static json_t *resources(const struct helper *helper)
+{
+    char memory[40];
+
+    /* The kernel's pages of the ring may be counted as the container's. */
+    snprintf(memory, sizeof(memory), "cpu=1,memory=%" PRIu64 "Mi", 64 + (helper->ring >> 20));
+    return json_pack("{s:o, s:o}", "requests",
+                     helper_resources(helper->requests ? helper->requests : "cpu=10m,memory=32Mi"),
+                     "limits", helper_resources(helper->limits ? helper->limits : memory));
+}
+
+static json_t *container(const struct helper *helper)
+{
+    return json_pack("{s:s, s:s, s:s, s:[s, s], s:[{s:s, s:s}], s:o, s:o, s:[{s:s, s:s, s:b}]}",
+                     "name", HELPER_CONTAINER, "image", helper->image, "imagePullPolicy",
+                     helper->pull ? "IfNotPresent" : "Never", "command", HELPER_AGENT, "hold",
+                     "env", "name", AGENT_SECRET_VARIABLE, "value", helper->secret_hash,
+                     "securityContext", security_context(helper), "resources", resources(helper),
+                     "volumeMounts", "name", VOLUME, "mountPath", "/ksniff", "readOnly", true);
+}
+
+json_t *helper_pod(const struct helper *helper)
+{
+    json_t *spec = json_pack(
+        "{s:s, s:s, s:I, s:i, s:s, s:b, s:b, s:b, s:[{s:s}], s:[o], s:[{s:s, s:{s:s, s:i}}]}",
+        "nodeName", helper->node_name, "restartPolicy", "Never", "activeDeadlineSeconds",
+        (json_int_t)helper->deadline, "terminationGracePeriodSeconds", 1, "dnsPolicy", "Default",
+        "enableServiceLinks", false, "hostPID", !helper->host_network, "hostNetwork",
+        helper->host_network, "tolerations", "operator", "Exists", "containers", container(helper),
+        "volumes", "name", VOLUME, "configMap", "name", helper->name, "defaultMode", FILE_MODE);
+
+    json_object_set_new(spec, "automountServiceAccountToken",
+                        json_boolean(helper->service_account != NULL));
+    if (helper->service_account)
+        json_object_set_new(spec, "serviceAccountName", json_string(helper->service_account));
+    if (helper->pull_secrets)
+        json_object_set_new(spec, "imagePullSecrets", json_deep_copy(helper->pull_secrets));
+    return json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "v1", "kind", "Pod", "metadata",
+                     metadata(helper, true), "spec", spec);
+}
+
+json_t *helper_config_map(const struct helper *helper, const struct agent_binary *agent)
+{
+    cleanup_free char *text = text_base64_encode(agent->bytes, agent->length, false);
+
+    if (!text)
+        return NULL;
+    /* Immutable: the kubelet need not watch it. */
+    return json_pack("{s:s, s:s, s:o, s:b, s:{s:s}}", "apiVersion", "v1", "kind", "ConfigMap",
+                     "metadata", metadata(helper, false), "immutable", true, "binaryData",
+                     "ksniff-agent", text);
+}
+
+json_t *helper_owner(const json_t *pod)
+{
+    const json_t *of = json_object_get(pod, "metadata");
+    const char *name = json_string_value(json_object_get(of, "name"));
+    const char *uid = json_string_value(json_object_get(of, "uid"));
+
+    return json_pack("{s:{s:[{s:s, s:s, s:s, s:s}]}}", "metadata", "ownerReferences", "apiVersion",
+                     "v1", "kind", "Pod", "name", name ? name : "", "uid", uid ? uid : "");
+}
+
+/* ---- reading ---- */
+
+static bool is_among(const char *word, const char *const *list)
+{
+    for (; *list; list++)
+        if (strcmp(word, *list) == 0)
+            return true;
+    return false;
+}
+
+static const char *string_at(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+int64_t helper_seconds_left(const struct kube_pod *pod, int64_t now)
+{
+    const json_t *limit =
+        json_object_get(json_object_get(pod->json, "spec"), "activeDeadlineSeconds");
+    int64_t started;
+
+    /* The API takes no other. */
+    if (!json_is_integer(limit) || json_integer_value(limit) < 1 ||
+        json_integer_value(limit) > INT32_MAX)
+        return INT64_MAX;
+    if (text_parse_time(string_at(json_object_get(pod->json, "status"), "startTime"), &started) < 0)
+        started = now;
+    return started - now + json_integer_value(limit);
+}
+
+/* Does a container go on beside the others (a sidecar)? Then it holds nothing up once it runs. */
+static bool goes_on(const struct kube_container *container)
+{
+    return strcmp(string_at(container->spec, "restartPolicy"), "Always") == 0;
+}
+
+const struct kube_container *helper_held_up_by(const struct kube_pod *pod)
+{
+    for (size_t i = 0; i < pod->container_count; i++) {
+        const struct kube_container *container = &pod->containers[i];
+        const char *ended = container->terminated_reason;
+
+        if (container->kind == KUBE_CONTAINER_INIT && !(ended && strcmp(ended, "Completed") == 0) &&
+            !(container->running && goes_on(container)))
+            return container;
+    }
+    return NULL;
+}
+
+bool helper_is_pulling(const struct kube_pod *pod)
+{
+    const struct kube_container *container = kube_pod_container(pod, HELPER_CONTAINER);
+    size_t i;
+    json_t *condition;
+
+    /* Who admits pods may have changed what we ask for. */
+    if (container && strcmp(string_at(container->spec, "imagePullPolicy"), "Never") == 0)
+        return false;
+    if (helper_held_up_by(pod))
+        return false;
+    json_array_foreach(json_object_get(json_object_get(pod->json, "status"), "conditions"), i,
+                       condition)
+    {
+        if (strcmp(string_at(condition, "type"), "PodReadyToStartContainers") == 0)
+            return strcmp(string_at(condition, "status"), "True") == 0;
+    }
+    return false;
+}
+
+/* What a container waits for, or how it has ended. */
+static void say_state(const struct kube_container *container, const char **ret_reason,
+                      const char **ret_message)
+{
+    if (container->waiting_reason) {
+        *ret_reason = container->waiting_reason;
+        *ret_message = container->waiting_message;
+    } else if (container->terminated_reason) {
+        *ret_reason = container->terminated_reason;
+        *ret_message = container->terminated_message;
+    }
+}
+
+enum helper_state helper_state(const struct kube_pod *pod, const struct kube_container *container,
+                               char *ret_why, size_t size)
+{
+    static const char *const unfit[] = {"ErrImageNeverPull",
+                                        "ErrImagePull",
+                                        "ImagePullBackOff",
+                                        "InvalidImageName",
+                                        "ImageInspectError",
+                                        "RegistryUnavailable",
+                                        "SignatureValidationFailed",
+                                        "CreateContainerError",
+                                        "RunContainerError",
+                                        "CreateContainerConfigError",
+                                        NULL};
+    const json_t *status = json_object_get(pod->json, "status");
+    const char *reason = string_at(status, "reason"), *message = string_at(status, "message");
+    const struct kube_container *first =
+        container && container->kind == KUBE_CONTAINER_REGULAR ? helper_held_up_by(pod) : NULL;
+    bool failed = strcmp(pod->phase, "Failed") == 0;
+
+    if (container && container->running)
+        return HELPER_RUNNING;
+    if (failed && *reason) { /* the kubelet's word on the whole pod */
+        snprintf(ret_why, size, "%s%s%s", reason, *message ? ": " : "", message);
+        return HELPER_ENDED;
+    }
+    if (first) {
+        say_state(first, &reason, &message);
+        snprintf(ret_why, size, "its init container \"%s\": %s%s%s", first->name,
+                 *reason ? reason : "running", *message ? ": " : "", message);
+        return failed || pod->terminating ? HELPER_ENDED : HELPER_STARTING;
+    }
+    if (container)
+        say_state(container, &reason, &message);
+    snprintf(ret_why, size, "%s%s%s", reason, *message ? ": " : "", message);
+    if (container && container->waiting_reason && is_among(reason, unfit))
+        return HELPER_UNFIT;
+    if (container && container->terminated_reason)
+        return strcmp(reason, "Completed") == 0 ? HELPER_ENDED : HELPER_UNFIT;
+    return failed || strcmp(pod->phase, "Succeeded") == 0 || pod->terminating ? HELPER_ENDED
+                                                                              : HELPER_STARTING;
+}

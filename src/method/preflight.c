@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "method/preflight.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "method/agent_binary.h"
+#include "settings/settings.h"
+#include "target/target.h"
+#include "kube/client.h"
+#include "kube/node.h"
+#include "kube/pod.h"
+#include "kube/stream.h"
+
+/* By SPDY an exec needs "create" alone. By WebSocket servers want "get", since 1.35 both: with
+ * "get" alone the attempt decides. */
+#define EXEC_RIGHTS                                                                                \
+    {"create", "pods", "exec"},                                                                    \
+    {                                                                                              \
+        "get", "pods", "exec"                                                                      \
+    }
+#define EXEC_COUNT 2
+
+static const struct {
+    const char *name;
+    struct kube_right rights[PREFLIGHT_RIGHTS_MAX]; /* those of exec first */
+} methods[METHOD_COUNT] = {
+    [METHOD_UPLOAD] = {"upload", {EXEC_RIGHTS}},
+    [METHOD_NODE] = {"node",
+                     {EXEC_RIGHTS,
+                      {"create", "configmaps", NULL},
+                      {"patch", "configmaps", NULL},
+                      {"create", "pods", NULL},
+                      {"get", "pods", NULL},
+                      {"delete", "pods", NULL},
+                      {"delete", "configmaps", NULL}}},
+    [METHOD_EPHEMERAL] = {"ephemeral", {EXEC_RIGHTS, {"patch", "pods", "ephemeralcontainers"}}},
+};
+
+const char *preflight_method_name(enum preflight_method method)
+{
+    return methods[method].name;
+}
+
+static const char *helper_namespace(const struct preflight *preflight)
+{
+    return preflight->settings->node_namespace ? preflight->settings->node_namespace
+                                               : preflight->settings->namespace;
+}
+
+static const char *namespace_of(const struct preflight *preflight, enum preflight_method method)
+{
+    return method == METHOD_NODE ? helper_namespace(preflight) : preflight->settings->namespace;
+}
+
+static size_t rights_of(enum preflight_method method)
+{
+    size_t count = 0;
+
+    while (count < PREFLIGHT_RIGHTS_MAX && methods[method].rights[count].verb)
+        count++;
+    return count;
+}
+
+/* ---- gathering ---- */
+
+/* An object that is read meanwhile. */
+struct look {
+    struct kube_call *call; /* NULL: it is over */
+    json_t *object;         /* owned; NULL: not to be had */
+};
+
+enum { LOOK_AT_TARGET, LOOK_AT_HELPER, LOOK_AT_NODE, LOOK_COUNT };
+
+static void on_object(void *data, json_t *answer, const struct error *err)
+{
+    struct look *look = data;
+
+    look->call = NULL;
+    look->object = json_incref(answer);
+    if (err)
+        log_debug("%s", err->text);
+}
+
+static void look_at(struct kube_client *client, const char *path, const char *name,
+                    struct look *look)
+{
+    cleanup_free char *escaped = kube_escape(name);
+    cleanup_free char *whole = escaped ? text_format("%s%s", path, escaped) : NULL;
+
+    const struct kube_request request = {.path = whole};
+
+    if (whole)
+        look->call = kube_call_start(client, &request, on_object, look, NULL);
+}
+
+static void look_around(const struct preflight *preflight, struct look *looks)
+{
+    const struct target *target = preflight->target;
+    const char *own = preflight->settings->namespace, *helper = helper_namespace(preflight);
+
+    look_at(preflight->client, "/api/v1/namespaces/", own, &looks[LOOK_AT_TARGET]);
+    if (strcmp(own, helper) != 0)
+        look_at(preflight->client, "/api/v1/namespaces/", helper, &looks[LOOK_AT_HELPER]);
+    if (!target->node && *target->node_name)
+        look_at(preflight->client, "/api/v1/nodes/", target->node_name, &looks[LOOK_AT_NODE]);
+}
+
+/* Return: 0, or -1 when interrupted. */
+static int await(struct kube_client *client, const struct look *looks, struct error *err)
+{
+    struct loop *loop = kube_client_loop(client);
+
+    while (looks[LOOK_AT_TARGET].call || looks[LOOK_AT_HELPER].call || looks[LOOK_AT_NODE].call) {
+        if (loop_interrupted(loop))
+            return error_set(err, ERROR_INTERRUPTED, "interrupted before the capture had begun");
+        loop_step(loop, -1);
+    }
+    return 0;
+}
+
+static void take_looks(struct preflight *preflight, const struct look *looks)
+{
+    const char *helper = helper_namespace(preflight);
+    struct target *target = preflight->target;
+    struct error err;
+
+    preflight->target_level = preflight_level(looks[LOOK_AT_TARGET].object);
+    preflight->helper_level = strcmp(preflight->settings->namespace, helper) == 0
+                                  ? preflight->target_level
+                                  : preflight_level(looks[LOOK_AT_HELPER].object);
+    if (looks[LOOK_AT_NODE].object && !target->node &&
+        kube_node_read(looks[LOOK_AT_NODE].object, &target->node, &err) < 0)
+        log_debug("%s", err.text);
+    preflight->looked = true;
+}
+
+enum pod_security preflight_level(const json_t *namespace)
+{
+    const json_t *labels = json_object_get(json_object_get(namespace, "metadata"), "labels");
+    const char *enforced =
+        json_string_value(json_object_get(labels, "pod-security.kubernetes.io/enforce"));
+
+    if (!namespace)
+        return POD_SECURITY_UNKNOWN;
+    if (!enforced || strcmp(enforced, "privileged") == 0)
+        return POD_SECURITY_PRIVILEGED;
+    /* What is no level is enforced as the strictest. */
+    return strcmp(enforced, "baseline") == 0 ? POD_SECURITY_BASELINE : POD_SECURITY_RESTRICTED;
+}
+
+/* Those of exec are known already where another method has asked in the same namespace. */
+static int ask_for_rights(struct preflight *preflight, enum preflight_method method,
+                          struct error *err)
+{
+    enum kube_access *answers = preflight->rights[method];
+    const char *namespace = namespace_of(preflight, method);
+    size_t known = 0;
+
+    for (int other = 0; other < (int)method && known == 0; other++) {
+        const enum kube_access *asked = preflight->rights[other];
+
+        if (asked[0] != KUBE_ACCESS_UNKNOWN && asked[1] != KUBE_ACCESS_UNKNOWN &&
+            strcmp(namespace, namespace_of(preflight, other)) == 0) {
+            known = EXEC_COUNT;
+            memcpy(answers, asked, EXEC_COUNT * sizeof(*asked));
+        }
+    }
+    int result = kube_access_ask(preflight->client, namespace, methods[method].rights + known,
+                                 rights_of(method) - known, answers + known, err);
+    if (answers[0] == KUBE_ACCESS_ALLOWED && answers[1] == KUBE_ACCESS_DENIED)
+        kube_stream_prefer_spdy(preflight->client);
+    return result;
+}
+
+int preflight_gather(struct preflight *preflight, enum preflight_method method, struct error *err)
+{
+    struct look looks[LOOK_COUNT] = {0};
+    bool looking = method != METHOD_UPLOAD && !preflight->looked;
+
+    if (looking)
+        look_around(preflight, looks);
+    int result = ask_for_rights(preflight, method, err);
+    if (result == 0)
+        result = await(preflight->client, looks, err);
+    if (result == 0 && looking)
+        take_looks(preflight, looks);
+    for (size_t i = 0; i < LOOK_COUNT; i++) {
+        kube_call_cancel(looks[i].call);
+        json_decref(looks[i].object);
+    }
+    return result;
+}
+
+void preflight_refuse_exec(struct preflight *preflight, enum preflight_method method)
+{
+    for (size_t i = 0; i < EXEC_COUNT; i++)
+        preflight->rights[method][i] = KUBE_ACCESS_DENIED;
+}
+
+/* ---- judging ---- */
+
+struct verdict {
+    enum preflight_verdict is;
+    struct obstacle *obstacles;
+    size_t most, count;
+};
+
+static void put_obstacle(struct verdict *verdict, const char *who, const char *format,
+                         va_list arguments)
+{
+    char what[sizeof(verdict->obstacles->what)];
+
+    if (verdict->count == verdict->most)
+        return;
+    vsnprintf(what, sizeof(what), format, arguments);
+    struct obstacle *obstacle = &verdict->obstacles[verdict->count++];
+    text_escape(obstacle->what, sizeof(obstacle->what), what, strlen(what));
+    text_escape(obstacle->who, sizeof(obstacle->who), who, strlen(who));
+}
+
+/* Adds an obstacle. @format: of what stands in the way; @who: who could change it */
+__attribute__((format(printf, 3, 4))) static void add(struct verdict *verdict, const char *who,
+                                                      const char *format, ...)
+{
+    va_list arguments;
+
+    verdict->is = PREFLIGHT_IMPOSSIBLE;
+    va_start(arguments, format);
+    put_obstacle(verdict, who, format, arguments);
+    va_end(arguments);
+}
+
+static void doubt(struct verdict *verdict)
+{
+    if (verdict->is == PREFLIGHT_POSSIBLE)
+        verdict->is = PREFLIGHT_MAYBE;
+}
+
+/* Adds what may stand in the way. */
+__attribute__((format(printf, 3, 4))) static void
+doubt_because(struct verdict *verdict, const char *who, const char *format, ...)
+{
+    va_list arguments;
+
+    doubt(verdict);
+    va_start(arguments, format);
+    put_obstacle(verdict, who, format, arguments);
+    va_end(arguments);
+}
+
+static void judge_rights(const struct preflight *preflight, enum preflight_method method,
+                         struct verdict *verdict)
+{
+    const enum kube_access *answers = preflight->rights[method];
+    const char *namespace = namespace_of(preflight, method);
+    char who[sizeof(verdict->obstacles->who)], right[80];
+
+    snprintf(who, sizeof(who), "an administrator of the namespace: %s/rbac/%s.yaml", KSNIFF_DOC_DIR,
+             methods[method].name);
+    if (answers[0] == KUBE_ACCESS_DENIED && answers[1] == KUBE_ACCESS_DENIED)
+        add(verdict, who, "needs: create pods/exec in namespace \"%s\"", namespace);
+    else if (answers[0] != KUBE_ACCESS_ALLOWED)
+        doubt(verdict); /* "get" may be enough: it depends on the server's version */
+    for (size_t i = EXEC_COUNT; i < rights_of(method); i++) {
+        if (answers[i] == KUBE_ACCESS_DENIED)
+            add(verdict, who, "needs: %s in namespace \"%s\"",
+                kube_right_text(right, sizeof(right), &methods[method].rights[i]), namespace);
+        else if (answers[i] == KUBE_ACCESS_UNKNOWN)
+            doubt(verdict);
+    }
+}
+
+/* What no method gets around. */
+static void judge_node(const struct target *target, struct verdict *verdict)
+{
+    if (target->pod && strcmp(target->pod->os, "windows") == 0)
+        add(verdict, "nobody: Windows has no AF_PACKET", "pod \"%s\" is one for Windows",
+            target->name);
+    if (!target->node)
+        return;
+    if (target->node->virtual)
+        add(verdict, "nobody: the pods of such a node run elsewhere",
+            "node \"%s\" is a virtual kubelet: it has no network of its own", target->node_name);
+    if (strcmp(target->node->os, "windows") == 0)
+        add(verdict, "nobody: Windows has no AF_PACKET", "node \"%s\" runs Windows",
+            target->node_name);
+}
+
+static void judge_phase(const struct kube_pod *pod, struct verdict *verdict)
+{
+    if (strcmp(pod->phase, "Succeeded") == 0 || strcmp(pod->phase, "Failed") == 0)
+        add(verdict, "nobody: there is nothing left to capture", "pod \"%s\" has ended (%s)",
+            pod->name, pod->phase);
+    else if (!*pod->node)
+        add(verdict, "whoever deploys the pod; --wait waits for it",
+            "pod \"%s\" has not been scheduled to a node yet", pod->name);
+}
+
+/* A tcpdump of the user's is uploaded in place of an agent; the other methods need one. */
+static void judge_machine(const struct preflight *preflight, enum preflight_method method,
+                          struct verdict *verdict)
+{
+    const struct kube_node *node = preflight->target->node;
+
+    if (node && *node->architecture && !agent_binary_find(node->architecture) &&
+        (method != METHOD_UPLOAD || !preflight->settings->tcpdump_path))
+        add(verdict, "nobody yet: upload a static tcpdump for it with -l PATH",
+            "there is no agent for \"%s\" machines", node->architecture);
+}
+
+/* ---- the container's security context ---- */
+
+/* A field of the container's security context, else of the pod's. */
+static const json_t *context_field(const struct target *target, const char *key)
+{
+    const json_t *own =
+        json_object_get(json_object_get(target->container->spec, "securityContext"), key);
+
+    return own ? own
+               : json_object_get(
+                     json_object_get(json_object_get(target->pod->json, "spec"), "securityContext"),
+                     key);
+}
+
+static const json_t *container_field(const struct target *target, const char *key)
+{
+    return json_object_get(json_object_get(target->container->spec, "securityContext"), key);
+}
+
+/* Return: the user that the container runs as; -1: not known. */
+static json_int_t user_of(const struct target *target)
+{
+    const json_t *user = context_field(target, "runAsUser");
+
+    if (json_is_integer(user))
+        return json_integer_value(user);
+    return target->container->user;
+}
+
+static bool names_capability(const json_t *list, const char *name)
+{
+    size_t i;
+    json_t *entry;
+
+    json_array_foreach(list, i, entry)
+    {
+        const char *listed = json_string_value(entry);
+
+        if (listed && strncasecmp(listed, "CAP_", 4) == 0)
+            listed += 4;
+        if (listed && strcasecmp(listed, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is NET_RAW asked for, by name or with everything? */
+static bool asks_for_net_raw(const struct target *target)
+{
+    const json_t *add = json_object_get(container_field(target, "capabilities"), "add");
+
+    return json_is_true(container_field(target, "privileged")) || names_capability(add, "ALL") ||
+           names_capability(add, "NET_RAW");
+}
+
+/* Has the container lost NET_RAW, which runtimes give by default? */
+static bool lacks_net_raw(const struct target *target)
+{
+    const json_t *drop = json_object_get(container_field(target, "capabilities"), "drop");
+
+    return (names_capability(drop, "ALL") || names_capability(drop, "NET_RAW")) &&
+           !asks_for_net_raw(target);
+}
+
+static bool has_no_place(const struct preflight *preflight)
+{
+    const struct target *target = preflight->target;
+    const char *mounts[1];
+
+    return json_is_true(container_field(target, "readOnlyRootFilesystem")) &&
+           !preflight->settings->remote_path &&
+           kube_pod_writable_mounts(target->pod, target->container, mounts, 1) == 0;
+}
+
+static void judge_upload(const struct preflight *preflight, struct verdict *verdict)
+{
+    static const char deployer[] = "whoever deploys the pod: its securityContext";
+    const struct target *target = preflight->target;
+
+    if (!target->pod) {
+        add(verdict, "nobody: use the node method", "a node has no containers");
+        return;
+    }
+    const char *name = target->container->name;
+    json_int_t user = user_of(target);
+
+    if (!target->container->running)
+        add(verdict,
+            strcmp(target->pod->phase, "Pending") == 0 ? "you: --wait waits for it"
+                                                       : "whoever deploys the pod",
+            "container \"%s\" is not running (%s)", name,
+            target->container->waiting_reason      ? target->container->waiting_reason
+            : target->container->terminated_reason ? target->container->terminated_reason
+                                                   : target->pod->phase);
+    /* Kubernetes knows no ambient capabilities, and an uploaded file has none of its own. */
+    if (user > 0)
+        add(verdict, deployer, "container \"%s\" runs as user %lld, who cannot have NET_RAW", name,
+            (long long)user);
+    else if (user < 0 && json_is_true(context_field(target, "runAsNonRoot")))
+        add(verdict, deployer, "container \"%s\" does not run as root, and so without NET_RAW",
+            name);
+    if (lacks_net_raw(target))
+        add(verdict, deployer, "container \"%s\" lacks the capability NET_RAW", name);
+    if (has_no_place(preflight))
+        add(verdict, "whoever deploys the pod: an emptyDir; or you, if you know a path: -r",
+            "container \"%s\" has a read-only root file system and no emptyDir to write to", name);
+}
+
+/* ---- admission ---- */
+
+static void judge_helper_level(const struct preflight *preflight, struct verdict *verdict)
+{
+    static const char *const names[] = {
+        [POD_SECURITY_BASELINE] = "baseline", [POD_SECURITY_RESTRICTED] = "restricted"};
+    enum pod_security level = preflight->helper_level;
+
+    if (level == POD_SECURITY_UNKNOWN)
+        doubt(verdict);
+    else if (level != POD_SECURITY_PRIVILEGED)
+        add(verdict, "a cluster administrator; or you, with --node-namespace NS",
+            "namespace \"%s\" enforces Pod Security \"%s\", which forbids the helper pod",
+            helper_namespace(preflight), names[level]);
+}
+
+static void judge_ephemeral(const struct preflight *preflight, struct verdict *verdict)
+{
+    const struct target *target = preflight->target;
+
+    if (!target->pod) {
+        add(verdict, "nobody: use the node method", "a node has no containers");
+        return;
+    }
+    if (target->pod->terminating)
+        add(verdict, "nobody: it takes no container any more", "pod \"%s\" is being deleted",
+            target->name);
+    if (target->pod->mirror)
+        add(verdict, "nobody: static pods take no ephemeral containers",
+            "pod \"%s\" is a static pod", target->name);
+    if (preflight->target_level == POD_SECURITY_RESTRICTED)
+        add(verdict, "a cluster administrator",
+            "namespace \"%s\" enforces Pod Security \"restricted\", which forbids NET_RAW",
+            preflight->settings->namespace);
+    else if (preflight->target_level == POD_SECURITY_UNKNOWN)
+        doubt(verdict);
+}
+
+/* ---- what the runtime gives ---- */
+
+/*
+ * Is it a pod of GKE's Autopilot, whose admission lets only allowlisted pods have more than the
+ * default? By the marks that it leaves on what it admits, and by the names of its nodes.
+ * Source: https://cloud.google.com/kubernetes-engine/docs/concepts/autopilot-security
+ */
+static bool is_on_autopilot(const struct target *target)
+{
+    json_t *metadata = target->pod ? json_object_get(target->pod->json, "metadata") : NULL;
+    const char *key;
+    json_t *value;
+
+    if (strncmp(target->node_name, "gk3-", 4) == 0)
+        return true;
+    json_object_foreach(json_object_get(metadata, "annotations"), key, value)
+    {
+        if (strncmp(key, "autopilot.gke.io/", 17) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* CRI-O's default set is without it since 1.18, unless its configuration has it. */
+static bool is_on_crio(const struct target *target)
+{
+    const char *runtime = target->node        ? target->node->runtime
+                          : target->container ? target->container->runtime
+                                              : "";
+
+    return strncmp(runtime, "cri-o://", 8) == 0;
+}
+
+/* What no field of the pod tells: the attempt decides, and this is why it may fail. */
+static void judge_defaults(const struct preflight *preflight, enum preflight_method method,
+                           struct verdict *verdict)
+{
+    static const char allowlist[] = "whoever may allow it: a WorkloadAllowlist";
+    const struct target *target = preflight->target;
+    bool autopilot = is_on_autopilot(target), crio = is_on_crio(target);
+
+    if (method == METHOD_NODE) {
+        if (autopilot)
+            doubt_because(verdict, allowlist,
+                          "GKE Autopilot admits no pod with the node's namespaces or with "
+                          "SYS_ADMIN, unless it is allowlisted");
+    } else if (method == METHOD_EPHEMERAL) {
+        if (autopilot)
+            doubt_because(verdict, allowlist,
+                          "GKE Autopilot admits no container that asks for NET_RAW, unless it is "
+                          "allowlisted, and gives it to none");
+        else if (crio && preflight->target_level == POD_SECURITY_BASELINE)
+            doubt_because(verdict, "a cluster administrator: default_capabilities of CRI-O",
+                          "NET_RAW may not be asked for under Pod Security \"baseline\", and CRI-O "
+                          "does not give it by default");
+    } else if ((crio || autopilot) && !asks_for_net_raw(target)) {
+        doubt_because(verdict, "whoever deploys the pod: capabilities.add in its securityContext",
+                      "container \"%s\" may lack the capability NET_RAW: %s does not give it by "
+                      "default",
+                      target->container->name, autopilot ? "GKE Autopilot" : "CRI-O");
+    }
+}
+
+bool preflight_may_add_capabilities(const struct preflight *preflight)
+{
+    return preflight->target_level == POD_SECURITY_UNKNOWN ||
+           preflight->target_level == POD_SECURITY_PRIVILEGED;
+}
+
+enum preflight_verdict preflight_judge(const struct preflight *preflight,
+                                       enum preflight_method method, struct obstacle *obstacles,
+                                       size_t most, size_t *ret_count)
+{
+    struct verdict verdict = {.is = PREFLIGHT_POSSIBLE, .obstacles = obstacles, .most = most};
+
+    judge_node(preflight->target, &verdict);
+    if (preflight->target->pod)
+        judge_phase(preflight->target->pod, &verdict);
+    judge_machine(preflight, method, &verdict);
+    if (method == METHOD_UPLOAD)
+        judge_upload(preflight, &verdict);
+    else if (method == METHOD_NODE)
+        judge_helper_level(preflight, &verdict);
+    else
+        judge_ephemeral(preflight, &verdict);
+    judge_rights(preflight, method, &verdict);
+    if (verdict.is != PREFLIGHT_IMPOSSIBLE)
+        judge_defaults(preflight, method, &verdict);
+    *ret_count = verdict.count;
+    return verdict.is;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the methods were found to be worth, as a table for a person and as JSON for programs. */
+#ifndef KSNIFF_METHOD_REPORT_H
+#define KSNIFF_METHOD_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "method/preflight.h"
+
+struct error;
+struct settings;
+struct target;
+
+#define REPORT_OBSTACLES_MAX 10
+
+struct method_report {
+    const char *name; /* of the method */
+    enum preflight_verdict verdict;
+    bool failed; /* it was tried */
+    struct obstacle obstacles[REPORT_OBSTACLES_MAX];
+    size_t count;
+};
+
+/* report_add_failure - the method was tried, and ended so. */
+void report_add_failure(struct method_report *report, const struct error *err);
+
+/* report_print - a table: method by method what stands in the way, and who could change it. */
+void report_print(FILE *file, const struct method_report *reports, size_t count);
+
+/*
+ * report_print_json - the same as one JSON object, and a line feed:
+ *
+ *   {"namespace": "shop", "pod": "web", "container": "app", "node": "node1", "works": true,
+ *    "methods": [{"name": "upload", "verdict": "impossible",
+ *                 "obstacles": [{"what": "...", "who": "..."}]}, ...]}
+ *
+ * "namespace", "pod" and "container" are null for a node. A verdict is "possible", "maybe" or
+ * "impossible"; the obstacles of a "maybe" are what may turn out to stand in the way.
+ */
+void report_print_json(FILE *file, const struct target *target, const struct method_report *reports,
+                       size_t count);
+
+/*
+ * report_print_json_refusal - the same where no method was asked about: the target is not there, or
+ * cannot be captured at all. "works" is false, "methods" empty, and "error" and "remedy" (null
+ * where there is none) say why.
+ * @settings: tell which target was named
+ */
+void report_print_json_refusal(FILE *file, const struct settings *settings,
+                               const struct error *err);
+
+/* report_works - does some method work, or may work? */
+bool report_works(const struct method_report *reports, size_t count);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "method/sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "method/helper.h"
+#include "settings/settings.h"
+#include "kube/client.h"
+
+/* Seconds after which nobody is between two steps any more: a ConfigMap and its pod, or the end of
+ * the wait for a pod and its removal. */
+#define BETWEEN_SECONDS 60
+
+/* What --pod-creation-timeout 0 means to others. */
+#define NO_LIMIT_SECONDS 3600
+
+enum step { LIST_PODS, LIST_CONFIG_MAPS, REMOVE, DONE };
+
+struct sweep {
+    struct kube_client *client;
+    const char *namespace; /* NULL: all */
+    bool told;             /* say what is done, and fail where it cannot be */
+    enum step step;
+    struct kube_call *call;
+    json_t *stale; /* objects that are to be removed, each with "path" and "uid" */
+    json_t *kept;  /* helper pods that are not: their ConfigMaps may have no owner yet */
+    size_t at;     /* the one that is being removed */
+    unsigned removed;
+    struct error error; /* the first */
+};
+
+static const struct {
+    const char *resource, *kind;
+} resources[] = {
+    [LIST_PODS] = {"pods", "helper pod"}, [LIST_CONFIG_MAPS] = {"configmaps", "ConfigMap"}};
+
+static const char *string_at(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+/* ---- what is stale ---- */
+
+/* Seconds since the object was made, by the server's clock. */
+static int64_t age(const struct sweep *sweep, const json_t *metadata)
+{
+    int64_t made;
+
+    if (text_parse_time(string_at(metadata, "creationTimestamp"), &made) < 0)
+        return 0;
+    return kube_client_time(sweep->client) - made;
+}
+
+/* Our container; another, which somebody's webhook has put beside it, may run on. */
+static bool has_ended(const json_t *pod)
+{
+    size_t i;
+    json_t *container;
+
+    json_array_foreach(json_object_get(json_object_get(pod, "status"), "containerStatuses"), i,
+                       container)
+    {
+        if (strcmp(string_at(container, "name"), HELPER_CONTAINER) == 0)
+            return json_object_get(json_object_get(container, "state"), "terminated") != NULL;
+    }
+    return false;
+}
+
+static bool is_stale_pod(const struct sweep *sweep, const json_t *pod)
+{
+    const json_t *metadata = json_object_get(pod, "metadata");
+    const char *phase = string_at(json_object_get(pod, "status"), "phase");
+    int64_t timeout = strtoll(
+        string_at(json_object_get(metadata, "annotations"), HELPER_TIMEOUT_ANNOTATION), NULL, 10);
+
+    if (json_object_get(metadata, "deletionTimestamp"))
+        return false;
+    if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0 || has_ended(pod))
+        return true;
+    return strcmp(phase, "Pending") == 0 &&
+           age(sweep, metadata) > (timeout > 0 ? timeout : NO_LIMIT_SECONDS) + BETWEEN_SECONDS;
+}
+
+static bool is_stale(const struct sweep *sweep, const json_t *object)
+{
+    const json_t *metadata = json_object_get(object, "metadata");
+
+    if (sweep->step == LIST_PODS)
+        return is_stale_pod(sweep, object);
+    return json_array_size(json_object_get(metadata, "ownerReferences")) == 0 &&
+           !json_object_get(sweep->kept, string_at(metadata, "name")) &&
+           age(sweep, metadata) > BETWEEN_SECONDS;
+}
+
+/* ---- one step after the other ---- */
+
+static void next_step(struct sweep *sweep);
+
+static void fail(struct sweep *sweep, const struct error *err)
+{
+    if (sweep->error.kind == ERROR_NONE)
+        sweep->error = *err;
+    if (!sweep->told)
+        log_debug("clean-up: %s", err->text);
+}
+
+static void keep_in_mind(struct sweep *sweep, const json_t *object)
+{
+    const json_t *metadata = json_object_get(object, "metadata");
+    const char *namespace = string_at(metadata, "namespace"), *name = string_at(metadata, "name");
+    cleanup_free char *space = kube_escape(namespace), *last = kube_escape(name);
+    cleanup_free char *path = space && last ? text_format("/api/v1/namespaces/%s/%s/%s", space,
+                                                          resources[sweep->step].resource, last)
+                                            : NULL;
+
+    if (path)
+        json_array_append_new(sweep->stale, json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", path,
+                                                      "uid", string_at(metadata, "uid"), "kind",
+                                                      resources[sweep->step].kind, "name", name,
+                                                      "namespace", namespace));
+}
+
+/* A helper pod that is in use, or may be. */
+static void leave_alone(const struct sweep *sweep, const json_t *pod)
+{
+    const json_t *metadata = json_object_get(pod, "metadata");
+
+    if (json_object_get(metadata, "deletionTimestamp"))
+        return;
+    /* The same 40 random bits are in no other namespace. */
+    json_object_set_new(sweep->kept, string_at(metadata, "name"), json_true());
+    if (sweep->told)
+        log_info("helper pod '%s' in namespace '%s' is left alone: it %s",
+                 string_at(metadata, "name"), string_at(metadata, "namespace"),
+                 strcmp(string_at(json_object_get(pod, "status"), "phase"), "Pending") == 0
+                     ? "is still being started"
+                     : "serves somebody, or has done so a minute ago");
+}
+
+static void on_list(void *data, json_t *answer, const struct error *err)
+{
+    struct sweep *sweep = data;
+    size_t i;
+    json_t *object;
+
+    sweep->call = NULL;
+    if (err)
+        fail(sweep, err);
+    json_array_foreach(json_object_get(answer, "items"), i, object)
+    {
+        if (is_stale(sweep, object))
+            keep_in_mind(sweep, object);
+        else if (sweep->step == LIST_PODS)
+            leave_alone(sweep, object);
+    }
+    sweep->step++;
+    next_step(sweep);
+}
+
+static void on_removed(void *data, json_t *answer, const struct error *err)
+{
+    struct sweep *sweep = data;
+    const json_t *object = json_array_get(sweep->stale, sweep->at++);
+
+    (void)answer;
+    sweep->call = NULL;
+    /* 404, 409: somebody else was there first. */
+    if (err && err->kind != ERROR_NOT_FOUND && err->kind != ERROR_CONFLICT) {
+        fail(sweep, err);
+    } else if (!err) {
+        sweep->removed++;
+        if (sweep->told)
+            log_info("removed %s '%s' in namespace '%s'", string_at(object, "kind"),
+                     string_at(object, "name"), string_at(object, "namespace"));
+        else
+            log_debug("removed %s '%s', which another client has left", string_at(object, "kind"),
+                      string_at(object, "name"));
+    }
+    next_step(sweep);
+}
+
+static void list(struct sweep *sweep, struct error *err)
+{
+    const char *resource = resources[sweep->step].resource;
+    cleanup_free char *path =
+        sweep->namespace ? text_format("/api/v1/namespaces/%s/%s?labelSelector=%s",
+                                       sweep->namespace, resource, HELPER_SELECTOR)
+                         : text_format("/api/v1/%s?labelSelector=%s", resource, HELPER_SELECTOR);
+
+    /* Of a pod the status is wanted too. */
+    const struct kube_request request = {
+        .path = path,
+        .answer = sweep->step == LIST_CONFIG_MAPS ? KUBE_ANSWER_METADATA_LIST : KUBE_ANSWER_WHOLE};
+
+    if (path)
+        sweep->call = kube_call_start(sweep->client, &request, on_list, sweep, err);
+}
+
+static void remove_next(struct sweep *sweep, struct error *err)
+{
+    const json_t *object = json_array_get(sweep->stale, sweep->at);
+    json_t *options;
+
+    if (!object) {
+        sweep->step = DONE;
+        return;
+    }
+    /* Only the one that was looked at, not another of its name. */
+    options = json_pack("{s:s, s:s, s:{s:s}}", "kind", "DeleteOptions", "apiVersion", "v1",
+                        "preconditions", "uid", string_at(object, "uid"));
+    const struct kube_request request = {.method = "DELETE",
+                                         .path = string_at(object, "path"),
+                                         .body = options,
+                                         .answer = KUBE_ANSWER_METADATA};
+    sweep->call = kube_call_start(sweep->client, &request, on_removed, sweep, err);
+    json_decref(options);
+}
+
+static void next_step(struct sweep *sweep)
+{
+    struct error err = {0};
+
+    if (sweep->step == REMOVE)
+        remove_next(sweep, &err);
+    else if (sweep->step != DONE)
+        list(sweep, &err);
+    if (!sweep->call && sweep->step != DONE) {
+        fail(sweep, &err);
+        sweep->step = DONE;
+    }
+}
+
+static struct sweep *sweep_new(struct kube_client *client, const char *namespace, bool told)
+{
+    struct sweep *sweep = calloc(1, sizeof(*sweep));
+
+    if (!sweep)
+        return NULL;
+    *sweep = (struct sweep){.client = client,
+                            .namespace = namespace,
+                            .told = told,
+                            .stale = json_array(),
+                            .kept = json_object()};
+    next_step(sweep);
+    return sweep;
+}
+
+struct sweep *sweep_start(struct kube_client *client, const struct settings *settings)
+{
+    return sweep_new(
+        client, settings->node_namespace ? settings->node_namespace : settings->namespace, false);
+}
+
+void sweep_end(struct sweep *sweep)
+{
+    if (!sweep)
+        return;
+    kube_call_cancel(sweep->call);
+    json_decref(sweep->stale);
+    json_decref(sweep->kept);
+    free(sweep);
+}
+
+int sweep_run(struct kube_client *client, const char *namespace, struct error *err)
+{
+    struct sweep *sweep = sweep_new(client, namespace, true);
+    int result = 0;
+
+    if (!sweep)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    while (sweep->step != DONE && result == 0) {
+        if (loop_interrupted(kube_client_loop(client)))
+            result = error_set(err, ERROR_INTERRUPTED, "interrupted");
+        else
+            loop_step(kube_client_loop(client), -1);
+    }
+    if (result == 0 && sweep->error.kind != ERROR_NONE) {
+        *err = sweep->error;
+        result = -1;
+    } else if (result == 0 && sweep->removed == 0) {
+        log_info("there is nothing to remove in %s%s%s",
+                 namespace ? "namespace '" : "any namespace", namespace ? namespace : "",
+                 namespace ? "'" : "");
+    }
+    sweep_end(sweep);
+    return result;
+}

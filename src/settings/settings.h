@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How to capture: what the command line said, ready for use. Strings are borrowed. */
+#ifndef KSNIFF_SETTINGS_SETTINGS_H
+#define KSNIFF_SETTINGS_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "settings/filter.h"
+
+struct method;
+struct capture_format;
+
+struct settings {
+    const char *namespace;
+    const char *pod;               /* NULL: the node is the target */
+    const char *node;              /* with pod NULL */
+    const char *container;         /* NULL: to be chosen */
+    const char *const *interfaces; /* NULL-terminated; none: every interface */
+    size_t interface_count;
+    const char *filter_text; /* NULL: none */
+    struct filter filter;
+    uint32_t snaplen;     /* bytes */
+    uint64_t buffer_size; /* bytes of the agent's ring, 0: chosen by the container's limit */
+    uint64_t count;       /* packets, 0: no limit */
+    uint64_t duration;    /* milliseconds, 0: no limit */
+    uint64_t max_size;    /* bytes of output, 0: no limit */
+    const struct capture_format *format;
+    const char *tcpdump_path; /* -l: upload this instead of our agent; NULL: no */
+    const char *remote_path;  /* -r; NULL: chosen in the container */
+
+    const struct method *method; /* NULL: the best that works */
+    bool wait;                   /* for a pod that is Pending or does not exist yet */
+    uint64_t wait_timeout;       /* milliseconds, 0: no limit */
+    bool reconnect;              /* take a cut capture up again */
+    uint64_t drain_timeout;      /* milliseconds, for what is to come at the end; 0: no limit */
+    bool own_traffic;            /* do not keep the capture's own stream out */
+    const char *asked_filter; /* with leave_own_out: filter_text as the user gave it; NULL: none */
+    bool leave_own_out;       /* it would be captured: the agent looks for it and leaves it out */
+
+    /* Of the helper pod and the ephemeral container. */
+    const char *image;           /* NULL: to be chosen */
+    const char *node_namespace;  /* of the helper pod; NULL: the target's */
+    const char *service_account; /* NULL: none is mounted */
+    uint64_t creation_timeout;   /* milliseconds, 0: no limit */
+    const char *requests;        /* "cpu=10m,memory=32Mi"; NULL: the default */
+    const char *limits;          /* NULL: the default */
+};
+
+#endif

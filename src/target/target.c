@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "target/target.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "target/nearest.h"
+#include "kube/patience.h"
+#include "kube/client.h"
+#include "kube/node.h"
+
+#define WAIT_POLL_MS 500
+#define RETRY_MS     2000 /* when the server has not answered */
+
+static int no_container(const struct kube_pod *pod, const char *name, struct error *err)
+{
+    CLEANUP(buf_free) struct buf names;
+
+    buf_init(&names, 400);
+    for (size_t i = 0; i < pod->container_count; i++)
+        if (!buf_printf(&names, "%s%s", i ? ", " : "", pod->containers[i].name))
+            break;
+    error_set(err, ERROR_TARGET, "no container \"%s\" in pod \"%s\"", name, pod->name);
+    return error_remedy(err, "it has: %s", buf_string(&names));
+}
+
+static bool has_ended(const struct kube_pod *pod)
+{
+    return strcmp(pod->phase, "Succeeded") == 0 || strcmp(pod->phase, "Failed") == 0;
+}
+
+/* Refuses a pod that nobody could capture. */
+static int check_pod(const struct kube_pod *pod, struct error *err)
+{
+    if (strcmp(pod->os, "windows") == 0)
+        return error_set(err, ERROR_TARGET, "pod \"%s\" runs on Windows, which has no AF_PACKET",
+                         pod->name);
+    if (has_ended(pod)) {
+        error_set(err, ERROR_TARGET, "pod \"%s\" has ended (%s)", pod->name, pod->phase);
+        return error_remedy(err, "there is nothing left to capture");
+    }
+    if (!*pod->node) {
+        error_set(err, ERROR_TARGET, "pod \"%s\" has not been scheduled to a node yet", pod->name);
+        return error_remedy(err, "--wait waits for it; see: kubectl describe pod %s -n %s",
+                            pod->name, pod->namespace);
+    }
+    return 0;
+}
+
+static const struct kube_container *default_container(const struct kube_pod *pod)
+{
+    const struct kube_container *annotated =
+        pod->default_container ? kube_pod_container(pod, pod->default_container) : NULL;
+
+    if (pod->default_container && !annotated)
+        log_warning("the pod's default-container annotation names '%s', which it does not have",
+                    pod->default_container);
+    return annotated ? annotated : pod->container_count > 0 ? &pod->containers[0] : NULL;
+}
+
+/* Takes the pod. Return: 0, or -1 with the error and the pod freed. */
+static int take_pod(struct kube_pod *pod, const char *container, struct target *ret_target,
+                    struct error *err)
+{
+    struct target target = {.pod = pod,
+                            .namespace = pod->namespace,
+                            .name = pod->name,
+                            .node_name = pod->node,
+                            .host_network = pod->host_network};
+
+    snprintf(target.label, sizeof(target.label), "pod \"%s\"", pod->name);
+    target.container = container ? kube_pod_container(pod, container) : default_container(pod);
+    if (check_pod(pod, err) == 0 &&
+        (target.container || no_container(pod, container ? container : "", err) == 0)) {
+        *ret_target = target;
+        return 0;
+    }
+    target_free(&target);
+    return -1;
+}
+
+int target_resolve(struct kube_client *client, const char *namespace, const char *name,
+                   const char *container, struct target *ret_target, struct error *err)
+{
+    struct kube_pod *pod;
+
+    if (kube_pod_get(client, namespace, name, &pod, err) < 0) {
+        if (err->kind == ERROR_NOT_FOUND)
+            nearest_pod(client, namespace, name, err);
+        return -1;
+    }
+    return take_pod(pod, container, ret_target, err);
+}
+
+/* Lets the loop run for a while. Return: 0, or -1 when interrupted. */
+static int pass_time(struct loop *loop, uint64_t milliseconds, struct error *err)
+{
+    uint64_t end = loop_now() + milliseconds;
+
+    for (uint64_t now = loop_now(); now < end; now = loop_now()) {
+        if (loop_interrupted(loop))
+            return error_set(err, ERROR_INTERRUPTED, "interrupted before the capture had begun");
+        loop_step(loop, (int)(end - now));
+    }
+    return 0;
+}
+
+/* What a container waits for, where that is more than its turn; NULL otherwise. */
+static const char *why_waiting(const struct kube_pod *pod)
+{
+    for (size_t i = 0; i < pod->container_count; i++) {
+        const char *reason = pod->containers[i].waiting_reason;
+
+        if (reason && strcmp(reason, "ContainerCreating") != 0 &&
+            strcmp(reason, "PodInitializing") != 0)
+            return *pod->containers[i].waiting_message ? pod->containers[i].waiting_message
+                                                       : reason;
+    }
+    return NULL;
+}
+
+/* What keeps a pod Pending, in the words of its containers, else of its conditions. */
+static const char *why_pending(const struct kube_pod *pod)
+{
+    const char *waiting = why_waiting(pod);
+    size_t i;
+    json_t *condition;
+
+    if (waiting)
+        return waiting;
+    json_array_foreach(json_object_get(json_object_get(pod->json, "status"), "conditions"), i,
+                       condition)
+    {
+        const char *status = json_string_value(json_object_get(condition, "status"));
+        const char *message = json_string_value(json_object_get(condition, "message"));
+
+        if (status && strcmp(status, "False") == 0 && message)
+            return message;
+    }
+    return *pod->node ? "it is being started" : "it has not been scheduled to a node yet";
+}
+
+struct wait {
+    bool begun;       /* it has been waited for already */
+    bool away;        /* the server has a bad moment */
+    uint64_t refused; /* for patience_doubts() */
+};
+
+/*
+ * What target_wait() looks at, once.
+ * @ret_pod: NULL: there is none of that name yet
+ *
+ * Return: 0; 1 after a bad moment of the server's, which does not end hours of waiting; -1.
+ */
+static int look_at_pod(struct kube_client *client, const char *namespace, const char *name,
+                       struct wait *wait, struct kube_pod **ret_pod, struct error *err)
+{
+    *ret_pod = NULL;
+    if (kube_pod_get(client, namespace, name, ret_pod, err) == 0 || err->kind == ERROR_NOT_FOUND) {
+        *wait = (struct wait){.begun = true};
+        return 0;
+    }
+    bool doubtful = patience_doubts(&wait->refused, err) && wait->away;
+
+    if (!wait->begun || (!error_is_passing(err) && !doubtful) || err->kind == ERROR_INTERRUPTED)
+        return -1;
+    wait->away = true;
+    log_debug("not now: %s", err->text);
+    return 1;
+}
+
+static int waited_in_vain(const struct kube_pod *pod, const char *namespace, const char *name,
+                          struct error *err)
+{
+    if (!pod) {
+        error_set(err, ERROR_TIMEOUT, "pod \"%s\" does not exist in namespace \"%s\" yet", name,
+                  namespace);
+        return error_remedy(err, "list them with: kubectl get pods -n %s", namespace);
+    }
+    error_set(err, ERROR_TIMEOUT, "pod \"%s\" is still Pending: %s", name, why_pending(pod));
+    return error_remedy(err, "see: kubectl describe pod %s -n %s", name, namespace);
+}
+
+int target_wait(struct kube_client *client, const char *namespace, const char *name,
+                const char *container, uint64_t milliseconds, struct target *ret_target,
+                struct error *err)
+{
+    uint64_t end = milliseconds ? loop_now() + milliseconds : UINT64_MAX;
+    bool said = false, said_absent = false;
+    struct wait wait = {0};
+
+    for (;;) {
+        struct kube_pod *pod;
+        int result = look_at_pod(client, namespace, name, &wait, &pod, err);
+        unsigned pause = result > 0 ? RETRY_MS : WAIT_POLL_MS;
+
+        if (pod && strcmp(pod->phase, "Pending") != 0)
+            return take_pod(pod, container, ret_target, err);
+        if (result == 0 && !pod && !said_absent)
+            log_info("waiting for pod '%s', which does not exist in namespace '%s' yet", name,
+                     namespace);
+        if (pod && !said)
+            log_info("waiting for pod '%s': %s", name, why_pending(pod));
+        if (result == 0) {
+            said = pod != NULL;
+            said_absent = !said;
+        }
+        if (result >= 0 && loop_now() >= end)
+            result = result > 0 ? -1 : waited_in_vain(pod, namespace, name, err);
+        kube_pod_free(pod);
+        if (result < 0 || pass_time(kube_client_loop(client), pause, err) < 0)
+            return -1;
+    }
+}
+
+int target_of_node(struct kube_client *client, const char *name, struct target *ret_target,
+                   struct error *err)
+{
+    struct kube_node *node;
+
+    if (kube_node_get(client, name, &node, err) < 0)
+        return -1;
+    if (strcmp(node->os, "windows") == 0 || node->virtual) {
+        error_set(err, ERROR_TARGET, "node \"%s\" %s", name,
+                  node->virtual ? "is a virtual kubelet: it has no network of its own"
+                                : "runs Windows, which has no AF_PACKET");
+        kube_node_free(node);
+        return -1;
+    }
+    *ret_target = (struct target){.namespace = "",
+                                  .name = node->name,
+                                  .node_name = node->name,
+                                  .node = node,
+                                  .host_network = true};
+    snprintf(ret_target->label, sizeof(ret_target->label), "node \"%s\"", name);
+    return 0;
+}
+
+void target_free(struct target *target)
+{
+    kube_pod_free(target->pod);
+    kube_node_free(target->node);
+    *target = (struct target){0};
+}
+
+void target_learn_node(struct kube_client *client, struct target *target)
+{
+    struct error err;
+
+    if (!target->node && kube_node_get(client, target->node_name, &target->node, &err) < 0)
+        log_debug("the node's object is not to be had: %s", err.text);
+}
+
+int target_still_there(struct kube_client *client, const struct target *target, bool *ret_running,
+                       struct error *err)
+{
+    struct kube_pod *pod;
+    int result = 0;
+
+    *ret_running = true;
+    if (!target->pod)
+        return 0;
+    if (kube_pod_get(client, target->namespace, target->name, &pod, err) < 0)
+        return -1;
+    const struct kube_container *container = kube_pod_container(pod, target->container->name);
+    *ret_running = container && container->running;
+    if (strcmp(pod->uid, target->pod->uid) != 0)
+        result =
+            error_set(err, ERROR_TARGET,
+                      "pod \"%s\" was deleted; there is another one of that name", target->name);
+    else if (has_ended(pod))
+        result =
+            error_set(err, ERROR_TARGET, "pod \"%s\" has ended (%s)", target->name, pod->phase);
+    kube_pod_free(pod);
+    return result;
+}
