@@ -24,6 +24,7 @@ enum error_kind {
     ERROR_FORBIDDEN,    /* HTTP 403 */
     ERROR_NOT_FOUND,    /* HTTP 404 */
     ERROR_CONFLICT,     /* HTTP 409 */
+    ERROR_EXPIRED,      /* HTTP 410: what is asked to go on from is not kept any more */
     ERROR_INVALID,      /* HTTP 400, 413, 415, 422: as it is, the request will never be taken */
     ERROR_REFUSED,      /* not by the API server: a proxy or a gateway does not let it through */
     ERROR_SERVER,       /* any other answer of the API server */

@@ -26,6 +26,8 @@
 
 #define ANSWER_MAX         (64u << 20) /* bytes; a list of thousands of pods fits */
 #define CONNECT_TIMEOUT_MS 30000L
+#define KEEPIDLE_S         30L /* of silence, until the kernel asks whether the server is there */
+#define KEEPINTVL_S        10L
 #define WAITS_MAX          10 /* for a busy server, of one request */
 #define WAIT_MAX_S         30 /* each */
 
@@ -279,6 +281,8 @@ struct kube_call {
     char *method, *path, *content_type;
     char *body; /* JSON text; NULL: none */
     enum kube_answer answer;
+    uint64_t timeout; /* milliseconds, 0: the client's */
+    kube_part_fn *part;
     bool repeated;            /* after renewed credentials */
     unsigned waits;           /* of a busy server, so far */
     struct loop_timer *again; /* the end of one; NULL: there was none */
@@ -305,6 +309,29 @@ static void end_transfer(struct kube_call *call)
 
 static void on_transfer(void *data, CURLcode code, const char *detail);
 
+/* Gives on what is wanted part by part; an error is kept as it always is. */
+static size_t on_part(char *bytes, size_t size, size_t count, void *data)
+{
+    struct kube_call *call = data;
+    long status = 0;
+
+    curl_easy_getinfo(call->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+    bool kept = status < 300 ? call->part(call->data, bytes, size * count)
+                             : buf_append(&call->transfer.answer, bytes, size * count);
+    return kept ? size * count : 0;
+}
+
+/* An answer may be silent for long: whether the way is dead, the kernel finds out. */
+static void take_parts(struct kube_call *call)
+{
+    CURL *easy = call->transfer.easy;
+
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_part);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPIDLE_S);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPINTVL_S);
+}
+
 /* Sends the call's request, for the first time or again. */
 static int begin_transfer(struct kube_call *call, struct error *err)
 {
@@ -322,12 +349,15 @@ static int begin_transfer(struct kube_call *call, struct error *err)
     set_up(client, easy);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)client->timeout);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                     (long)(call->timeout ? call->timeout : client->timeout));
     if (call->body)
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body);
     if (call->body || strcmp(call->method, "GET") != 0)
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
     kube_transfer_keep_answer(transfer);
+    if (call->part)
+        take_parts(call);
     kube_transfers_add(client->transfers, transfer);
     return 0;
 }
@@ -458,7 +488,7 @@ static json_t *take_answer(struct kube_call *call, CURLcode code, const char *de
     log_trace("%s %s: HTTP %ld, %zu bytes", call->method, call->path, status,
               transfer->answer.length);
     if (status < 300)
-        return parse_answer(call, err);
+        return call->part ? json_object() : parse_answer(call, err);
     if (wait_as_asked(call, status))
         return NULL;
     if (status == 401 && !call->repeated) {
@@ -525,6 +555,8 @@ struct kube_call *kube_call_start(struct kube_client *client, const struct kube_
     call->done = done;
     call->data = data;
     call->answer = request->answer;
+    call->timeout = request->timeout;
+    call->part = request->part;
     call->method = strdup(request->method ? request->method : "GET");
     call->path = strdup(request->path);
     call->content_type = strdup(request->content_type ? request->content_type : "application/json");

@@ -43,6 +43,12 @@ enum kube_answer {
     KUBE_ANSWER_METADATA_LIST, /* a PartialObjectMetadataList; of a list only */
 };
 
+/*
+ * A part of an answer, as it comes. This is called from within curl: keep the bytes, and do nothing
+ * else. Return: false when they cannot be kept, which ends the call with an error.
+ */
+typedef bool kube_part_fn(void *data, const char *bytes, size_t length);
+
 /* One request. All is borrowed, for the call that takes it. */
 struct kube_request {
     const char *method;       /* NULL: GET */
@@ -51,6 +57,9 @@ struct kube_request {
     const char *content_type; /* of the body; NULL: application/json */
     const json_t *body;       /* sent as JSON; NULL: none */
     enum kube_answer answer;
+    uint64_t timeout;   /* milliseconds that it may take; 0: what the client's may */
+    kube_part_fn *part; /* takes an answer that is long in coming, if it is no error: what is heard
+                           of the call at last is an empty object then; NULL: it is kept */
 };
 
 /*

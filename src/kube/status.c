@@ -208,6 +208,8 @@ static int from_status(const struct kube_config *config, const json_t *status, c
         return not_found(status, path, err);
     if (code == 409)
         return error_set(err, ERROR_CONFLICT, "%s", message);
+    if (code == 410)
+        return error_set(err, ERROR_EXPIRED, "%s", message);
     if (code == 400 || code == 405 || code == 413 || code == 415 || code == 422)
         return error_set(err, ERROR_INVALID, "%s", says);
     if (code == 504 || code == 408)
