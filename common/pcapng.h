@@ -50,6 +50,12 @@
 #define PCAPNG_FLAG_BROADCAST   (3u << 2)
 #define PCAPNG_FLAG_PROMISCUOUS (4u << 2)
 
+/* Records of a Name Resolution Block (4.5): a pcapng_option with this code, then an address in
+ * network order and its names, each with a NUL behind it. */
+#define PCAPNG_NRB_END  0
+#define PCAPNG_NRB_IPV4 1
+#define PCAPNG_NRB_IPV6 2
+
 /* Link types. */
 #define LINKTYPE_ETHERNET            1
 #define LINKTYPE_IEEE802_5           6 /* token ring */

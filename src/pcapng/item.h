@@ -36,6 +36,16 @@ struct capture_packet {
     const uint8_t *data; /* captured_length bytes, valid until the reader is used again */
 };
 
+#define CAPTURE_HOST_MAX  256 /* bytes of an address's name, NUL included: what DNS allows */
+#define CAPTURE_NAMES_MAX 4   /* names of one address */
+
+/* An address and its names. Readers of a file show the last of them. */
+struct capture_address {
+    bool v6;
+    uint8_t bytes[16];                    /* in network order; the first four for IPv4 */
+    const char *names[CAPTURE_NAMES_MAX]; /* UTF-8; NULL: no more */
+};
+
 struct capture_statistics {
     uint32_t interface;
     uint64_t timestamp;

@@ -6,6 +6,8 @@
 #include "common/pcapng.h"
 #include "pcapng/writer.h"
 
+#define NAMES_BLOCK (32u << 10) /* bytes of a Name Resolution Block, but for its last record */
+
 /* A block under construction: at is where the next byte goes. */
 struct block {
     uint8_t *start, *at;
@@ -30,7 +32,8 @@ static size_t text_length(const char *text)
 
 static void put(struct block *block, const void *bytes, size_t length)
 {
-    memcpy(block->at, bytes, length);
+    if (length > 0)
+        memcpy(block->at, bytes, length);
     block->at += length;
     while ((size_t)(block->at - block->start) % 4)
         *block->at++ = 0;
@@ -163,6 +166,70 @@ static int statistics(struct capture_writer *writer, const struct capture_statis
     return 0;
 }
 
+/* ---- names ---- */
+
+static size_t address_length(const struct capture_address *address)
+{
+    return address->v6 ? 16 : 4;
+}
+
+/* Return: the length of a name, its NUL included; 0: it is left out. */
+static size_t name_length(const char *name)
+{
+    size_t length = strnlen(name, CAPTURE_HOST_MAX);
+
+    return length > 0 && length < CAPTURE_HOST_MAX ? length + 1 : 0;
+}
+
+/* Return: bytes of all the names of an address. */
+static size_t names_length(const struct capture_address *address)
+{
+    size_t length = 0;
+
+    for (size_t i = 0; i < CAPTURE_NAMES_MAX && address->names[i]; i++)
+        length += name_length(address->names[i]);
+    return length;
+}
+
+static void put_names(struct block *block, const struct capture_address *address)
+{
+    const size_t names = names_length(address);
+    const struct pcapng_option head = {.code = address->v6 ? PCAPNG_NRB_IPV6 : PCAPNG_NRB_IPV4,
+                                       .length = (uint16_t)(address_length(address) + names)};
+
+    if (names == 0)
+        return;
+    put(block, &head, sizeof(head));
+    put(block, address->bytes, address_length(address));
+    for (size_t i = 0; i < CAPTURE_NAMES_MAX && address->names[i]; i++) {
+        size_t length = name_length(address->names[i]);
+
+        memcpy(block->at, address->names[i], length);
+        block->at += length;
+    }
+    put(block, NULL, 0); /* the padding */
+}
+
+static int names(struct capture_writer *writer, const struct capture_address *addresses,
+                 size_t count, struct error *err)
+{
+    const struct pcapng_block_header head = {.type = PCAPNG_NRB};
+    size_t room = sizeof(head) + option_room(0) + 4, taken = 0;
+
+    for (; taken < count && room <= NAMES_BLOCK; taken++)
+        room += option_room(address_length(&addresses[taken]) + names_length(&addresses[taken]));
+    struct block block = {.start = buf_reserve(writer->out, room)};
+    block.at = block.start;
+    if (!block.start)
+        return no_room(err);
+    put(&block, &head, sizeof(head));
+    for (size_t i = 0; i < taken; i++)
+        put_names(&block, &addresses[i]);
+    /* The end of the records looks as the end of options does, which need not follow. */
+    finish(writer, &block, true);
+    return (int)taken;
+}
+
 static size_t whole(const uint8_t *bytes, size_t length, bool at_start)
 {
     size_t used = 0;
@@ -187,5 +254,6 @@ const struct capture_format capture_format_pcapng = {
     .interface = interface,
     .packet = packet,
     .statistics = statistics,
+    .names = names,
     .whole = whole,
 };

@@ -39,6 +39,11 @@ struct capture_format {
                   struct error *err);
     int (*statistics)(struct capture_writer *writer, const struct capture_statistics *statistics,
                       struct error *err);
+    /* Names of addresses, for the packets that follow: one block, of the first of them. NULL: the
+     * format has none. A name of CAPTURE_HOST_MAX or more bytes is left out. Return: how many
+     * addresses are in the block, at least 1. */
+    int (*names)(struct capture_writer *writer, const struct capture_address *addresses,
+                 size_t count, struct error *err);
     /* Of @length bytes written: how many are whole blocks? @at_start: they begin the file. */
     size_t (*whole)(const uint8_t *bytes, size_t length, bool at_start);
 };

@@ -113,6 +113,106 @@ static void test_what_is_written_is_read(void **state)
     buf_free(&out);
 }
 
+/* ---- names ---- */
+
+static struct capture_address make_address(bool v6, uint8_t last, const char *name)
+{
+    struct capture_address address = {.v6 = v6, .bytes = {10, 0, 0}, .names = {name}};
+
+    address.bytes[v6 ? 15 : 3] = last;
+    return address;
+}
+
+/* Byte for byte as the draft has it (4.5). */
+static void test_name_resolution_block(void **state)
+{
+    static const uint8_t wanted[] = {
+        4,   0,   0,   0, 72,  0,   0,   0,                       /* head */
+        1,   0,   15,  0, 10,  0,   0,   7,                       /* IPv4: 4 + 4 + 7 */
+        'd', 'b', '.', 0, 'w', 'e', 'b', '.', 0xc3, 0xa4, 0,   0, /* two names and padding */
+        2,   0,   19,  0, 10,  0,   0,   0,   0,    0,    0,   0, /* IPv6: 16 + 3 */
+        0,   0,   0,   0, 0,   0,   0,   9,   'n',  '1',  0,   0, /* */
+        1,   0,   8,   0, 10,  0,   0,   8,   'n',  '1',  'x', 0, /* no padding */
+        0,   0,   0,   0,                                         /* end of records */
+        72,  0,   0,   0,
+    };
+    struct capture_address addresses[] = {
+        make_address(false, 7, "db."), make_address(true, 9, "n1"), make_address(false, 8, "n1x"),
+        make_address(false, 6, NULL), make_address(false, 5, "")};
+    struct capture_writer writer = {.format = &capture_format_pcapng};
+    struct buf out;
+    struct error err;
+
+    (void)state;
+    addresses[0].names[1] = "web.\xc3\xa4";
+    buf_init(&out, 1 << 16);
+    writer.out = &out;
+    assert_int_equal(writer.format->names(&writer, addresses, 5, &err), 5);
+    assert_int_equal(out.length, sizeof(wanted));
+    assert_memory_equal(buf_bytes(&out), wanted, sizeof(wanted));
+    assert_int_equal(writer.format->whole(buf_bytes(&out), out.length, false), out.length);
+    assert_int_equal(writer.format->whole(buf_bytes(&out), out.length - 1, false), 0);
+    assert_null(capture_format_pcap.names);
+    buf_free(&out);
+}
+
+/* A name that is too long is left out, with its address where it has no other. */
+static void test_long_names(void **state)
+{
+    char most[CAPTURE_HOST_MAX], more[CAPTURE_HOST_MAX + 1];
+    struct capture_address addresses[] = {
+        make_address(false, 7, more), make_address(false, 8, more), make_address(true, 9, most)};
+    struct capture_writer writer = {.format = &capture_format_pcapng};
+    struct buf out;
+    struct error err;
+
+    (void)state;
+    memset(most, 'm', sizeof(most));
+    memset(more, 'o', sizeof(more));
+    most[sizeof(most) - 1] = more[sizeof(more) - 1] = '\0';
+    addresses[1].names[1] = "short";
+    buf_init(&out, 1 << 16);
+    writer.out = &out;
+    assert_int_equal(writer.format->names(&writer, addresses, 3, &err), 3);
+    assert_int_equal(out.length, 8 + (4 + 12) + (4 + 16 + 256) + 4 + 4);
+    assert_memory_equal(buf_bytes(&out) + 16, "short", 6);
+    buf_free(&out);
+}
+
+/* Many of them need several blocks, each of them no larger than there is room for. */
+static void test_many_names(void **state)
+{
+    enum { COUNT = 5000 };
+    struct capture_address *addresses = calloc(COUNT, sizeof(*addresses));
+    struct capture_writer writer = {.format = &capture_format_pcapng};
+    struct buf out;
+    struct error err;
+    size_t at = 0, blocks = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++)
+        addresses[i] = make_address(i % 2, (uint8_t)i, "some-pod-0123456789.some-namespace");
+    buf_init(&out, CAPTURE_ITEM_ROOM);
+    writer.out = &out;
+    for (; at < COUNT; blocks++) {
+        int taken = writer.format->names(&writer, addresses + at, COUNT - at, &err);
+
+        assert_true(taken > 0);
+        at += (size_t)taken;
+        assert_true(out.length < 40000);
+        assert_int_equal(writer.format->whole(buf_bytes(&out), out.length, false), out.length);
+        buf_take(&out, out.length);
+    }
+    assert_int_equal(at, COUNT);
+    assert_in_range(blocks, 5, 20);
+    buf_free(&out);
+    buf_init(&out, 100);
+    assert_int_equal(writer.format->names(&writer, addresses, COUNT, &err), -1);
+    assert_int_equal(out.length, 0);
+    buf_free(&out);
+    free(addresses);
+}
+
 static void test_unread(void **state)
 {
     struct capture_writer writer;
@@ -391,6 +491,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_written_is_read),
+        cmocka_unit_test(test_name_resolution_block),
+        cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_unread),
         cmocka_unit_test(test_whole_blocks),
         cmocka_unit_test(test_hostile_agent),
