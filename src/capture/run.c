@@ -34,13 +34,13 @@
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_MOST_MS  30000
 #define STEADY_MS        10000 /* a capture that ran for so long begins with the first wait again */
-#define REQUEST_MS       10000 /* a request after a cut may take: the way may be dead */
 
 struct capture {
     struct loop *loop;
     struct kube_client *client;
     struct settings settings;
     struct target target;
+    struct facts *facts;
     struct session *session;
     struct recorder recorder;
     struct sweep *sweep; /* of what earlier clients left */
@@ -66,6 +66,9 @@ struct capture {
     bool gap_open;    /* how long it is is not known yet */
     char why[300];
     struct loop_timer *retry;
+    struct target_question *question; /* is the target still there? */
+    bool answered, running;           /* the answer: its container's state, or the error */
+    struct error answer;
 
     size_t refusals;      /* methods whose exec was refused, and not for want of a right */
     struct error refusal; /* the first */
@@ -291,7 +294,6 @@ static void plan_retry(struct capture *capture)
             capture->backoff = BACKOFF_FIRST_MS;
         snprintf(capture->why, sizeof(capture->why), "%.299s", error->text);
         log_warning("%s: taking it up again", error->text);
-        kube_client_limit(capture->client, REQUEST_MS);
     } else {
         log_debug("not yet: %s", error->text);
     }
@@ -303,23 +305,36 @@ static void plan_retry(struct capture *capture)
         2 * capture->backoff < BACKOFF_MOST_MS ? 2 * capture->backoff : BACKOFF_MOST_MS;
 }
 
+static void on_answer(void *data, bool running, const struct error *err)
+{
+    struct capture *capture = data;
+
+    capture->question = NULL;
+    capture->answered = true;
+    capture->running = running;
+    capture->answer = err ? *err : (struct error){0};
+}
+
+static void ask_for_target(struct capture *capture)
+{
+    struct error err;
+
+    capture->due = false;
+    capture->question = target_ask(capture->client, &capture->target, on_answer, capture, &err);
+    if (!capture->question)
+        on_answer(capture, false, &err);
+}
+
 static void try_again(struct capture *capture)
 {
     struct session *session = capture->session;
-    struct error err = {0};
-    bool running;
+    const struct error *err = &capture->answer;
 
-    capture->planned = capture->due = false;
-    int there = target_still_there(capture->client, &capture->target, &running, &err);
-
-    if (capture->stopping)
-        return; /* meanwhile */
-    if (there < 0) {
-        capture->gone = !error_is_passing(&err) && !patience_doubts(&capture->refused, &err);
-        if (err.kind == ERROR_NOT_FOUND)
-            error_set(&err, ERROR_TARGET, "%s was deleted", capture->target.label);
-        session->error = err;
-    } else if (!running && session->method == &method_upload) {
+    capture->planned = capture->answered = false;
+    if (err->kind != ERROR_NONE) {
+        capture->gone = !error_is_passing(err) && !patience_doubts(&capture->refused, err);
+        session->error = *err;
+    } else if (!capture->running && session->method == &method_upload) {
         error_set(&session->error, ERROR_TARGET, "container \"%s\" of pod \"%s\" does not run",
                   capture->target.container->name, capture->target.name);
         session->cut = true;
@@ -387,7 +402,9 @@ static void run(struct capture *capture)
             }
             if (!may_resume(capture) && (flushed || drain_is_stuck(&capture->drain, recorder)))
                 return;
-            if (flushed && capture->due) {
+            if (flushed && capture->due)
+                ask_for_target(capture);
+            if (flushed && capture->answered) {
                 try_again(capture);
                 continue;
             }
@@ -462,7 +479,7 @@ static void start_over(struct capture *capture)
     loop_stop_timer(capture->retry);
     capture->duration = NULL;
     capture->stopping = capture->interrupted = capture->cut = capture->planned = capture->due =
-        capture->gone = capture->gap_open = false;
+        capture->answered = capture->gone = capture->gap_open = false;
     capture->cuts = 0;
     capture->resumed = 0;
     capture->rate = (struct rate){0};
@@ -495,6 +512,8 @@ static int run_once(struct capture *capture, const struct method *method, bool *
     learn_from_session(capture);
     /* First what is in the cluster: Wireshark may stay open for days. */
     drain_end(&capture->drain);
+    target_forget(capture->question);
+    capture->question = NULL;
     session_free(capture->session);
     capture->session = NULL;
     if (recorder->begun || capture->again)
@@ -562,7 +581,8 @@ static void learn(struct capture *capture, struct preflight *preflight,
         preflight_refuse_exec(preflight, method);
     if (err->kind != ERROR_SERVER)
         return;
-    target_learn_node(capture->client, &capture->target);
+    struct error interrupted;
+    preflight_gather_node(preflight, &interrupted);
     node = capture->target.node;
     if (node && node->virtual)
         error_set(err, ERROR_TARGET, "%s runs on a virtual kubelet, node \"%s\": %s",
@@ -571,6 +591,29 @@ static void learn(struct capture *capture, struct preflight *preflight,
         error_set(err, ERROR_TARGET,
                   "%s runs on node \"%s\", which runs Windows and has no AF_PACKET",
                   capture->target.label, node->name);
+}
+
+/* On the node's own interfaces the stream would be captured, and that again. */
+static int keep_own_traffic_out(struct capture *capture, struct error *err)
+{
+    struct settings *settings = &capture->settings;
+
+    if (!capture->target.host_network || settings->own_traffic || capture->filter_text)
+        return 0;
+    const char *asked = settings->filter_text;
+    capture->filter_text = own_traffic_filter(capture->facts, &capture->target, asked);
+    if (!capture->filter_text)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    if (filter_compile(capture->filter_text, settings->snaplen, &capture->filter, err) < 0)
+        return -1;
+    settings->filter_text = capture->filter_text;
+    settings->filter = capture->filter;
+    settings->asked_filter = asked;
+    settings->leave_own_out = true;
+    log_info("the interfaces are the node's own: this capture's stream is left out by the filter "
+             "'%s' (--include-own-traffic keeps it)",
+             capture->filter_text);
+    return 0;
 }
 
 static int run_methods(struct capture *capture, struct preflight *preflight, struct error *err)
@@ -586,7 +629,7 @@ static int run_methods(struct capture *capture, struct preflight *preflight, str
 
         if (capture->settings.method && capture->settings.method != method)
             continue;
-        if (preflight_gather(preflight, at, err) < 0)
+        if (preflight_gather(preflight, at, err) < 0 || keep_own_traffic_out(capture, err) < 0)
             return -1;
         count++;
         report->name = method->name;
@@ -631,30 +674,6 @@ static int resolve(struct kube_client *client, const struct settings *settings,
                           ret_target, err);
 }
 
-/* On the node's own interfaces the stream would be captured, and that again. */
-static int keep_own_traffic_out(struct capture *capture, struct error *err)
-{
-    struct settings *settings = &capture->settings;
-
-    if (!capture->target.host_network || settings->own_traffic)
-        return 0;
-    target_learn_node(capture->client, &capture->target);
-    const char *asked = settings->filter_text;
-    capture->filter_text = own_traffic_filter(capture->client, &capture->target, asked);
-    if (!capture->filter_text)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (filter_compile(capture->filter_text, settings->snaplen, &capture->filter, err) < 0)
-        return -1;
-    settings->filter_text = capture->filter_text;
-    settings->filter = capture->filter;
-    settings->asked_filter = asked;
-    settings->leave_own_out = true;
-    log_info("the interfaces are the node's own: this capture's stream is left out by the filter "
-             "'%s' (--include-own-traffic keeps it)",
-             capture->filter_text);
-    return 0;
-}
-
 static int run_target(struct capture *capture, struct error *err)
 {
     const struct target *target = &capture->target;
@@ -665,7 +684,7 @@ static int run_target(struct capture *capture, struct error *err)
         text_format("%s%s%s", prefix ? prefix : "", target->container ? "/" : "",
                     target->container ? target->container->name : "");
     struct preflight preflight = {
-        .client = capture->client, .settings = &capture->settings, .target = &capture->target};
+        .facts = capture->facts, .settings = &capture->settings, .target = &capture->target};
     int result;
 
     if (!prefix || !title)
@@ -675,8 +694,6 @@ static int run_target(struct capture *capture, struct error *err)
     recorder->subject = target->name;
     if (target->container)
         log_info("selected container: '%s'", target->container->name);
-    if (keep_own_traffic_out(capture, err) < 0)
-        return -1;
     capture->retry = loop_add_timer(capture->loop, 0, on_retry, capture);
     if (!capture->retry)
         return error_set(err, ERROR_INTERNAL, "out of memory");
@@ -710,10 +727,13 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
     capture.recorder.data = &capture;
     sink->loop = capture.loop;
     recorder_init(&capture.recorder);
-    int result = resolve(client, settings, &capture.target, err);
+    capture.facts = facts_new(client);
+    int result = capture.facts ? resolve(client, settings, &capture.target, err)
+                               : error_set(err, ERROR_INTERNAL, "out of memory");
     if (result == 0)
         result = run_target(&capture, err);
     target_free(&capture.target);
+    facts_free(capture.facts);
     recorder_free(&capture.recorder);
     filter_free(&capture.filter);
     free(capture.filter_text);
@@ -747,20 +767,26 @@ int capture_check(struct kube_client *client, const struct settings *settings, b
 {
     struct method_report reports[METHOD_COUNT] = {0};
     struct target target;
-    struct preflight preflight = {.client = client, .settings = settings, .target = &target};
+    struct facts *facts = facts_new(client);
+    struct preflight preflight = {.facts = facts, .settings = settings, .target = &target};
 
+    if (!facts)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
     if (resolve(client, settings, &target, err) < 0) {
         if (json && err->kind != ERROR_INTERRUPTED)
             report_print_json_refusal(stdout, settings, err);
+        facts_free(facts);
         return -1;
     }
     /* All at once here: nobody waits for the first packet. */
-    target_learn_node(client, &target);
-    int count = judge_methods(&preflight, reports, err);
+    int count = preflight_gather_node(&preflight, err);
+    if (count == 0)
+        count = judge_methods(&preflight, reports, err);
     if (count >= 0 && json)
         report_print_json(stdout, &target, reports, (size_t)count);
     else if (count >= 0)
         report_print(stdout, reports, (size_t)count);
     target_free(&target);
+    facts_free(facts);
     return count < 0 ? -1 : report_works(reports, (size_t)count) ? 0 : 1;
 }

@@ -11,9 +11,6 @@
 #include <jansson.h>
 #include <stddef.h>
 
-struct error;
-struct kube_client;
-
 enum kube_access {
     KUBE_ACCESS_UNKNOWN, /* the server does not tell */
     KUBE_ACCESS_ALLOWED,
@@ -24,19 +21,6 @@ enum kube_access {
 struct kube_right {
     const char *verb, *resource, *subresource;
 };
-
-#define KUBE_ACCESS_MAX 16 /* rights asked for at once */
-
-/*
- * kube_access_ask - ask for several rights at once
- * @namespace: of all of them
- * @ret_answers: @count of them; a review that fails leaves KUBE_ACCESS_UNKNOWN
- *
- * Return: 0; -1 when interrupted, or when no request could be sent.
- */
-int kube_access_ask(struct kube_client *client, const char *namespace,
-                    const struct kube_right *rights, size_t count, enum kube_access *ret_answers,
-                    struct error *err);
 
 /* kube_access_review - the request's body. Return: owned by the caller. */
 json_t *kube_access_review(const char *namespace, const struct kube_right *right);

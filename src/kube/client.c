@@ -28,6 +28,7 @@
 #define CONNECT_TIMEOUT_MS 30000L
 #define KEEPIDLE_S         30L /* of silence, until the kernel asks whether the server is there */
 #define KEEPINTVL_S        10L
+#define DOUBTFUL_MS        10000
 #define WAITS_MAX          10 /* for a busy server, of one request */
 #define WAIT_MAX_S         30 /* each */
 
@@ -642,10 +643,9 @@ int kube_delete(struct kube_client *client, const char *path, unsigned milliseco
     return result;
 }
 
-void kube_client_limit(struct kube_client *client, uint64_t milliseconds)
+uint64_t kube_client_doubtful(const struct kube_client *client)
 {
-    if (client->timeout == 0 || client->timeout > milliseconds)
-        client->timeout = milliseconds;
+    return client->timeout && client->timeout < DOUBTFUL_MS ? client->timeout : DOUBTFUL_MS;
 }
 
 int64_t kube_client_time(const struct kube_client *client)

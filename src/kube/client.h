@@ -101,8 +101,9 @@ int kube_get(struct kube_client *client, const char *path, json_t **ret_json, st
 int kube_delete(struct kube_client *client, const char *path, unsigned milliseconds,
                 struct error *err);
 
-/* kube_client_limit - no request from now on may take longer than this: milliseconds. */
-void kube_client_limit(struct kube_client *client, uint64_t milliseconds);
+/* kube_client_doubtful - for kube_request.timeout of a request after a cut: the way that it takes
+ * may be dead without a word. */
+uint64_t kube_client_doubtful(const struct kube_client *client);
 
 /* kube_client_time - seconds since 1970 by the server's clock, as its last answer had it; by our
  * own before the first. */

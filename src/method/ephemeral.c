@@ -190,7 +190,7 @@ static void on_poll(void *data)
     struct ephemeral *ephemeral = session->method_data;
     cleanup_free char *path = text_format("/api/v1/namespaces/%s/pods/%s",
                                           session->target->namespace, session->target->name);
-    const struct kube_request request = {.path = path};
+    const struct kube_request request = {.path = path, .timeout = session_request_timeout(session)};
     struct error err = {0};
 
     if (session->state != SESSION_STARTING)
@@ -279,7 +279,8 @@ static int add_container(struct session *session, struct error *err)
                                          .path = path,
                                          .content_type = STRATEGIC,
                                          .body = patch,
-                                         .answer = KUBE_ANSWER_METADATA};
+                                         .answer = KUBE_ANSWER_METADATA,
+                                         .timeout = session_request_timeout(session)};
     ephemeral->call = kube_call_start(session->client, &request, on_added, session, err);
     json_decref(patch);
     return ephemeral->call ? 0 : -1;
@@ -445,24 +446,6 @@ static int use_or_add(struct session *session, const struct kube_pod *pod, struc
     return 0;
 }
 
-/* Looks at the pod as it is now. */
-static int find_or_add(struct session *session, struct error *err)
-{
-    struct ephemeral *ephemeral = session->method_data;
-    struct kube_pod *pod;
-    int result = 0;
-
-    if (kube_pod_get(session->client, session->target->namespace, session->target->name, &pod,
-                     err) < 0)
-        return -1;
-    ephemeral->looks = 0;
-    /* Else it has ended meanwhile; and what is added can never be removed. */
-    if (session->state == SESSION_STARTING)
-        result = use_or_add(session, pod, err);
-    kube_pod_free(pod);
-    return result;
-}
-
 static void set_stage(struct session *session)
 {
     const struct ephemeral *ephemeral = session->method_data;
@@ -497,7 +480,11 @@ static int start(struct session *session, struct error *err)
     ephemeral->trial = NULL;
     ephemeral->end = limit ? loop_now() + limit : 0;
     set_stage(session);
-    return find_or_add(session, err);
+    /* The pod as it is now tells whether there is one. */
+    ephemeral->looks = 0;
+    ephemeral->looking = true;
+    on_poll(session);
+    return 0;
 }
 
 /* The one that was used again has ended meanwhile. */

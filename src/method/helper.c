@@ -9,12 +9,21 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "method/agent_binary.h"
+#include "settings/settings.h"
+#include "target/target.h"
 #include "common/agent.h"
 #include "kube/pod.h"
 
 #define MANAGED_BY "kubectl-sniff"
 #define VOLUME     "agent"
 #define FILE_MODE  0555
+
+const char *helper_namespace_of(const struct settings *settings, const struct target *target)
+{
+    return settings->node_namespace ? settings->node_namespace
+           : target->pod            ? target->namespace
+                                    : settings->namespace;
+}
 
 /* ---- building ---- */
 

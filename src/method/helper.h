@@ -15,6 +15,8 @@
 
 struct agent_binary;
 struct kube_pod;
+struct settings;
+struct target;
 
 #define HELPER_NAME_LABEL "app.kubernetes.io/name"
 #define HELPER_NAME       "ksniff"
@@ -49,6 +51,9 @@ struct helper {
     uint64_t ring;                 /* bytes of the packet ring */
     const char *requests, *limits; /* as helper_resources() reads them; NULL: the default */
 };
+
+/* helper_namespace_of - where the helper pod of a target is made */
+const char *helper_namespace_of(const struct settings *settings, const struct target *target);
 
 /* helper_pod, helper_config_map - Return: owned by the caller, NULL when out of memory. */
 json_t *helper_pod(const struct helper *helper);

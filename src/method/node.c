@@ -305,7 +305,7 @@ static bool look_at_running(struct session *session)
                               "%s&limit=%d",
                               escaped, RUNNING_ASKED)
                 : NULL;
-    const struct kube_request request = {.path = path};
+    const struct kube_request request = {.path = path, .timeout = session_request_timeout(session)};
 
     if (!path || node->looked || session->settings->image)
         return false;
@@ -385,7 +385,7 @@ static void on_watch(void *data)
     struct node_method *node = session->method_data;
     cleanup_free char *path = text_format("/api/v1/namespaces/%s/pods/%s",
                                           session->target->namespace, session->target->name);
-    const struct kube_request request = {.path = path};
+    const struct kube_request request = {.path = path, .timeout = session_request_timeout(session)};
 
     /* On a connection that has died silently no answer comes. */
     if (node->watch_call && ++node->watch_ticks >= WATCH_TICKS) {
@@ -591,7 +591,7 @@ static void ask_for_pod(struct session *session)
     struct node_method *node = session->method_data;
     cleanup_free char *path =
         text_format("/api/v1/namespaces/%s/pods/%s", node->namespace, node->name);
-    const struct kube_request request = {.path = path};
+    const struct kube_request request = {.path = path, .timeout = session_request_timeout(session)};
     struct error err = {0};
 
     if (node->call || session->state != SESSION_STARTING)
@@ -663,7 +663,8 @@ static void on_pod_made(void *data, json_t *answer, const struct error *err)
                                              .path = path,
                                              .content_type = MERGE_PATCH,
                                              .body = patch,
-                                             .answer = KUBE_ANSWER_METADATA};
+                                             .answer = KUBE_ANSWER_METADATA,
+                                             .timeout = session_request_timeout(session)};
 
         node->owner = kube_call_start(session->client, &request, on_owned, session, NULL);
         json_decref(patch);
@@ -737,8 +738,11 @@ static struct kube_call *post(struct session *session, const char *resource, boo
         error_set(err, ERROR_INTERNAL, "the helper pod cannot be described");
         return NULL;
     }
-    const struct kube_request request = {
-        .method = "POST", .path = path, .body = object, .answer = KUBE_ANSWER_METADATA};
+    const struct kube_request request = {.method = "POST",
+                                         .path = path,
+                                         .body = object,
+                                         .answer = KUBE_ANSWER_METADATA,
+                                         .timeout = session_request_timeout(session)};
     call = kube_call_start(session->client, &request, done, session, err);
     json_decref(object);
     return call;
@@ -888,8 +892,7 @@ static int start(struct session *session, struct error *err)
     if (!node)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     session->method_data = node;
-    node->namespace = session->settings->node_namespace ? session->settings->node_namespace
-                                                        : session->settings->namespace;
+    node->namespace = helper_namespace_of(session->settings, session->target);
     node->end = limit ? loop_now() + limit : 0;
     node->poll = loop_add_timer(session->loop, 0, on_poll, session);
     node->watch = loop_add_timer(session->loop, 0, on_watch, session);

@@ -7,9 +7,9 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "method/facts.h"
 #include "target/target.h"
 #include "kube/client.h"
 #include "kube/node.h"
@@ -24,9 +24,6 @@
 #define SUPERVISOR_PORT "9345"
 
 #define EXPRESSION_MAX  4096
-
-/* The addresses of the API server inside the cluster, as it publishes them itself. */
-#define KUBERNETES "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes"
 
 static bool is_address(const char *text)
 {
@@ -69,23 +66,19 @@ static bool add_slice(struct buf *out, const json_t *slice)
     return fits;
 }
 
-char *own_traffic_filter(struct kube_client *client, const struct target *target, const char *text)
+char *own_traffic_filter(struct facts *facts, const struct target *target, const char *text)
 {
     cleanup_buf struct buf out;
-    json_t *slice = NULL;
-    struct error err;
+    const json_t *slice = fact_object(facts_servers(facts));
     unsigned port;
-    const char *peer = kube_client_peer(client, &port);
+    const char *peer = kube_client_peer(facts_client(facts), &port);
 
     buf_init(&out, EXPRESSION_MAX);
     bool fits = buf_printf(&out, "not (tcp port %u",
                            target->node ? target->node->kubelet_port : KUBELET_PORT) &&
                 add_server(&out, peer, port);
-    if (kube_get(client, KUBERNETES, &slice, &err) == 0)
+    if (slice)
         fits = fits && add_slice(&out, slice);
-    else
-        log_debug("the API server's addresses are not to be had: %s", err.text);
-    json_decref(slice);
     if (!fits || !buf_printf(&out, ")"))
         return NULL;
     if (!text || !text[strspn(text, " \t\r\n")])

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "method/agent_binary.h"
+#include "method/helper.h"
 #include "settings/settings.h"
 #include "target/target.h"
 #include "kube/client.h"
@@ -49,15 +49,20 @@ const char *preflight_method_name(enum preflight_method method)
     return methods[method].name;
 }
 
+/* Of the target; a node has none, but what the context says. */
+static const char *own_namespace(const struct preflight *preflight)
+{
+    return preflight->target->pod ? preflight->target->namespace : preflight->settings->namespace;
+}
+
 static const char *helper_namespace(const struct preflight *preflight)
 {
-    return preflight->settings->node_namespace ? preflight->settings->node_namespace
-                                               : preflight->settings->namespace;
+    return helper_namespace_of(preflight->settings, preflight->target);
 }
 
 static const char *namespace_of(const struct preflight *preflight, enum preflight_method method)
 {
-    return method == METHOD_NODE ? helper_namespace(preflight) : preflight->settings->namespace;
+    return method == METHOD_NODE ? helper_namespace(preflight) : own_namespace(preflight);
 }
 
 static size_t rights_of(enum preflight_method method)
@@ -69,78 +74,7 @@ static size_t rights_of(enum preflight_method method)
     return count;
 }
 
-/* ---- gathering ---- */
-
-/* An object that is read meanwhile. */
-struct look {
-    struct kube_call *call; /* NULL: it is over */
-    json_t *object;         /* owned; NULL: not to be had */
-};
-
-enum { LOOK_AT_TARGET, LOOK_AT_HELPER, LOOK_AT_NODE, LOOK_COUNT };
-
-static void on_object(void *data, json_t *answer, const struct error *err)
-{
-    struct look *look = data;
-
-    look->call = NULL;
-    look->object = json_incref(answer);
-    if (err)
-        log_debug("%s", err->text);
-}
-
-static void look_at(struct kube_client *client, const char *path, const char *name,
-                    struct look *look)
-{
-    cleanup_free char *escaped = kube_escape(name);
-    cleanup_free char *whole = escaped ? text_format("%s%s", path, escaped) : NULL;
-
-    const struct kube_request request = {.path = whole};
-
-    if (whole)
-        look->call = kube_call_start(client, &request, on_object, look, NULL);
-}
-
-static void look_around(const struct preflight *preflight, struct look *looks)
-{
-    const struct target *target = preflight->target;
-    const char *own = preflight->settings->namespace, *helper = helper_namespace(preflight);
-
-    look_at(preflight->client, "/api/v1/namespaces/", own, &looks[LOOK_AT_TARGET]);
-    if (strcmp(own, helper) != 0)
-        look_at(preflight->client, "/api/v1/namespaces/", helper, &looks[LOOK_AT_HELPER]);
-    if (!target->node && *target->node_name)
-        look_at(preflight->client, "/api/v1/nodes/", target->node_name, &looks[LOOK_AT_NODE]);
-}
-
-/* Return: 0, or -1 when interrupted. */
-static int await(struct kube_client *client, const struct look *looks, struct error *err)
-{
-    struct loop *loop = kube_client_loop(client);
-
-    while (looks[LOOK_AT_TARGET].call || looks[LOOK_AT_HELPER].call || looks[LOOK_AT_NODE].call) {
-        if (loop_interrupted(loop))
-            return error_set(err, ERROR_INTERRUPTED, "interrupted before the capture had begun");
-        loop_step(loop, -1);
-    }
-    return 0;
-}
-
-static void take_looks(struct preflight *preflight, const struct look *looks)
-{
-    const char *helper = helper_namespace(preflight);
-    struct target *target = preflight->target;
-    struct error err;
-
-    preflight->target_level = preflight_level(looks[LOOK_AT_TARGET].object);
-    preflight->helper_level = strcmp(preflight->settings->namespace, helper) == 0
-                                  ? preflight->target_level
-                                  : preflight_level(looks[LOOK_AT_HELPER].object);
-    if (looks[LOOK_AT_NODE].object && !target->node &&
-        kube_node_read(looks[LOOK_AT_NODE].object, &target->node, &err) < 0)
-        log_debug("%s", err.text);
-    preflight->looked = true;
-}
+/* ---- asking ---- */
 
 enum pod_security preflight_level(const json_t *namespace)
 {
@@ -156,51 +90,150 @@ enum pod_security preflight_level(const json_t *namespace)
     return strcmp(enforced, "baseline") == 0 ? POD_SECURITY_BASELINE : POD_SECURITY_RESTRICTED;
 }
 
-/* Those of exec are known already where another method has asked in the same namespace. */
-static int ask_for_rights(struct preflight *preflight, enum preflight_method method,
-                          struct error *err)
+static void take_node(struct preflight *preflight)
 {
-    enum kube_access *answers = preflight->rights[method];
+    json_t *object = fact_object(preflight->node);
+    struct target *target = preflight->target;
+    struct error err;
+
+    if (object && !target->node && kube_node_read(object, &target->node, &err) < 0)
+        log_debug("%s", err.text);
+}
+
+/* By an attempt, in the same namespace. */
+static bool exec_was_refused(const struct preflight *preflight, enum preflight_method method)
+{
     const char *namespace = namespace_of(preflight, method);
-    size_t known = 0;
 
-    for (int other = 0; other < (int)method && known == 0; other++) {
-        const enum kube_access *asked = preflight->rights[other];
+    for (int other = 0; other < METHOD_COUNT; other++)
+        if (preflight->exec_refused[other] &&
+            strcmp(namespace, namespace_of(preflight, other)) == 0)
+            return true;
+    return false;
+}
 
-        if (asked[0] != KUBE_ACCESS_UNKNOWN && asked[1] != KUBE_ACCESS_UNKNOWN &&
-            strcmp(namespace, namespace_of(preflight, other)) == 0) {
-            known = EXEC_COUNT;
-            memcpy(answers, asked, EXEC_COUNT * sizeof(*asked));
-        }
-    }
-    int result = kube_access_ask(preflight->client, namespace, methods[method].rights + known,
-                                 rights_of(method) - known, answers + known, err);
+static void on_facts(void *data)
+{
+    struct preflight *preflight = data;
+    enum kube_access *answers = preflight->rights[preflight->asked];
+
+    for (size_t i = 0; i < rights_of(preflight->asked); i++)
+        answers[i] = fact_access(preflight->asked_rights[i]);
+    if (exec_was_refused(preflight, preflight->asked))
+        preflight_refuse_exec(preflight, preflight->asked);
     if (answers[0] == KUBE_ACCESS_ALLOWED && answers[1] == KUBE_ACCESS_DENIED)
-        kube_stream_prefer_spdy(preflight->client);
-    return result;
+        kube_stream_prefer_spdy(facts_client(preflight->facts));
+    if (preflight->own) {
+        preflight->target_level = preflight_level(fact_object(preflight->own));
+        preflight->helper_level = preflight_level(fact_object(preflight->helper));
+    }
+    take_node(preflight);
+    preflight->done(preflight->data);
+}
+
+static void ask_for_node(struct preflight *preflight)
+{
+    const struct target *target = preflight->target;
+
+    if (!target->node && *target->node_name)
+        preflight->node =
+            facts_wait_add(&preflight->wait, facts_node(preflight->facts, target->node_name));
+}
+
+static void begin(struct preflight *preflight, void (*done)(void *data), void *data)
+{
+    preflight_end(preflight);
+    preflight->wait = (struct facts_wait){.count = 0};
+    preflight->own = preflight->helper = preflight->node = NULL;
+    preflight->done = done;
+    preflight->data = data;
+}
+
+void preflight_ask(struct preflight *preflight, enum preflight_method method,
+                   void (*done)(void *data), void *data)
+{
+    struct facts *facts = preflight->facts;
+    struct facts_wait *wait = &preflight->wait;
+
+    begin(preflight, done, data);
+    preflight->asked = method;
+    if (preflight->target->host_network && !preflight->settings->own_traffic)
+        facts_wait_add(wait, facts_servers(facts));
+    if (method != METHOD_UPLOAD || wait->count > 0)
+        ask_for_node(preflight);
+    if (method != METHOD_UPLOAD) {
+        preflight->own = facts_wait_add(wait, facts_namespace(facts, own_namespace(preflight)));
+        preflight->helper =
+            facts_wait_add(wait, facts_namespace(facts, helper_namespace(preflight)));
+    }
+    for (size_t i = 0; i < rights_of(method); i++)
+        preflight->asked_rights[i] = facts_wait_add(
+            wait, facts_right(facts, namespace_of(preflight, method), &methods[method].rights[i]));
+    facts_wait_begin(wait, facts, on_facts, preflight);
+}
+
+static void on_node(void *data)
+{
+    struct preflight *preflight = data;
+
+    take_node(preflight);
+    preflight->done(preflight->data);
+}
+
+void preflight_ask_node(struct preflight *preflight, void (*done)(void *data), void *data)
+{
+    begin(preflight, done, data);
+    ask_for_node(preflight);
+    facts_wait_begin(&preflight->wait, preflight->facts, on_node, preflight);
+}
+
+void preflight_end(struct preflight *preflight)
+{
+    facts_wait_end(&preflight->wait);
+}
+
+/* ---- asking, and waiting for it ---- */
+
+static void on_gathered(void *data)
+{
+    bool *done = data;
+
+    *done = true;
+}
+
+static int await(struct preflight *preflight, const bool *done, struct error *err)
+{
+    struct loop *loop = kube_client_loop(facts_client(preflight->facts));
+
+    while (!*done) {
+        if (loop_interrupted(loop)) {
+            preflight_end(preflight);
+            return error_set(err, ERROR_INTERRUPTED, "interrupted before the capture had begun");
+        }
+        loop_step(loop, -1);
+    }
+    return 0;
 }
 
 int preflight_gather(struct preflight *preflight, enum preflight_method method, struct error *err)
 {
-    struct look looks[LOOK_COUNT] = {0};
-    bool looking = method != METHOD_UPLOAD && !preflight->looked;
+    bool done = false;
 
-    if (looking)
-        look_around(preflight, looks);
-    int result = ask_for_rights(preflight, method, err);
-    if (result == 0)
-        result = await(preflight->client, looks, err);
-    if (result == 0 && looking)
-        take_looks(preflight, looks);
-    for (size_t i = 0; i < LOOK_COUNT; i++) {
-        kube_call_cancel(looks[i].call);
-        json_decref(looks[i].object);
-    }
-    return result;
+    preflight_ask(preflight, method, on_gathered, &done);
+    return await(preflight, &done, err);
+}
+
+int preflight_gather_node(struct preflight *preflight, struct error *err)
+{
+    bool done = false;
+
+    preflight_ask_node(preflight, on_gathered, &done);
+    return await(preflight, &done, err);
 }
 
 void preflight_refuse_exec(struct preflight *preflight, enum preflight_method method)
 {
+    preflight->exec_refused[method] = true;
     for (size_t i = 0; i < EXEC_COUNT; i++)
         preflight->rights[method][i] = KUBE_ACCESS_DENIED;
 }
@@ -457,7 +490,7 @@ static void judge_ephemeral(const struct preflight *preflight, struct verdict *v
     if (preflight->target_level == POD_SECURITY_RESTRICTED)
         add(verdict, "a cluster administrator",
             "namespace \"%s\" enforces Pod Security \"restricted\", which forbids NET_RAW",
-            preflight->settings->namespace);
+            own_namespace(preflight));
     else if (preflight->target_level == POD_SECURITY_UNKNOWN)
         doubt(verdict);
 }

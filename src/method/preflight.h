@@ -14,9 +14,9 @@
 #include <stddef.h>
 
 #include "kube/access.h"
+#include "method/facts.h"
 
 struct error;
-struct kube_client;
 struct settings;
 struct target;
 
@@ -44,23 +44,44 @@ enum pod_security {
 
 #define PREFLIGHT_RIGHTS_MAX 8
 
-/* The facts. Those of a method are gathered before it is judged. */
+/* The facts of one target. Those of a method are asked for before it is judged. */
 struct preflight {
-    struct kube_client *client;
+    struct facts *facts; /* those of all targets; may be NULL where nothing is asked */
     const struct settings *settings;
     struct target *target;
     enum kube_access rights[METHOD_COUNT][PREFLIGHT_RIGHTS_MAX];
+    bool exec_refused[METHOD_COUNT]; /* an attempt was */
     enum pod_security target_level, helper_level;
-    bool looked; /* at the namespaces, and at the node */
+
+    struct facts_wait wait; /* these for preflight_ask() */
+    enum preflight_method asked;
+    const struct fact *asked_rights[PREFLIGHT_RIGHTS_MAX], *own, *helper, *node;
+    void (*done)(void *data);
+    void *data;
 };
 
 /*
- * preflight_gather - ask for what a method needs, all at once
+ * preflight_ask - ask for what a method needs, as far as it is not known yet
+ * @done: called once: at once when all is known, else as an event of a request
  *
  * For the upload these are two reviews of rights and nothing more. For the others also the
- * namespaces and the node, which target->node holds then. Return: 0; -1 when interrupted.
+ * namespaces and the node, which target->node holds then. Of a target with the node's network these
+ * are also what own_traffic_filter() reads.
+ */
+void preflight_ask(struct preflight *preflight, enum preflight_method method,
+                   void (*done)(void *data), void *data);
+
+/* preflight_ask_node - the same for target->node alone, which stays NULL where it is not to be had.
+ */
+void preflight_ask_node(struct preflight *preflight, void (*done)(void *data), void *data);
+
+/* preflight_end - do not wait any more: @done is not called. Also where nothing was asked. */
+void preflight_end(struct preflight *preflight);
+
+/* preflight_gather, preflight_gather_node - the same, waited for. Return: 0; -1 when interrupted.
  */
 int preflight_gather(struct preflight *preflight, enum preflight_method method, struct error *err);
+int preflight_gather_node(struct preflight *preflight, struct error *err);
 
 /*
  * preflight_judge - can the method work, as far as the facts tell?

@@ -150,6 +150,11 @@ void session_resume(struct session *session)
         session_end(session, &err);
 }
 
+uint64_t session_request_timeout(const struct session *session)
+{
+    return session->resumed ? kube_client_doubtful(session->client) : 0;
+}
+
 void session_set_place(struct session *session, const struct session_place *place)
 {
     session->place = *place;

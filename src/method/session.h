@@ -130,6 +130,10 @@ void session_free(struct session *session);
 
 /* ---- for methods ---- */
 
+/* Milliseconds that a request of the session may take, as kube_request has it: after a cut the way
+ * may be dead. */
+uint64_t session_request_timeout(const struct session *session);
+
 /* The stage that begins now, and how many milliseconds it may take; NULL: no limit any more. What a
  * flag limits says so in stage_flag after that. */
 void session_stage(struct session *session, const char *stage, uint64_t milliseconds);

@@ -2,6 +2,7 @@
 #include "target/target.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -249,34 +250,103 @@ void target_free(struct target *target)
     *target = (struct target){0};
 }
 
-void target_learn_node(struct kube_client *client, struct target *target)
-{
-    struct error err;
+/* ---- after a cut ---- */
 
-    if (!target->node && kube_node_get(client, target->node_name, &target->node, &err) < 0)
-        log_debug("the node's object is not to be had: %s", err.text);
+struct target_question {
+    const struct target *target;
+    struct kube_call *call;   /* of a pod */
+    struct loop_timer *timer; /* of a node */
+    target_answer_fn *done;
+    void *data;
+};
+
+void target_forget(struct target_question *question)
+{
+    if (!question)
+        return;
+    kube_call_cancel(question->call);
+    loop_remove_timer(question->timer);
+    free(question);
 }
 
-int target_still_there(struct kube_client *client, const struct target *target, bool *ret_running,
-                       struct error *err)
+static void answer(struct target_question *question, bool running, const struct error *err)
 {
-    struct kube_pod *pod;
-    int result = 0;
+    target_answer_fn *done = question->done;
+    void *data = question->data;
 
-    *ret_running = true;
-    if (!target->pod)
-        return 0;
-    if (kube_pod_get(client, target->namespace, target->name, &pod, err) < 0)
-        return -1;
-    const struct kube_container *container = kube_pod_container(pod, target->container->name);
-    *ret_running = container && container->running;
+    question->call = NULL;
+    target_forget(question);
+    done(data, running, err);
+}
+
+static void on_node(void *data)
+{
+    answer(data, true, NULL);
+}
+
+/* Return: 0 when the target's pod is still what it was. */
+static int compare(const struct target *target, const struct kube_pod *pod, struct error *err)
+{
     if (strcmp(pod->uid, target->pod->uid) != 0)
-        result =
-            error_set(err, ERROR_TARGET,
-                      "pod \"%s\" was deleted; there is another one of that name", target->name);
-    else if (has_ended(pod))
-        result =
-            error_set(err, ERROR_TARGET, "pod \"%s\" has ended (%s)", target->name, pod->phase);
+        return error_set(err, ERROR_TARGET,
+                         "pod \"%s\" was deleted; there is another one of that name", target->name);
+    if (has_ended(pod))
+        return error_set(err, ERROR_TARGET, "pod \"%s\" has ended (%s)", target->name, pod->phase);
+    return 0;
+}
+
+static void on_pod(void *data, json_t *object, const struct error *err)
+{
+    struct target_question *question = data;
+    const struct target *target = question->target;
+    struct kube_pod *pod = NULL;
+    struct error failure;
+    bool running = false;
+
+    if (err && err->kind == ERROR_NOT_FOUND)
+        error_set(&failure, ERROR_TARGET, "%s was deleted", target->label);
+    else if (err)
+        failure = *err;
+    else if (kube_pod_read(object, &pod, &failure) == 0 && compare(target, pod, &failure) == 0) {
+        const struct kube_container *container = kube_pod_container(pod, target->container->name);
+
+        running = container && container->running;
+        failure.kind = ERROR_NONE;
+    }
     kube_pod_free(pod);
-    return result;
+    answer(question, running, failure.kind == ERROR_NONE ? NULL : &failure);
+}
+
+static int send_question(struct kube_client *client, struct target_question *question,
+                         struct error *err)
+{
+    const struct target *target = question->target;
+    cleanup_free char *path =
+        target->pod ? text_format("/api/v1/namespaces/%s/pods/%s", target->namespace, target->name)
+                    : NULL;
+    const struct kube_request request = {.path = path, .timeout = kube_client_doubtful(client)};
+
+    if (path)
+        question->call = kube_call_start(client, &request, on_pod, question, err);
+    else if (!target->pod)
+        question->timer = loop_add_timer(kube_client_loop(client), 0, on_node, question);
+    if (question->call || question->timer)
+        return 0;
+    return path ? -1 : error_set(err, ERROR_INTERNAL, "out of memory");
+}
+
+struct target_question *target_ask(struct kube_client *client, const struct target *target,
+                                   target_answer_fn *done, void *data, struct error *err)
+{
+    struct target_question *question = calloc(1, sizeof(*question));
+
+    if (!question) {
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    *question = (struct target_question){.target = target, .done = done, .data = data};
+    if (send_question(client, question, err) == 0)
+        return question;
+    target_forget(question);
+    return NULL;
 }

@@ -11,6 +11,7 @@
 struct error;
 struct kube_client;
 struct kube_node;
+struct target_question;
 
 /* Strings are owned by the pod, or point to what was given. */
 struct target {
@@ -54,17 +55,23 @@ int target_of_node(struct kube_client *client, const char *name, struct target *
                    struct error *err);
 void target_free(struct target *target);
 
-/* target_learn_node - fetch the pod's node, if we may; an error is not told. */
-void target_learn_node(struct kube_client *client, struct target *target);
+/*
+ * target_answer_fn - the last that is heard of a question
+ * @running: does its container run?
+ * @err: NULL: the pod is the same that it was. ERROR_TARGET: it is gone for good, or has ended;
+ * others when it could not be asked
+ */
+typedef void target_answer_fn(void *data, bool running, const struct error *err);
 
 /*
- * target_still_there - is the pod the same that it was?
- * @ret_running: does its container run?
+ * target_ask - after a cut: is it the same that it was? A node always is.
+ * @done: an event of the loop; the question is gone then
  *
- * Return: 0; -1 with the error: ERROR_TARGET or ERROR_NOT_FOUND when it is gone for good, others
- * when it could not be asked. A node always is.
+ * Return: the question, until @done is called; NULL with the error.
  */
-int target_still_there(struct kube_client *client, const struct target *target, bool *ret_running,
-                       struct error *err);
+struct target_question *target_ask(struct kube_client *client, const struct target *target,
+                                   target_answer_fn *done, void *data, struct error *err);
+/* target_forget - @done is not called. NULL is allowed. */
+void target_forget(struct target_question *question);
 
 #endif
