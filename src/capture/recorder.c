@@ -131,8 +131,8 @@ void recorder_flush(struct recorder *recorder)
     size_t waiting = recorder->out.length;
     struct error err;
 
-    if (recorder->begun && recorder->out.length > 0 &&
-        sink_write(recorder->sink, &recorder->out, &err) < 0) {
+    /* Also with nothing: the sink may hold something itself. */
+    if (recorder->begun && sink_write(recorder->sink, &recorder->out, &err) < 0) {
         buf_take(&recorder->out, recorder->out.length);
         fail(recorder, &err);
     }
@@ -195,16 +195,27 @@ static bool fits(const struct recorder *recorder, uint32_t interface)
     return interface >= recorder->unfit.length || !buf_bytes(&recorder->unfit)[interface];
 }
 
-/* Return: true when a limit is reached: the packet is not wanted any more. */
-static bool limited(const struct recorder *recorder, const struct capture_packet *packet)
+/* Return: the bytes of output, at most, if this packet is written. */
+static uint64_t size_with(const struct recorder *recorder, const struct capture_packet *packet)
+{
+    return sink_size(recorder->sink) + recorder->out.length + packet->captured_length +
+           strlen(recorder->gap) + 64;
+}
+
+/* Return: 1 when a limit is reached: the packet is not wanted any more; -1: with the error. */
+static int limited(struct recorder *recorder, const struct capture_packet *packet,
+                   struct error *err)
 {
     const struct settings *settings = recorder->settings;
 
     if (settings->count && recorder->packets >= settings->count)
-        return true;
-    return settings->max_size && recorder->sink->written + recorder->out.length +
-                                         packet->captured_length + strlen(recorder->gap) + 64 >
-                                     settings->max_size;
+        return 1;
+    if (!settings->max_size || size_with(recorder, packet) <= settings->max_size)
+        return 0;
+    /* What is to be compressed may become less. */
+    if (recorder->sink->compression && sink_settle(recorder->sink, &recorder->out, err) < 0)
+        return -1;
+    return size_with(recorder, packet) > settings->max_size;
 }
 
 static int no_room(const struct recorder *recorder, const struct capture_packet *packet,
@@ -214,14 +225,14 @@ static int no_room(const struct recorder *recorder, const struct capture_packet 
               "--max-size %" PRIu64 " is too small for one packet: the first has %" PRIu32
               " bytes, behind a head of %" PRIu64,
               recorder->settings->max_size, packet->captured_length,
-              recorder->sink->written + recorder->out.length);
+              sink_size(recorder->sink) + recorder->out.length);
     return error_remedy(err, "raise it, or keep less of each packet with --snaplen");
 }
 
 /* A packet has been written. */
 static int remember(struct recorder *recorder, uint32_t interface)
 {
-    const uint64_t end = recorder->sink->written + recorder->out.length;
+    const uint64_t end = sink_taken(recorder->sink) + recorder->out.length;
     uint64_t *recorded = counters_at(&recorder->recorded, interface);
 
     if (!recorded || !buf_append(&recorder->ends, &end, sizeof(end)))
@@ -241,7 +252,10 @@ static int add_packet(struct recorder *recorder, const struct capture_packet *pa
         recorder->left_out++;
         return 0;
     }
-    if (limited(recorder, packet)) {
+    int over = limited(recorder, packet, err);
+    if (over < 0)
+        return -1;
+    if (over) {
         if (recorder->packets == 0 && !recorder->gap[0])
             return no_room(recorder, packet, err);
         recorder->limit = recorder->limit ? recorder->limit : "--max-size";

@@ -381,16 +381,19 @@ const struct flag flags[] = {
      "as long as any come",
      set_drain_timeout},
     {"output-file", 'o', FLAG_VALUE, FLAG_GROUP_OUTPUT, "FILE", P "OUTPUT_FILE",
-     "write the packets to this file, which is overwritten, or with - to standard output; default: "
-     "open Wireshark",
+     "write the packets to this file, which is overwritten, or with - to standard output; what "
+     "ends "
+     "in .gz, .zst or .lz4 is compressed; default: open Wireshark",
      set_output_file},
     {"format", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "FORMAT", NULL,
      "pcapng or pcap (with nanoseconds, and of interfaces with the first one's link type only), "
-     "whatever the file's ending; default: pcap where the file ends in .pcap, else pcapng",
+     "whatever the file's ending; default: pcap where the file ends in .pcap (or .pcap.gz and so "
+     "on), else pcapng",
      set_format},
     {"max-size", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "SIZE", NULL,
-     "end before the output becomes larger than this: 500k, 100M, 2G (powers of 1024; kB, MB, GB: "
-     "of 1000; without a unit: bytes); default: 0, no limit",
+     "end before the output (compressed, if it is) becomes larger than this: 500k, 100M, 2G "
+     "(powers "
+     "of 1024; kB, MB, GB: of 1000; without a unit: bytes); default: 0, no limit",
      set_max_size},
     {"quiet", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "say nothing but warnings and errors",
      set_quiet},

@@ -21,6 +21,7 @@
 #include "cli/help.h"
 #include "cli/options.h"
 #include "kube/client.h"
+#include "sink/compress.h"
 #include "sink/sink.h"
 
 #define EXIT_USAGE       2
@@ -42,7 +43,8 @@ static const struct capture_format *choose_format(const struct options *options)
     if (options->format == OPTIONS_FORMAT_PCAP)
         return &capture_format_pcap;
     if (options->format == OPTIONS_FORMAT_DEFAULT && options->output_file)
-        format = capture_format_of_file(options->output_file);
+        format = capture_format_of_file(options->output_file,
+                                        compression_bare_length(options->output_file));
     return format ? format : &capture_format_pcapng;
 }
 

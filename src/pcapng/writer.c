@@ -15,12 +15,13 @@ const struct capture_format *capture_format_find(const char *name)
     return NULL;
 }
 
-const struct capture_format *capture_format_of_file(const char *path)
+const struct capture_format *capture_format_of_file(const char *path, size_t whole)
 {
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        size_t length = strlen(formats[i]->extension), whole = strlen(path);
+        size_t length = strlen(formats[i]->extension);
 
-        if (whole > length && strcasecmp(path + whole - length, formats[i]->extension) == 0)
+        if (whole > length &&
+            strncasecmp(path + whole - length, formats[i]->extension, length) == 0)
             return formats[i];
     }
     return NULL;

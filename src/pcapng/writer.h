@@ -51,9 +51,10 @@ struct capture_format {
 extern const struct capture_format capture_format_pcapng;
 extern const struct capture_format capture_format_pcap; /* nanosecond pcap */
 
-/* capture_format_find - by name, or by the ending of a file's name. Return: NULL when unknown. */
+/* capture_format_find - by name, or by how the first @length bytes of a file's name end. Return:
+ * NULL when unknown. */
 const struct capture_format *capture_format_find(const char *name);
-const struct capture_format *capture_format_of_file(const char *path);
+const struct capture_format *capture_format_of_file(const char *path, size_t length);
 
 /* Room that one item may take at most: check it before giving an item. */
 #define CAPTURE_ITEM_ROOM (CAPTURE_PACKET_MAX + 8192)

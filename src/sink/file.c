@@ -10,6 +10,8 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "sink/compress.h"
+#include "sink/compressed.h"
 #include "sink/sink.h"
 
 static bool wanted(const char *output)
@@ -23,6 +25,13 @@ static int cannot(struct error *err, const char *path, int reason)
     return error_remedy(err, "choose another one with -o");
 }
 
+/* What is compressed is written in place, which only a file can be. */
+static int refuse_compression(struct error *err, const char *path)
+{
+    error_set(err, ERROR_USAGE, "\"%s\" is no file, and nothing else is compressed", path);
+    return error_remedy(err, "give it another name, or take -o - and a compressor behind it");
+}
+
 static int prepare(struct sink *sink, struct error *err)
 {
     cleanup_free char *copy = strdup(sink->output);
@@ -30,9 +39,14 @@ static int prepare(struct sink *sink, struct error *err)
 
     if (!copy)
         return error_set(err, ERROR_INTERNAL, "out of memory");
+    if (compression_check(sink->output, err) < 0)
+        return -1;
+    sink->compression = compression_of_file(sink->output);
     if (stat(sink->output, &st) == 0) {
         if (S_ISDIR(st.st_mode))
             return cannot(err, sink->output, EISDIR);
+        if (sink->compression && !S_ISREG(st.st_mode))
+            return refuse_compression(err, sink->output);
         return access(sink->output, W_OK) == 0 ? 0 : cannot(err, sink->output, errno);
     }
     if (errno != ENOENT)
@@ -54,17 +68,20 @@ static int begin(struct sink *sink, struct error *err)
     }
     if (fd < 0)
         return cannot(err, sink->output, errno);
-    return sink_use_fd(sink, fd, true, err);
+    if (sink_use_fd(sink, fd, true, err) < 0)
+        return -1;
+    return sink->compression ? compressed_begin(sink, err) : 0;
 }
 
 static int finish(struct sink *sink, struct error *err)
 {
+    int result = sink->compression && sink->fd >= 0 ? compressed_flush(sink, err) : 0;
     int fd = sink->fd;
 
     sink->own_fd = false;
     sink->fd = -1;
     /* Network file systems tell only here that something could not be written. */
-    return fd < 0 || close(fd) == 0 ? 0 : cannot(err, sink->output, errno);
+    return fd < 0 || close(fd) == 0 || result < 0 ? result : cannot(err, sink->output, errno);
 }
 
 const struct sink_kind sink_file = {

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "sink/compressed.h"
 
 #define SMALL_WRITE 4096 /* PIPE_BUF on Linux: does not block a pipe that poll() calls writable */
 
@@ -115,14 +116,21 @@ static void cut_to_whole(struct sink *sink, const uint8_t *bytes, size_t since)
         sink->written = start + whole;
 }
 
-int sink_write(struct sink *sink, struct buf *bytes, struct error *err)
+int sink_cannot_write(const struct sink *sink, int reason, struct error *err)
+{
+    error_set(err, ERROR_OUTPUT, "cannot write to \"%s\": %s",
+              sink->output ? sink->output : sink->kind->name, strerror(reason));
+    if (reason == ENOSPC || reason == EDQUOT)
+        error_remedy(err, "what was captured until now is in the file; make room, or bound it with "
+                          "--max-size");
+    return -1;
+}
+
+static int write_plain(struct sink *sink, struct buf *bytes, struct error *err)
 {
     const uint8_t *start = buf_bytes(bytes);
     size_t done = 0, length = bytes->length;
 
-    /* Wireshark opens its pipe when it likes. */
-    if (sink->fd < 0 && !sink->ended)
-        return 0;
     while (done < length && !sink->ended) {
         ssize_t written = write_some(sink, start + done, length - done);
 
@@ -138,18 +146,33 @@ int sink_write(struct sink *sink, struct buf *bytes, struct error *err)
             int reason = errno;
 
             cut_to_whole(sink, start, done);
-            error_set(err, ERROR_OUTPUT, "cannot write to \"%s\": %s",
-                      sink->output ? sink->output : sink->kind->name, strerror(reason));
-            if (reason == ENOSPC || reason == EDQUOT)
-                error_remedy(err, "what was captured until now is in the file; make room, or "
-                                  "bound it with --max-size");
-            return -1;
+            return sink_cannot_write(sink, reason, err);
         }
         done += (size_t)written;
         sink->written += (uint64_t)written;
     }
     buf_take(bytes, sink->ended ? length : done);
     return 0;
+}
+
+int sink_write(struct sink *sink, struct buf *bytes, struct error *err)
+{
+    /* Wireshark opens its pipe when it likes. */
+    if (sink->fd < 0 && !sink->ended)
+        return 0;
+    return sink->compression ? compressed_write(sink, bytes, err) : write_plain(sink, bytes, err);
+}
+
+int sink_settle(struct sink *sink, struct buf *bytes, struct error *err)
+{
+    if (sink_write(sink, bytes, err) < 0)
+        return -1;
+    return sink->compression ? compressed_flush(sink, err) : 0;
+}
+
+uint64_t sink_size(const struct sink *sink)
+{
+    return sink->compression ? compressed_size(sink) : sink->written;
 }
 
 int sink_finish(struct sink *sink, struct error *err)
@@ -160,6 +183,7 @@ int sink_finish(struct sink *sink, struct error *err)
 void sink_free(struct sink *sink)
 {
     sink_close_fd(sink);
+    compressed_free(sink);
     loop_remove_child(sink->child_watch);
     sink->child_watch = NULL;
     loop_remove_fd(sink->complaints_watch);

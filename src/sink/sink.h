@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/scratch.h"
 #include "pcapng/writer.h"
+#include "sink/compress.h"
 
 struct error;
 struct loop;
@@ -66,10 +67,22 @@ struct sink {
     bool again;  /* it has been finished, and is to be begun again: another capture is wanted */
     const char *failure; /* why the capture has ended, for one line; NULL: as it should */
     int interrupted;     /* the signal that has ended the capture, 0: none */
-    uint64_t written;    /* bytes */
+    uint64_t written;    /* bytes of the capture, which are where they should be */
     size_t unread;       /* of them, in its pipe when its reader ended */
 
-    /* Called from the loop when a sink that was full takes bytes again, or has ended. */
+    /* A file that is compressed (compressed.h). */
+    const struct compression *compression; /* NULL: it is not */
+    void *compressor;                      /* its state; NULL: nothing can be written any more */
+    struct buf compressed;                 /* what is not in the file yet */
+    size_t pending;                        /* bytes of the capture that became it */
+    uint64_t place;                        /* in the file, behind the last flush */
+    uint8_t tail[COMPRESS_TAIL_MAX];       /* what stands there */
+    size_t tail_length;
+    struct loop_timer *flusher;
+    bool due; /* the next flush is */
+
+    /* Called from the loop when a sink that was full takes bytes again, has ended, or wants
+     * sink_write() to be called for what it holds itself. */
     void (*ready)(void *data);
     void *data;
 };
@@ -94,6 +107,22 @@ int sink_begin(struct sink *sink, struct error *err);
  */
 int sink_write(struct sink *sink, struct buf *bytes, struct error *err);
 
+/*
+ * sink_settle - give it @bytes, and bring all that it holds itself where it should be
+ *
+ * Costs some of the compression: for when sink_size() must be known. Return: as sink_write().
+ */
+int sink_settle(struct sink *sink, struct buf *bytes, struct error *err);
+
+/* sink_taken - bytes of the capture that were given to it; not all may be where they should be. */
+static inline uint64_t sink_taken(const struct sink *sink)
+{
+    return sink->written + sink->pending;
+}
+
+/* sink_size - bytes that the output has become, at most: after sink_settle(), exactly. */
+uint64_t sink_size(const struct sink *sink);
+
 /* sink_finish - close it in order. What it wants to be begun again says so: sink->again. */
 int sink_finish(struct sink *sink, struct error *err);
 
@@ -102,6 +131,9 @@ void sink_free(struct sink *sink);
 
 /* sink_use_fd - for the kinds: write to @fd from now on. */
 int sink_use_fd(struct sink *sink, int fd, bool own, struct error *err);
+
+/* sink_cannot_write - for the kinds: the error of a write that failed with @reason. Return: -1. */
+int sink_cannot_write(const struct sink *sink, int reason, struct error *err);
 
 /* sink_end - for the kinds: nobody reads any more. Closed at once: who opens a named pipe next must
  * not meet this end of it. */

@@ -481,10 +481,11 @@ static void test_formats_by_name(void **state)
     assert_ptr_equal(capture_format_find("pcap"), &capture_format_pcap);
     assert_ptr_equal(capture_format_find("pcapng"), &capture_format_pcapng);
     assert_null(capture_format_find("cap"));
-    assert_ptr_equal(capture_format_of_file("x/y.pcap"), &capture_format_pcap);
-    assert_ptr_equal(capture_format_of_file("Y.PCAPNG"), &capture_format_pcapng);
-    assert_null(capture_format_of_file(".pcap"));
-    assert_null(capture_format_of_file("pcap"));
+    assert_ptr_equal(capture_format_of_file("x/y.pcap", strlen("x/y.pcap")), &capture_format_pcap);
+    assert_ptr_equal(capture_format_of_file("Y.PCAPNG", strlen("Y.PCAPNG")),
+                     &capture_format_pcapng);
+    assert_null(capture_format_of_file(".pcap", strlen(".pcap")));
+    assert_null(capture_format_of_file("pcap", strlen("pcap")));
 }
 
 int main(void)
