@@ -25,6 +25,7 @@ KINDS = {  # resource: (kind, API group and version, namespaced)
     "statefulsets": ("StatefulSet", "apps/v1", True),
     "daemonsets": ("DaemonSet", "apps/v1", True),
     "jobs": ("Job", "batch/v1", True),
+    "cronjobs": ("CronJob", "batch/v1", True),
     "endpointslices": ("EndpointSlice", "discovery.k8s.io/v1", True),
     "roles": ("Role", "rbac.authorization.k8s.io/v1", True),
     "rolebindings": ("RoleBinding", "rbac.authorization.k8s.io/v1", True),
@@ -60,14 +61,14 @@ def parse_selector(text):
 
 
 def parse_fields(text):
-    wanted = [part.partition("=") for part in text.split(",") if part]
+    wanted = [re.fullmatch(r"([^=!]*)(==|=|!=)(.*)", part).groups() for part in text.split(",") if part]
 
     def matches(obj):
-        for path, _, value in wanted:
+        for path, relation, value in wanted:
             at = obj
             for key in path.split("."):
                 at = (at or {}).get(key, "")
-            if at != value.lstrip("="):
+            if (at == value) == (relation == "!="):
                 return False
         return True
     return matches

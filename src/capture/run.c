@@ -25,6 +25,7 @@
 #include "method/report.h"
 #include "method/session.h"
 #include "settings/settings.h"
+#include "target/find.h"
 #include "target/target.h"
 #include "kube/client.h"
 #include "kube/node.h"
@@ -662,16 +663,25 @@ static int run_methods(struct capture *capture, struct preflight *preflight, str
 
 /* ---- start ---- */
 
+/* One at a time. */
 static int resolve(struct kube_client *client, const struct settings *settings,
                    struct target *ret_target, struct error *err)
 {
-    if (!settings->pod)
-        return target_of_node(client, settings->node, ret_target, err);
-    if (settings->wait)
-        return target_wait(client, settings->namespace, settings->pod, settings->container,
-                           settings->wait_timeout, ret_target, err);
-    return target_resolve(client, settings->namespace, settings->pod, settings->container,
-                          ret_target, err);
+    struct target_set set;
+    int result = targets_find(client, settings, &set, err);
+
+    if (result < 0)
+        return -1;
+    if (set.count == 1) {
+        *ret_target = *set.targets[0];
+        *set.targets[0] = (struct target){0};
+    } else {
+        error_set(err, ERROR_TARGET, "%zu targets are found, and one is captured at a time",
+                  set.count);
+        result = -1;
+    }
+    target_set_free(&set);
+    return result;
 }
 
 static int run_target(struct capture *capture, struct error *err)

@@ -56,7 +56,7 @@ int conflicts_check(const struct options *options, const bool given[], struct er
 {
     const char *action = options->action == OPTIONS_CHECK ? "--check" : "--cleanup";
 
-    if (options->wait && options->target && options_is_node(options->target))
+    if (options->wait && options->only_nodes)
         return error_set(err, ERROR_USAGE, "a node is not waited for: leave out --wait");
     for (size_t i = 0; i < flag_count; i++) {
         if (!given[i])

@@ -4,12 +4,15 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "method/helper.h"
 #include "cli/options.h"
 #include "common/agent.h"
+#include "kube/name.h"
+#include "method/helper.h"
+#include "target/selector.h"
 
 #define P "KUBECTL_PLUGINS_LOCAL_FLAG_"
 
@@ -76,31 +79,9 @@ static int take_duration(uint64_t *field, const char *value, const char *as, str
                : 0;
 }
 
-/* RFC 1123, as Kubernetes' names are: a subdomain (with dots) or a label. */
-static bool is_dns1123(const char *text, bool dots, size_t most)
-{
-    size_t length = strlen(text);
-
-    if (length == 0 || length > most)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        bool alnum = islower((unsigned char)text[i]) || isdigit((unsigned char)text[i]);
-        bool inside = i > 0 && i + 1 < length;
-
-        if (!alnum && !(inside && (text[i] == '-' || (dots && text[i] == '.'))))
-            return false;
-    }
-    return true;
-}
-
-bool flags_is_pod_name(const char *text)
-{
-    return is_dns1123(text, true, 253);
-}
-
 static int take_label(const char **field, const char *value, const char *as, struct error *err)
 {
-    if (*value && !is_dns1123(value, false, 63))
+    if (*value && !kube_name_is_label(value))
         return expected(err, as, value, "a name of lower-case letters, digits and dashes");
     *field = *value ? value : NULL;
     return 0;
@@ -136,6 +117,7 @@ SETTER(drain_timeout, take_duration, drain_timeout)
 SETTER(no_reconnect, take_bool, no_reconnect)
 SETTER(include_own_traffic, take_bool, include_own_traffic)
 SETTER(all_namespaces, take_bool, all_namespaces)
+SETTER(max_targets, take_number, max_targets)
 SETTER(context, take_text, kube.context)
 SETTER(kubeconfig, take_text, kube.kubeconfig)
 SETTER(cluster, take_text, kube.cluster)
@@ -150,6 +132,52 @@ SETTER(client_key, take_text, kube.client_key)
 SETTER(tls_server_name, take_text, kube.tls_server_name)
 SETTER(insecure, take_bool, kube.insecure_skip_tls_verify)
 SETTER(request_timeout, take_duration, request_timeout)
+
+static bool is_file(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+/* What the plugin in Go takes for a file, it is; kubectl's -l is every other word. */
+static int set_selector(struct options *options, const char *value, const char *as,
+                        struct error *err)
+{
+    bool letter = strcmp(as, "-l") == 0;
+    size_t length = 0;
+
+    if (letter && is_file(value)) {
+        options->tcpdump_by_letter = true;
+        return take_text(&options->local_tcpdump_path, value, as, err);
+    }
+    const char *fault = *value ? selector_fault(value, &length) : NULL;
+    if (fault && letter && strchr(value, '/')) {
+        error_set(err, ERROR_USAGE, "-l: \"%s\" is no file that exists, and no selector", value);
+        return error_remedy(err, "the path of a static tcpdump, or labels such as app=web");
+    }
+    if (fault) {
+        error_set(err, ERROR_USAGE, "%s: \"%.*s\" is no selector of labels", as, (int)length,
+                  fault);
+        return error_remedy(err, "such as app=web, 'tier in (web,api)' or '!canary'");
+    }
+    if (options->selector && *value && strcmp(options->selector, value) != 0) {
+        error_set(err, ERROR_USAGE, "%s: there is a selector already, \"%s\"", as,
+                  options->selector);
+        return error_remedy(err, "one for both, such as 'app in (web,db)'");
+    }
+    return take_text(&options->selector, value, as, err);
+}
+
+static int set_field_selector(struct options *options, const char *value, const char *as,
+                              struct error *err)
+{
+    size_t key = strcspn(value, "=!");
+
+    if (*value && (key == 0 || !value[key] || (value[key] == '!' && value[key + 1] != '=')))
+        return expected(err, as, value, "fields such as spec.nodeName=node1");
+    return take_text(&options->field_selector, value, as, err);
+}
 
 /* Not "none": Wireshark would open where the script of an unset variable wants a file. */
 static int set_output_file(struct options *options, const char *value, const char *as,
@@ -355,6 +383,19 @@ const struct flag flags[] = {
      "the container to put the agent in, or to find the pod by; default: the one of the annotation "
      "kubectl.kubernetes.io/default-container, else the first",
      set_container},
+    {"selector", 'l', FLAG_VALUE, FLAG_GROUP_CAPTURE, "SELECTOR", NULL,
+     "capture the pods that have these labels, beside those that are named: app=web, 'tier in "
+     "(web,api)', '!canary'; but -l with the name of a file that exists is --local-tcpdump-path",
+     set_selector},
+    {"field-selector", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "FIELDS", NULL,
+     "of the pods that labels, patterns, workloads and Services choose, only those with these "
+     "fields: spec.nodeName=node1; where nothing chooses, of all pods",
+     set_field_selector},
+    {"all-namespaces", 'A', FLAG_SWITCH, FLAG_GROUP_CAPTURE, NULL, NULL,
+     "choose by labels, fields and patterns in all namespaces; clean all up with --cleanup",
+     set_all_namespaces},
+    {"max-targets", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "N", NULL,
+     "refuse to capture more pods and nodes than this; default: 50; 0: no limit", set_max_targets},
     {"interface", 'i', FLAG_VALUE, FLAG_GROUP_CAPTURE, "INTERFACE", P "INTERFACE",
      "capture on this interface only; may be given several times; default: any, which is every "
      "interface of the pod",
@@ -399,8 +440,9 @@ const struct flag flags[] = {
      set_quiet},
     {"verbose", 'v', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, P "VERBOSE",
      "say more; twice: requests to the API server too (never secrets)", set_verbose},
-    {"local-tcpdump-path", 'l', FLAG_VALUE, FLAG_GROUP_METHOD, "FILE", P "LOCAL_TCPDUMP_PATH",
-     "upload and run this static tcpdump instead of the agent", set_local_tcpdump_path},
+    {"local-tcpdump-path", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "FILE", P "LOCAL_TCPDUMP_PATH",
+     "upload and run this static tcpdump instead of the agent; -l FILE means the same",
+     set_local_tcpdump_path},
     {"remote-tcpdump-path", 'r', FLAG_VALUE, FLAG_GROUP_METHOD, "PATH", P "REMOTE_TCPDUMP_PATH",
      "where in the container the agent is put; default, or where it cannot be put there: the first "
      "place that can be written to and executed from",
@@ -447,8 +489,6 @@ const struct flag flags[] = {
     {"cleanup", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
      "do not capture, but remove helper pods that killed clients have left and that serve nobody",
      set_cleanup},
-    {"all-namespaces", 'A', FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
-     "with --cleanup: in all namespaces", set_all_namespaces},
     {"namespace", 'n', FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAMESPACE",
      "KUBECTL_PLUGINS_CURRENT_NAMESPACE",
      "the pod's namespace; default: the context's, else \"default\"", set_namespace},

@@ -46,9 +46,6 @@ struct flag {
 extern const struct flag flags[];
 extern const size_t flag_count;
 
-/* flags_is_pod_name - RFC 1123 subdomain: what Kubernetes lets a pod be called. */
-bool flags_is_pod_name(const char *text);
-
 /* flag_find - by name, or by letter. Return: NULL when there is none. */
 const struct flag *flag_find(const char *name, size_t length);
 const struct flag *flag_find_letter(char letter);

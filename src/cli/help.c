@@ -7,6 +7,7 @@
 
 #include "cli/flags.h"
 #include "cli/options.h"
+#include "target/kinds.h"
 
 #define WIDTH  99
 #define INDENT 35 /* column of the sentences */
@@ -22,6 +23,8 @@ static const struct {
     const char *command, *says;
 } examples[] = {
     {"kubectl sniff web", "open the traffic of the pod web in Wireshark"},
+    {"kubectl sniff deploy/shop data/svc/db", "of a workload and of a Service, in one window"},
+    {"kubectl sniff -l app=shop", "of all pods with this label"},
     {"kubectl sniff web -n shop -c app", "choose namespace and container"},
     {"kubectl sniff web -f 'tcp port 8080'", "only what the filter matches"},
     {"kubectl sniff web -o web.pcapng --duration 30s", "30 seconds into a file"},
@@ -74,9 +77,16 @@ static void print_flag(const struct flag *flag)
 
 static void print_help(void)
 {
-    printf("Show the network traffic of a Kubernetes pod, live, in Wireshark or in a file.\n\n"
-           "Usage:\n  kubectl sniff POD [flags]\n  kubectl sniff node/NODE [flags]\n"
-           "  kubectl sniff --cleanup [-n NAMESPACE|-A]\n");
+    printf("Show the network traffic of Kubernetes pods, live, in Wireshark or in a file.\n\n"
+           "Usage:\n  kubectl sniff TARGET... [flags]\n  kubectl sniff -l SELECTOR [flags]\n"
+           "  kubectl sniff --cleanup [-n NAMESPACE|-A]\n\n"
+           "Targets:\n"
+           "  web 'api-*'         pods, by name or by a shell pattern in quotes\n"
+           "  deploy/shop         the pods of a workload: deploy, rs, sts, ds, job, cronjob\n"
+           "  svc/shop            the pods that are behind a Service\n"
+           "  node/node1          a node's own interfaces\n"
+           "  data/db             the pod db of the namespace data; data/svc/db: of a type\n"
+           "  deploy shop api     a type before all names, as kubectl takes it\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         printf("\n%s:\n", groups[group]);
         for (size_t i = 0; i < flag_count; i++)
@@ -122,12 +132,36 @@ static void print_man_flag(const struct flag *flag)
         printf(".br\nEnvironment: %s\n", flag->environment);
 }
 
+static void print_man_targets(void)
+{
+    printf(
+        ".SH TARGETS\nAny number of these may be named; a pod that several of them mean is "
+        "captured once.\n"
+        ".TP\n\\fINAME\\fR\na pod\n"
+        ".TP\n\\fB\\(aq\\fIPATTERN\\fB\\(aq\\fR\npods, by a shell pattern (*, ?, [...]), in quotes "
+        "so "
+        "that the shell leaves it alone\n"
+        ".TP\n\\fITYPE\\fB/\\fINAME\\fR\npod, deploy, rs, sts, ds, job, cronjob (the pods that the "
+        "workload has made), svc (the pods of its EndpointSlices, ready or not), node (its own "
+        "interfaces), by the names and short names that kubectl takes\n"
+        ".TP\n\\fINAMESPACE\\fB/\\fINAME\\fR, \\fINAMESPACE\\fB/\\fITYPE\\fB/\\fINAME\\fR\nwhat "
+        "lives "
+        "in another namespace than that of \\fB\\-n\\fR\n"
+        ".TP\n\\fITYPE NAME\\fR...\na type before names that have none, as for kubectl\n"
+        ".PP\nWhere a word could be a type, it is one: svc/web is the Service web, and "
+        "svc/pod/web the pod web of a namespace that is called svc. A pod that is called as a "
+        "type is, stands alone, or is written pod/svc.\n"
+        ".PP\nPods that cannot be captured, as they have ended or have no node yet, are left out "
+        "of what a pattern, a selector or a workload chooses. Pods with their node\\(aqs network, "
+        "and the node itself, have the same interfaces: they are captured once.\n");
+}
+
 static void print_man(void)
 {
     printf(".TH KUBECTL\\-SNIFF 1 \"\" \"ksniff %s\"\n"
-           ".SH NAME\nkubectl\\-sniff \\- show the network traffic of a Kubernetes pod\n"
-           ".SH SYNOPSIS\n\\fBkubectl sniff\\fR \\fIPOD\\fR [\\fIflags\\fR]\n.br\n"
-           "\\fBkubectl sniff\\fR node/\\fINODE\\fR [\\fIflags\\fR]\n.br\n"
+           ".SH NAME\nkubectl\\-sniff \\- show the network traffic of Kubernetes pods\n"
+           ".SH SYNOPSIS\n\\fBkubectl sniff\\fR \\fITARGET\\fR... [\\fIflags\\fR]\n.br\n"
+           "\\fBkubectl sniff\\fR \\fB\\-l\\fR \\fISELECTOR\\fR [\\fIflags\\fR]\n.br\n"
            "\\fBkubectl sniff \\-\\-cleanup\\fR [\\fB\\-n\\fR \\fINAMESPACE\\fR|\\fB\\-A\\fR]\n"
            ".SH DESCRIPTION\nPuts a small capture agent beside the pod and streams its packets "
            "live into Wireshark, a file or a pipe. It takes the agent away again; only of an "
@@ -152,6 +186,7 @@ static void print_man(void)
         ".PP\nThe end of a capture waits for the packets that are still on their way, as long as "
         "any of them come. A second interrupt gives them up. What is lost is counted in the "
         "statistics of the output, and a comment on its last packet says so.\n");
+    print_man_targets();
     printf(".SH OPTIONS\nWhere a variable is named, it is read when the flag is not given.\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         printf(".SS \"");
@@ -206,7 +241,7 @@ static void print_man(void)
 /* The command line up to its last word. Strings are the words' own. */
 struct line {
     const struct flag *pending; /* takes the last word for its value */
-    const char *target;
+    const char *target;         /* the first */
     bool flags_ended;
     /* kubectl's own flags among them, which it has to be asked with. */
     struct {
@@ -315,10 +350,22 @@ static bool kubectl_knows(const struct flag *flag)
            is_metavar(flag, "CLUSTER") || is_metavar(flag, "USER");
 }
 
+/* The pod whose containers are asked for: "web", "pod/web". Return: NULL when it is another thing.
+ */
+static const char *pod_of(const char *target)
+{
+    const char *slash = target ? strchr(target, '/') : NULL;
+    const struct target_kind *kind =
+        slash ? target_kind_find(target, (size_t)(slash - target)) : &target_kinds[TARGET_POD];
+
+    if (!kind || kind->id != TARGET_POD || (slash && strchr(slash + 1, '/')))
+        return NULL;
+    return slash ? slash + 1 : target;
+}
+
 static void complete_value(const struct line *line, const struct flag *flag, const char *word)
 {
-    const char *slash = line->target ? strrchr(line->target, '/') : NULL;
-    const char *pod = slash ? slash + 1 : line->target;
+    const char *pod = pod_of(line->target);
     char name[64];
 
     snprintf(name, sizeof(name), "--%s", flag->name);
@@ -365,6 +412,33 @@ static const struct flag *flag_before(const char *word, const char *equals)
     return flag_find(word + 2, (size_t)(equals - word) - 2);
 }
 
+/* Types that begin so; behind one the names of its kind are completed, as for kubectl. */
+static void complete_type(const char *word)
+{
+    for (size_t i = 0; *word && i < TARGET_KIND_COUNT; i++)
+        if (strncmp(target_kinds[i].name, word, strlen(word)) == 0)
+            puts(target_kinds[i].name);
+}
+
+static void complete_target(const struct line *line, const char *word)
+{
+    const struct target_kind *before =
+        line->target ? target_kind_find(line->target, strlen(line->target)) : NULL;
+    const char *slash = strchr(word, '/');
+
+    /* Of another namespace, or with a dash, kubectl would take it for a type, or for a flag. */
+    if (word[0] == '-' || (slash && !target_kind_find(word, (size_t)(slash - word)))) {
+        puts(COMPLETE_NO_MORE);
+    } else if (slash) {
+        ask_kubectl(line, (const char *const[3]){"get"}, NULL, word);
+    } else {
+        if (!line->target)
+            complete_type(word);
+        ask_kubectl(line, (const char *const[3]){"get", before ? before->resource : "pods"}, NULL,
+                    word);
+    }
+}
+
 static void complete_words(char *const *words, size_t count)
 {
     const char *last = count ? words[count - 1] : "";
@@ -383,8 +457,8 @@ static void complete_words(char *const *words, size_t count)
         complete_value(&line, flag, equals + 1);
     else if (is_flag && !equals)
         complete_flag(last);
-    else if (!is_flag && !line.target)
-        ask_kubectl(&line, (const char *const[3]){"get", "pods"}, NULL, last);
+    else if (!is_flag)
+        complete_target(&line, last);
     else
         puts(COMPLETE_NO_MORE);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -23,18 +24,11 @@
 #include "kube/client.h"
 #include "sink/compress.h"
 #include "sink/sink.h"
+#include "target/words.h"
 
 #define EXIT_USAGE       2
 #define EXIT_LOSS        3
 #define EXIT_INTERRUPTED 130
-
-/* The target's name, without "pod/" or "node/" before it. */
-static const char *bare_name(const char *target)
-{
-    const char *slash = strchr(target, '/');
-
-    return slash ? slash + 1 : target;
-}
 
 static const struct capture_format *choose_format(const struct options *options)
 {
@@ -59,11 +53,43 @@ static void list_interfaces(const struct settings *settings, char *out, size_t s
                                  settings->interfaces[i]);
 }
 
+/* "'deploy/web', 'db'", and the labels that choose besides; as many as fit */
+static void list_targets(const struct settings *settings, char *out, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < settings->word_count && used < size; i++)
+        used +=
+            (size_t)snprintf(out + used, size - used, "%s'%s'", i ? ", " : "", settings->words[i]);
+    if (used < size && settings->selector)
+        used += (size_t)snprintf(out + used, size - used, "%slabels '%s'", used ? ", " : "",
+                                 settings->selector);
+    if (used < size && settings->field_selector)
+        snprintf(out + used, size - used, "%sfields '%s'", used ? ", " : "",
+                 settings->field_selector);
+}
+
+static void log_sets(const struct settings *settings, const char *interfaces)
+{
+    char targets[400];
+
+    list_targets(settings, targets, sizeof(targets));
+    log_info("sniffing on: %s [%s%s%s, filter: '%s', interface: '%s']", targets,
+             settings->all_namespaces ? "all namespaces" : "namespace: '",
+             settings->all_namespaces ? "" : settings->namespace,
+             settings->all_namespaces ? "" : "'",
+             settings->filter_text ? settings->filter_text : "", interfaces);
+}
+
 static void log_settings(const struct settings *settings)
 {
     char interfaces[400];
 
     list_interfaces(settings, interfaces, sizeof(interfaces));
+    if (!settings->pod && !settings->node) {
+        log_sets(settings, interfaces);
+        return;
+    }
     if (settings->pod)
         log_info("sniffing on pod: '%s' [namespace: '%s', %s%s%sfilter: '%s', interface: '%s']",
                  settings->pod, settings->namespace, settings->container ? "container: '" : "",
@@ -161,7 +187,7 @@ static int run_in_loop(struct loop *loop, const struct options *options, struct 
     int result = -1;
 
     overrides.as_groups = options->as_groups;
-    overrides.namespace = options->namespace;
+    overrides.namespace = settings->namespace ? settings->namespace : options->namespace;
     if (kube_config_load(&overrides, &config, err) < 0)
         return -1;
     settings->namespace = config->namespace;
@@ -175,13 +201,28 @@ static int run_in_loop(struct loop *loop, const struct options *options, struct 
     return result;
 }
 
+/* One pod or one node is what most captures are of; and no list is needed for it. */
+static void take_single_target(const struct options *options, const struct target_word *words,
+                               size_t count, struct settings *settings)
+{
+    if (count != 1 || options->selector || words[0].is_pattern)
+        return;
+    if (target_word_is_one_pod(&words[0]))
+        settings->pod = words[0].name;
+    if (words[0].kind->id == TARGET_NODE)
+        settings->node = words[0].name;
+}
+
 static int sniff(const struct options *options, struct error *err)
 {
     struct sink sink = {.output = options->output_file};
     struct settings settings = {
-        .pod = !options->target || options_is_node(options->target) ? NULL
-                                                                    : bare_name(options->target),
-        .node = options->target ? bare_name(options->target) : NULL,
+        .words = options->targets,
+        .word_count = options->target_count,
+        .selector = options->selector,
+        .field_selector = options->field_selector,
+        .all_namespaces = options->all_namespaces,
+        .max_targets = options->max_targets,
         .container = options->container,
         .interfaces = options->interfaces,
         .interface_count = options->interface_count,
@@ -207,12 +248,22 @@ static int sniff(const struct options *options, struct error *err)
         .requests = options->requests,
         .limits = options->limits,
     };
+    cleanup_free struct target_word *words = NULL;
+    size_t count = 0;
     int result = -1;
 
-    if (prepare_filter(options, &settings, err) < 0)
+    if (target_words_parse(options->targets, options->target_count,
+                           options->selector || options->field_selector, &words, &count, err) < 0 ||
+        prepare_filter(options, &settings, err) < 0)
         return -1;
+    take_single_target(options, words, count, &settings);
+    if (settings.pod && *words[0].namespace)
+        settings.namespace = words[0].namespace;
     log_unneeded("--socket", options->socket);
     log_unneeded("--tcpdump-image", options->tcpdump_image);
+    if (options->tcpdump_by_letter)
+        log_info("-l: '%s' is a file: this tcpdump is uploaded (--selector chooses pods by labels)",
+                 options->local_tcpdump_path);
     struct loop *loop = NULL;
     if ((options->action != OPTIONS_SNIFF || sink_prepare(&sink, err) == 0) &&
         (loop = loop_new(err)) != NULL)

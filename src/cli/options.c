@@ -6,13 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "cli/conflicts.h"
 #include "cli/flags.h"
 #include "common/agent.h"
+#include "target/words.h"
 
+#define MAX_TARGETS    50   /* unless the user wants more */
 #define MAX_SIZE_LEAST 1024 /* bytes: the file's head alone takes some hundreds */
 
 struct parser {
@@ -104,21 +105,42 @@ static const struct flag *option_before(const struct parser *parser)
     return flag && flag->kind == FLAG_OPTION ? flag : NULL;
 }
 
+/* Words of a filter whose -f was forgotten; of all but the first, which is a target. */
+static bool is_of_filter(const char *word)
+{
+    static const char *const words[] = {"tcp", "udp",  "icmp", "icmp6", "arp",       "ip",
+                                        "ip6", "host", "net",  "port",  "portrange", "src",
+                                        "dst", "and",  "or",   "not",   "vlan",      "ether"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(word, words[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_value_of(const struct flag *flag, const char *word)
+{
+    struct options scratch = {0};
+
+    return flag->set(&scratch, word, "", NULL) == 0;
+}
+
 /* @after: the flag before it, where that takes a value only behind "="; else NULL */
 static int take_target(struct options *options, const char *word, const struct flag *after,
                        struct error *err)
 {
-    if (!options->target) {
-        options->target = word;
-        return 0;
+    if (after && is_value_of(after, word)) {
+        error_set(err, ERROR_USAGE, "\"%s\" behind --%s is taken for a pod", word, after->name);
+        return error_remedy(err, "write --%s=%s, or pod/%s", after->name, word, word);
     }
-    error_set(err, ERROR_USAGE, "unexpected argument \"%s\": the pod is \"%s\" already", word,
-              options->target);
-    if (strcmp(options->target, "pod") == 0 || strcmp(options->target, "pods") == 0)
-        return error_remedy(err, "write pod/%s", word);
-    if (after)
-        return error_remedy(err, "write --%s=%s", after->name, word);
-    return error_remedy(err, "a filter stands behind -f, in quotes");
+    if (options->target_count > 0 && is_of_filter(word)) {
+        error_set(err, ERROR_USAGE, "unexpected argument \"%s\": is it of a filter?", word);
+        return error_remedy(err, "a filter stands behind -f, in quotes; a pod is pod/%s", word);
+    }
+    if (options->target_count == OPTIONS_TARGETS_MAX)
+        return error_set(err, ERROR_USAGE, "more than %d targets are named", OPTIONS_TARGETS_MAX);
+    options->targets[options->target_count++] = word;
+    return 0;
 }
 
 static int parse_words(struct parser *parser, struct error *err)
@@ -155,10 +177,21 @@ static bool was_given(const struct parser *parser, char letter)
     return parser->given[flag_find_letter(letter) - flags];
 }
 
+static const struct flag *tcpdump_row(void)
+{
+    return flag_find("local-tcpdump-path", strlen("local-tcpdump-path"));
+}
+
+/* Is it from the command line? */
+static bool tcpdump_given(const struct parser *parser)
+{
+    return parser->options->tcpdump_by_letter || parser->given[tcpdump_row() - flags];
+}
+
 /* How a message calls -l: by the variable where the path has come from there. */
 static const char *tcpdump_flag(const struct parser *parser)
 {
-    return was_given(parser, 'l') ? "-l" : flag_find_letter('l')->environment;
+    return tcpdump_given(parser) ? "-l" : tcpdump_row()->environment;
 }
 
 /* Variables that kubectl, or the user, has set for what the command line leaves out. */
@@ -168,6 +201,7 @@ static int read_environment(struct parser *parser, struct error *err)
         const char *value = flags[i].environment ? getenv(flags[i].environment) : NULL;
 
         if (value && *value && !parser->given[i] &&
+            !(&flags[i] == tcpdump_row() && parser->options->tcpdump_by_letter) &&
             flags[i].set(parser->options, value, flags[i].environment, err) < 0)
             return -1;
     }
@@ -177,33 +211,55 @@ static int read_environment(struct parser *parser, struct error *err)
     return 0;
 }
 
-bool options_is_node(const char *target)
+static int no_target(const struct options *options, struct error *err)
 {
-    return strncasecmp(target, "no", 2) == 0 && strchr(target, '/') != NULL;
+    error_set(err, ERROR_USAGE, "no pod is named");
+    if (options->all_namespaces)
+        return error_remedy(err, "kubectl sniff -A -l SELECTOR, or -A '*' for every pod");
+    return error_remedy(err, "kubectl sniff POD [flags]; see --help");
 }
 
-static int check_target(const char *target, struct error *err)
+/* What is asked of a list makes no sense of a pod, a node or a workload that is named. */
+static int check_choosing(const struct options *options, const struct target_word *words,
+                          size_t count, struct error *err)
 {
-    static const char *const kinds[] = {"pod/", "pods/", "po/", "node/", "nodes/", "no/"};
-    const char *name = target;
+    bool listed = count == 0 || options->selector;
 
-    if (!target || !*target) {
-        error_set(err, ERROR_USAGE, "no pod is named");
-        return error_remedy(err, "kubectl sniff POD [flags]; see --help");
+    for (size_t i = 0; i < count; i++) {
+        listed |= !target_word_is_one_pod(&words[i]) && words[i].kind->id != TARGET_NODE;
+        if (!options->all_namespaces || words[i].is_pattern || *words[i].namespace ||
+            words[i].kind->id == TARGET_NODE)
+            continue;
+        error_set(err, ERROR_USAGE, "\"%s\" is the name of one %s: --all-namespaces contradicts it",
+                  words[i].name, words[i].kind->name);
+        return error_remedy(err, "choose its namespace with -n, or write '%s*'", words[i].name);
     }
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (strncasecmp(target, kinds[i], strlen(kinds[i])) == 0)
-            name = target + strlen(kinds[i]);
-    if (name == target && strchr(target, '/')) {
-        error_set(err, ERROR_USAGE, "\"%s\" is neither a pod nor a node", target);
-        return error_remedy(err, "name one of its pods: POD or pod/POD");
-    }
-    if (!flags_is_pod_name(name)) {
-        error_set(err, ERROR_USAGE, "\"%s\" cannot be the name of a %s", name,
-                  options_is_node(target) ? "node" : "pod");
-        return error_remedy(err, "lower-case letters, digits, dashes and dots");
+    if (options->field_selector && !listed) {
+        error_set(err, ERROR_USAGE, "--field-selector does nothing with pods that are named");
+        return error_remedy(err, "leave out one of them");
     }
     return 0;
+}
+
+static int check_targets(struct options *options, struct error *err)
+{
+    bool selecting = options->selector || options->field_selector;
+    struct target_word *words = NULL;
+    size_t count = 0;
+
+    if (options->target_count > 0 ? !*options->targets[0] : !selecting)
+        return no_target(options, err);
+    if (target_words_parse(options->targets, options->target_count, selecting, &words, &count,
+                           err) < 0)
+        return -1;
+    options->only_nodes = count > 0 && !options->selector;
+    for (size_t i = 0; i < count; i++) {
+        options->only_nodes &= words[i].kind->id == TARGET_NODE;
+        options->has_node |= words[i].kind->id == TARGET_NODE;
+    }
+    int result = check_choosing(options, words, count, err);
+    free(words);
+    return result;
 }
 
 static bool is_among(const char *name, const char *const *names, size_t count)
@@ -245,22 +301,19 @@ static int check_interfaces(const struct parser *parser, struct error *err)
 static int check_method(const struct parser *parser, struct error *err)
 {
     struct options *options = parser->options;
-    bool node = options->target && options_is_node(options->target);
 
     if (options->privileged && options->method && strcmp(options->method, "node") != 0)
         return error_set(err, ERROR_USAGE, "-p contradicts --method %s", options->method);
     if (options->privileged)
         options->method = "node";
-    if (node && options->method && strcmp(options->method, "node") != 0)
+    if (options->has_node && options->method && strcmp(options->method, "node") != 0)
         return error_set(err, ERROR_USAGE, "a node can be captured with the node method only");
-    if (node && options->container)
+    if (options->only_nodes && options->container)
         return error_set(err, ERROR_USAGE, "a node has no containers: leave out -c");
-    if (node)
+    if (options->only_nodes)
         options->method = "node";
-    if (options->all_namespaces && options->action != OPTIONS_CLEANUP)
-        return error_set(err, ERROR_USAGE, "--all-namespaces belongs to --cleanup");
     if (options->local_tcpdump_path && options->method && strcmp(options->method, "upload") != 0) {
-        if (was_given(parser, 'l')) {
+        if (tcpdump_given(parser)) {
             error_set(err, ERROR_USAGE, "-l is for the upload method alone");
             return error_remedy(err, "leave out -l: the agent needs no tcpdump");
         }
@@ -301,16 +354,16 @@ static int check_contradictions(const struct parser *parser, struct error *err)
 /* What needs a target, and what does not. */
 static int check_action(const struct parser *parser, struct error *err)
 {
-    const struct options *options = parser->options;
+    struct options *options = parser->options;
 
     if (parser->given[flag_find("check", 5) - flags] &&
         parser->given[flag_find("cleanup", 7) - flags])
         return error_set(err, ERROR_USAGE, "--check contradicts --cleanup");
-    if (options->action == OPTIONS_CLEANUP && options->target) {
+    if (options->action == OPTIONS_CLEANUP && options->target_count > 0) {
         error_set(err, ERROR_USAGE, "--cleanup takes no pod");
         return error_remedy(err, "choose a namespace with -n, or all with -A");
     }
-    return options->action == OPTIONS_CLEANUP ? 0 : check_target(options->target, err);
+    return options->action == OPTIONS_CLEANUP ? 0 : check_targets(options, err);
 }
 
 /* How many words from there on a flag takes; sets @ret_help where it is the one for help. */
@@ -344,7 +397,8 @@ static bool asks_for_help(int argc, char *const argv[])
 
 int options_parse(int argc, char *const argv[], struct options *ret_options, struct error *err)
 {
-    struct options options = {.snaplen = AGENT_SNAPLEN_MAX, .pod_creation_timeout = 60000};
+    struct options options = {
+        .snaplen = AGENT_SNAPLEN_MAX, .pod_creation_timeout = 60000, .max_targets = MAX_TARGETS};
     struct parser parser = {.argc = argc, .argv = argv, .options = &options};
 
     bool help = asks_for_help(argc, argv);

@@ -13,6 +13,7 @@ struct error;
 
 #define OPTIONS_INTERFACES_MAX 64
 #define OPTIONS_AS_GROUPS_MAX  64
+#define OPTIONS_TARGETS_MAX    1024
 
 enum options_format { OPTIONS_FORMAT_DEFAULT, OPTIONS_FORMAT_PCAPNG, OPTIONS_FORMAT_PCAP };
 
@@ -39,9 +40,15 @@ struct options {
     enum options_completion completion; /* with OPTIONS_COMPLETION */
     char *const *words;                 /* what stands behind --completion=words -- */
     size_t word_count;
-    const char *target;  /* POD, pod/POD or node/NODE, as given */
-    bool check_json;     /* with OPTIONS_CHECK */
-    bool all_namespaces; /* with OPTIONS_CLEANUP */
+    const char
+        *targets[OPTIONS_TARGETS_MAX + 1]; /* as given: see target/words.h; NULL-terminated */
+    size_t target_count;
+    bool has_node, only_nodes;  /* among the targets is one; there is nothing else */
+    const char *selector;       /* labels; NULL: none */
+    const char *field_selector; /* NULL: none */
+    uint64_t max_targets;       /* 0: no limit */
+    bool all_namespaces;
+    bool check_json; /* with OPTIONS_CHECK */
 
     const char *namespace;                              /* NULL: the context's */
     const char *container;                              /* NULL: to be chosen */
@@ -50,6 +57,7 @@ struct options {
     const char *filter;      /* NULL: none */
     const char *output_file; /* NULL: Wireshark; "-": standard output */
     const char *local_tcpdump_path;
+    bool tcpdump_by_letter; /* -l was a file's name */
     const char *remote_tcpdump_path;
 
     bool privileged;    /* -p: the same as method "node" */
@@ -85,8 +93,5 @@ struct options {
  * Errors are ERROR_USAGE, with the nearest match as the remedy where there is one.
  */
 int options_parse(int argc, char *const argv[], struct options *ret_options, struct error *err);
-
-/* options_is_node - is the target "node/NAME"? */
-bool options_is_node(const char *target);
 
 #endif

@@ -165,6 +165,70 @@ int kube_pod_read(json_t *json, struct kube_pod **ret_pod, struct error *err)
     return 0;
 }
 
+static void drop(json_t *object, const char *const *keys)
+{
+    for (; *keys; keys++)
+        json_object_del(object, *keys);
+}
+
+static void drop_of_each(json_t *list, const char *const *keys)
+{
+    size_t i;
+    json_t *element;
+
+    json_array_foreach(list, i, element)
+    {
+        drop(element, keys);
+    }
+}
+
+/* Of a volume it is asked whether it is an emptyDir, and no more. */
+static void slim_volumes(json_t *volumes)
+{
+    size_t i;
+    json_t *volume;
+    const char *key;
+    json_t *value;
+    void *next;
+
+    json_array_foreach(volumes, i, volume)
+    {
+        json_object_foreach_safe(volume, next, key, value)
+        {
+            if (strcmp(key, "name") != 0 && strcmp(key, "emptyDir") != 0)
+                json_object_del(volume, key);
+        }
+    }
+}
+
+void kube_pod_slim(json_t *json)
+{
+    static const char *const of_metadata[] = {"managedFields", "generateName", NULL};
+    static const char *const of_annotations[] = {"kubectl.kubernetes.io/last-applied-configuration",
+                                                 NULL};
+    static const char *const of_spec[] = {
+        "affinity", "hostAliases", "readinessGates", "tolerations", "topologySpreadConstraints",
+        NULL};
+    static const char *const of_container[] = {
+        "args",  "command",        "env",          "envFrom", "lifecycle", "livenessProbe",
+        "ports", "readinessProbe", "startupProbe", NULL};
+    static const char *const of_status[] = {"allocatedResources", "lastState", "resources",
+                                            "volumeMounts", NULL};
+    static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
+    static const char *const statuses[] = {"containerStatuses", "initContainerStatuses",
+                                           "ephemeralContainerStatuses"};
+    json_t *metadata = json_object_get(json, "metadata"), *spec = json_object_get(json, "spec");
+
+    drop(metadata, of_metadata);
+    drop(json_object_get(metadata, "annotations"), of_annotations);
+    drop(spec, of_spec);
+    slim_volumes(json_object_get(spec, "volumes"));
+    for (size_t i = 0; i < 3; i++) {
+        drop_of_each(json_object_get(spec, lists[i]), of_container);
+        drop_of_each(json_object_get(json_object_get(json, "status"), statuses[i]), of_status);
+    }
+}
+
 int kube_pod_get(struct kube_client *client, const char *namespace, const char *name,
                  struct kube_pod **ret_pod, struct error *err)
 {

@@ -56,6 +56,10 @@ int kube_pod_get(struct kube_client *client, const char *namespace, const char *
 int kube_pod_read(json_t *json, struct kube_pod **ret_pod, struct error *err);
 void kube_pod_free(struct kube_pod *pod);
 
+/* kube_pod_slim - take out of a pod's JSON what is large and nobody here reads, before many are
+ * kept. */
+void kube_pod_slim(json_t *json);
+
 /* kube_pod_container - Return: the container of that name, NULL when there is none. */
 const struct kube_container *kube_pod_container(const struct kube_pod *pod, const char *name);
 

@@ -33,7 +33,7 @@ struct kube_watch {
     const struct kube_watch_events *events;
     void *data;
     char *path; /* with the selectors, to be gone on with: "/api/v1/pods?labelSelector=app&" */
-    bool metadata, once, quiet;
+    bool metadata, once, quiet, hasty;
 
     struct kube_call *call; /* NULL: none is under way */
     struct loop_timer *timer;
@@ -101,7 +101,9 @@ static void plan(struct kube_watch *watch)
 /* What has failed is tried again later, or is given up. */
 static void judge(struct kube_watch *watch, const struct error *err)
 {
-    if (patience_has(&watch->patience, err) || (watch->listed && error_is_passing(err)))
+    if (watch->hasty && !watch->listed)
+        give_up(watch, err);
+    else if (patience_has(&watch->patience, err) || (watch->listed && error_is_passing(err)))
         plan(watch);
     else
         give_up(watch, err);
@@ -404,7 +406,8 @@ struct kube_watch *kube_watch_start(struct kube_client *client,
                                  .data = data,
                                  .metadata = wanted->metadata,
                                  .once = wanted->once,
-                                 .quiet = wanted->quiet};
+                                 .quiet = wanted->quiet,
+                                 .hasty = wanted->hasty};
     kube_events_init(&watch->received, EVENTS_MAX);
     watch->path = with_selector(text_format("%s?", wanted->path), "labelSelector", wanted->labels);
     watch->path = with_selector(watch->path, "fieldSelector", wanted->fields);

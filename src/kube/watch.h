@@ -25,6 +25,7 @@ struct kube_watch_wanted {
     bool metadata;      /* of each object: what does not need the rest */
     bool once;          /* the list alone: synced() or failed() is the last that is heard */
     bool quiet;         /* the user is not told that the server is waited for */
+    bool hasty;         /* what fails before the first list is there is not tried again */
 };
 
 /*

@@ -14,8 +14,14 @@ struct capture_format;
 
 struct settings {
     const char *namespace;
-    const char *pod;               /* NULL: the node is the target */
-    const char *node;              /* with pod NULL */
+    const char *pod;          /* the one target; NULL: it is a node, or there may be several */
+    const char *node;         /* the same */
+    const char *const *words; /* the targets as the user named them: target/words.h */
+    size_t word_count;
+    const char *selector;          /* labels of pods besides; NULL: none */
+    const char *field_selector;    /* of what is listed; NULL: none */
+    bool all_namespaces;           /* list in all of them */
+    uint64_t max_targets;          /* 0: no limit */
     const char *container;         /* NULL: to be chosen */
     const char *const *interfaces; /* NULL-terminated; none: every interface */
     size_t interface_count;

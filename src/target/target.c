@@ -65,9 +65,8 @@ static const struct kube_container *default_container(const struct kube_pod *pod
     return annotated ? annotated : pod->container_count > 0 ? &pod->containers[0] : NULL;
 }
 
-/* Takes the pod. Return: 0, or -1 with the error and the pod freed. */
-static int take_pod(struct kube_pod *pod, const char *container, struct target *ret_target,
-                    struct error *err)
+int target_of_pod(struct kube_pod *pod, const char *container, struct target *ret_target,
+                  struct error *err)
 {
     struct target target = {.pod = pod,
                             .namespace = pod->namespace,
@@ -96,7 +95,7 @@ int target_resolve(struct kube_client *client, const char *namespace, const char
             nearest_pod(client, namespace, name, err);
         return -1;
     }
-    return take_pod(pod, container, ret_target, err);
+    return target_of_pod(pod, container, ret_target, err);
 }
 
 /* Lets the loop run for a while. Return: 0, or -1 when interrupted. */
@@ -126,8 +125,7 @@ static const char *why_waiting(const struct kube_pod *pod)
     return NULL;
 }
 
-/* What keeps a pod Pending, in the words of its containers, else of its conditions. */
-static const char *why_pending(const struct kube_pod *pod)
+const char *target_why_pending(const struct kube_pod *pod)
 {
     const char *waiting = why_waiting(pod);
     size_t i;
@@ -184,7 +182,7 @@ static int waited_in_vain(const struct kube_pod *pod, const char *namespace, con
                   namespace);
         return error_remedy(err, "list them with: kubectl get pods -n %s", namespace);
     }
-    error_set(err, ERROR_TIMEOUT, "pod \"%s\" is still Pending: %s", name, why_pending(pod));
+    error_set(err, ERROR_TIMEOUT, "pod \"%s\" is still Pending: %s", name, target_why_pending(pod));
     return error_remedy(err, "see: kubectl describe pod %s -n %s", name, namespace);
 }
 
@@ -202,12 +200,12 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
         unsigned pause = result > 0 ? RETRY_MS : WAIT_POLL_MS;
 
         if (pod && strcmp(pod->phase, "Pending") != 0)
-            return take_pod(pod, container, ret_target, err);
+            return target_of_pod(pod, container, ret_target, err);
         if (result == 0 && !pod && !said_absent)
             log_info("waiting for pod '%s', which does not exist in namespace '%s' yet", name,
                      namespace);
         if (pod && !said)
-            log_info("waiting for pod '%s': %s", name, why_pending(pod));
+            log_info("waiting for pod '%s': %s", name, target_why_pending(pod));
         if (result == 0) {
             said = pod != NULL;
             said_absent = !said;
@@ -220,15 +218,11 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
     }
 }
 
-int target_of_node(struct kube_client *client, const char *name, struct target *ret_target,
-                   struct error *err)
+/* Takes the node. Return: 0, or -1 with the error and the node freed. */
+static int take_node(struct kube_node *node, struct target *ret_target, struct error *err)
 {
-    struct kube_node *node;
-
-    if (kube_node_get(client, name, &node, err) < 0)
-        return -1;
     if (strcmp(node->os, "windows") == 0 || node->virtual) {
-        error_set(err, ERROR_TARGET, "node \"%s\" %s", name,
+        error_set(err, ERROR_TARGET, "node \"%s\" %s", node->name,
                   node->virtual ? "is a virtual kubelet: it has no network of its own"
                                 : "runs Windows, which has no AF_PACKET");
         kube_node_free(node);
@@ -239,8 +233,23 @@ int target_of_node(struct kube_client *client, const char *name, struct target *
                                   .node_name = node->name,
                                   .node = node,
                                   .host_network = true};
-    snprintf(ret_target->label, sizeof(ret_target->label), "node \"%s\"", name);
+    snprintf(ret_target->label, sizeof(ret_target->label), "node \"%s\"", node->name);
     return 0;
+}
+
+int target_of_node(struct kube_client *client, const char *name, struct target *ret_target,
+                   struct error *err)
+{
+    struct kube_node *node;
+
+    return kube_node_get(client, name, &node, err) < 0 ? -1 : take_node(node, ret_target, err);
+}
+
+int target_of_node_object(json_t *json, struct target *ret_target, struct error *err)
+{
+    struct kube_node *node;
+
+    return kube_node_read(json, &node, err) < 0 ? -1 : take_node(node, ret_target, err);
 }
 
 void target_free(struct target *target)

@@ -50,9 +50,23 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
                 const char *container, uint64_t milliseconds, struct target *ret_target,
                 struct error *err);
 
+/*
+ * target_of_pod - the same of a pod that is there
+ * @pod: taken, also where it fails
+ */
+int target_of_pod(struct kube_pod *pod, const char *container, struct target *ret_target,
+                  struct error *err);
+
+/* target_why_pending - what keeps a pod Pending, in the words of its containers, else of its
+ * conditions. */
+const char *target_why_pending(const struct kube_pod *pod);
+
 /* target_of_node - the node itself. Errors: no such node, Windows, a virtual kubelet. */
 int target_of_node(struct kube_client *client, const char *name, struct target *ret_target,
                    struct error *err);
+
+/* target_of_node_object - the same of what a GET has given. */
+int target_of_node_object(json_t *json, struct target *ret_target, struct error *err);
 void target_free(struct target *target);
 
 /*

@@ -296,7 +296,7 @@ def test_hung_exec_is_given_up(sandbox, ksniff, out):
 
 @pytest.mark.parametrize("words, says", [
     ([], "no pod is named"),
-    (["web", "extra"], 'unexpected argument "extra": the pod is "web" already'),
+    (["web", "tcp"], 'unexpected argument "tcp": is it of a filter?'),
     (["web", "--contaner", "x"], 'unknown flag "--contaner" (did you mean "--container"?)'),
     (["web", "-p", "--method", "upload"], "-p contradicts --method upload"),
     (["node/n1", "-c", "x"], "a node has no containers"),
@@ -304,7 +304,7 @@ def test_hung_exec_is_given_up(sandbox, ksniff, out):
     (["web", "--count", "many"], '--count takes a whole number, not "many"'),
     (["web", "--quiet", "-v"], "--quiet contradicts --verbose"),
     (["web", "--format", "pcap"], "--format pcap needs -o"),
-    (["deploy/web"], '"deploy/web" is neither a pod nor a node'),
+    (["dep/shop/web"], '"dep/shop/web": "shop" is no type'),
     (["Web"], '"Web" cannot be the name of a pod'),
     (["web", "-n"], "-n needs a value"),
     (["web", "-o", ""], "-o is given an empty name"),
@@ -317,11 +317,11 @@ def test_wrong_command_lines(ksniff, words, says):
 
 def test_help_version_and_environment(ksniff, out):
     result = ksniff.run("--help")
-    assert result.code == 0 and b"kubectl sniff POD [flags]" in result.out
+    assert result.code == 0 and b"kubectl sniff TARGET... [flags]" in result.out
     result = ksniff.run("web", "--bogus", "--count", "-h")
     assert result.code == 2  # the value of --count
     result = ksniff.run("web", "--bogus", "--count", "many", "-h")
-    assert result.code == 0 and b"kubectl sniff POD [flags]" in result.out
+    assert result.code == 0 and b"kubectl sniff TARGET... [flags]" in result.out
     for words in (b"default: 0, no limit", b"which is overwritten", b"powers of 1024", b"500ms, 30s, 5m, 1h30m"):
         assert words in b" ".join(result.out.split())
     result = ksniff.run("--version")

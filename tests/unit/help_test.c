@@ -263,7 +263,6 @@ static void test_completion(void **state)
     assert_text(COMPLETED("web", "--client-key=x"), ":0\n");
     assert_text(COMPLETED("web", "-r", ""), ":4\n"); /* a path, but not here */
     assert_text(COMPLETED("web", "-f", "-"), ":4\n");
-    assert_text(COMPLETED("web", ""), ":4\n"); /* one pod is enough */
     assert_text(COMPLETED("--", "web", "-"), ":4\n");
     assert_text(COMPLETED("web", "--bogus="), ":4\n");
 }
@@ -297,6 +296,17 @@ static void test_asking_kubectl(void **state)
                 "__complete exec web --namespace shop --insecure-skip-tls-verify=true "
                 "--container si;");
     assert_text(output_with_us(COMPLETE "-c si"), ":4\n");
+    /* Any number of targets, and of what kubectl calls types. */
+    assert_text(output_with_us(COMPLETE "web -n shop ap"),
+                "__complete get pods --namespace shop ap;");
+    assert_text(output_with_us(COMPLETE "web deploy/s"), "__complete get deploy/s;");
+    assert_text(output_with_us(COMPLETE "svc sh"), "__complete get services sh;");
+    assert_text(output_with_us(COMPLETE "deploy shop a"), "__complete get deployments a;");
+    assert_text(output_with_us(COMPLETE "d"), "deployment\ndaemonset\n__complete get pods d;");
+    assert_text(output_with_us(COMPLETE "web d"), "__complete get pods d;");
+    assert_text(output_with_us(COMPLETE "data/d"), ":4\n");
+    assert_text(output_with_us(COMPLETE "deploy/web -c si"), ":4\n");
+    assert_text(output_with_us(COMPLETE "data/web -c si"), ":4\n");
     /* Nothing that stands where the pod does may become a flag of kubectl. */
     assert_text(output_with_us(COMPLETE "-- -x -c"), ":4\n");
     assert_text(output_with_us(COMPLETE "-c=x pod/--server=evil -c ''"), ":4\n");

@@ -51,7 +51,7 @@ static void test_defaults(void **state)
 
     (void)state;
     assert_int_equal(options.action, OPTIONS_SNIFF);
-    assert_string_equal(options.target, "web");
+    assert_string_equal(options.targets[0], "web");
     assert_null(options.namespace);
     assert_null(options.container);
     assert_int_equal(options.interface_count, 0);
@@ -79,7 +79,7 @@ static void test_ways_to_write_a_value(void **state)
         struct options options = parsed(lines[i]);
 
         assert_string_equal(options.namespace, "shop");
-        assert_string_equal(options.target, "web");
+        assert_string_equal(options.targets[0], "web");
     }
 }
 
@@ -141,13 +141,14 @@ static void test_refusals(void **state)
     refused("web -quiet", "unknown flag \"-q\"", "did you mean \"--quiet\"?");
     refused("web --help=no", "--help takes true or false, not \"no\"", NULL);
     refused("--completion=csh", "--completion takes bash, zsh, fish or words, not \"csh\"", NULL);
-    refused("pod web", "unexpected argument \"web\": the pod is \"pod\" already", "write pod/web");
     refused("web --fo\x1b[m", "unknown flag \"--fo\\x1b[m\"", NULL);
     refused("web -o", "-o needs a value", "-o FILE");
-    refused("web --wait 5s", "unexpected argument \"5s\": the pod is \"web\" already",
-            "write --wait=5s");
-    refused("web b", "unexpected argument \"b\": the pod is \"web\" already",
-            "a filter stands behind -f, in quotes");
+    refused("web --wait 5s", "\"5s\" behind --wait is taken for a pod",
+            "write --wait=5s, or pod/5s");
+    refused("web --check json", "\"json\" behind --check is taken for a pod",
+            "write --check=json, or pod/json");
+    refused("web tcp port 80", "unexpected argument \"tcp\": is it of a filter?",
+            "a filter stands behind -f, in quotes; a pod is pod/tcp");
     refused("web --count x", "--count takes a whole number, not \"x\"", NULL);
     refused("web --count -1", "--count takes a whole number, not \"-1\"", NULL);
     refused("web --count 99999999999999999999",
@@ -163,24 +164,22 @@ static void test_refusals(void **state)
             "-i takes the name of an interface, such as eth0, not \"waytoolongforaname\"", NULL);
     refused("web -n Shop", "-n takes a name of lower-case letters, digits and dashes, not \"Shop\"",
             NULL);
-    refused("deploy/web", "\"deploy/web\" is neither a pod nor a node", NULL);
     refused("we_b", "\"we_b\" cannot be the name of a pod", NULL);
     refused("web --quiet -v", "--quiet contradicts --verbose", NULL);
     refused("web --format pcap", "Wireshark is given pcapng: --format pcap needs -o", NULL);
     refused("web -i lo -i any", "-i any contradicts the other -i", NULL);
     refused("web -i any -i lo", "-i any contradicts the other -i", NULL);
-    refused("web -l x -i eth0 -i lo", "tcpdump (-l) takes one -i", NULL);
-    refused("web -l x --buffer-size 2M", "--buffer-size is of the agent's ring: -l does without it",
-            NULL);
+    refused("web --local-tcpdump-path x -i eth0 -i lo", "tcpdump (-l) takes one -i", NULL);
+    refused("web --local-tcpdump-path x --buffer-size 2M",
+            "--buffer-size is of the agent's ring: -l does without it", NULL);
     refused("web --buffer-size 4k", "--buffer-size takes at least 1M", NULL);
     refused("web --method magic", "--method takes auto, upload, node or ephemeral, not \"magic\"",
             NULL);
     refused("web -p --method upload", "-p contradicts --method upload", NULL);
-    refused("web -p -l x", "-l is for the upload method alone", NULL);
+    refused("web -p --local-tcpdump-path x", "-l is for the upload method alone", NULL);
     refused("node/n1 --method upload", "a node can be captured with the node method only", NULL);
     refused("node/n1 -c app", "a node has no containers: leave out -c", NULL);
     refused("node/N1", "\"N1\" cannot be the name of a node", NULL);
-    refused("web -A", "--all-namespaces belongs to --cleanup", NULL);
     refused("web --cleanup", "--cleanup takes no pod", NULL);
     refused("web --check=xml", "--check takes json, or nothing, not \"xml\"", NULL);
     refused("web --wait=soon", "--wait takes a duration such as 30s, 5m or 1h30m, not \"soon\"",
@@ -334,7 +333,7 @@ static void describe(const struct options *o, char *text, size_t size)
 {
     const struct kube_overrides *k = &o->kube;
     const char *const strings[] = {
-        o->target,
+        o->targets[0],
         o->namespace,
         o->container,
         o->interfaces[0],
@@ -342,6 +341,8 @@ static void describe(const struct options *o, char *text, size_t size)
         o->output_file,
         o->local_tcpdump_path,
         o->remote_tcpdump_path,
+        o->selector,
+        o->field_selector,
         k->kubeconfig,
         k->context,
         k->cluster,
@@ -368,10 +369,11 @@ static void describe(const struct options *o, char *text, size_t size)
 
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
         used += (size_t)snprintf(text + used, size - used, "%s|", strings[i] ? strings[i] : "");
-    used += (size_t)snprintf(
-        text + used, size - used, "%d %d %d %d %d %d|%llu %llu|", o->privileged, o->check_json,
-        o->all_namespaces, o->wait, o->no_reconnect, o->include_own_traffic,
-        (unsigned long long)o->pod_creation_timeout, (unsigned long long)o->wait_timeout);
+    used += (size_t)snprintf(text + used, size - used, "%llu %d %d %d %d %d %d|%llu %llu|",
+                             (unsigned long long)o->max_targets, o->privileged, o->check_json,
+                             o->all_namespaces, o->wait, o->no_reconnect, o->include_own_traffic,
+                             (unsigned long long)o->pod_creation_timeout,
+                             (unsigned long long)o->wait_timeout);
     snprintf(text + used, size - used, "%d %d|%zu|%lu|%llu|%llu|%llu|%llu|%llu|%d|%d|%u|%d|%llu",
              (int)o->action, (int)o->completion, o->interface_count, (unsigned long)o->snaplen,
              (unsigned long long)o->count, (unsigned long long)o->duration,
@@ -394,11 +396,11 @@ static const char *sample(const struct flag *flag)
     return flag->kind == FLAG_VALUE ? "value1" : "true";
 }
 
-/* Those that make no sense with a pod, or with a file: see test_actions(). */
+/* Those that make no sense with a pod, or with a file: see test_actions(), test_targets(). */
 static bool stands_alone(const struct flag *flag)
 {
     return strcmp(flag->name, "cleanup") == 0 || strcmp(flag->name, "all-namespaces") == 0 ||
-           strcmp(flag->name, "check") == 0;
+           strcmp(flag->name, "check") == 0 || strcmp(flag->name, "field-selector") == 0;
 }
 
 /* Parses "web -o out" and one or two words more, and describes the result. */
@@ -494,7 +496,7 @@ static void test_actions(void **state)
     assert_int_equal(parse("check --check", &options, &err), 0);
     assert_int_equal(options.action, OPTIONS_CHECK);
     assert_false(options.check_json);
-    assert_string_equal(options.target, "check");
+    assert_string_equal(options.targets[0], "check");
     assert_int_equal(parse("web --check=json", &options, &err), 0);
     assert_true(options.check_json);
     assert_int_equal(parse("web --wait=90s", &options, &err), 0);
@@ -505,7 +507,7 @@ static void test_actions(void **state)
     assert_int_equal(options.wait_timeout, 0);
     assert_int_equal(parse("node/n1", &options, &err), 0);
     assert_string_equal(options.method, "node");
-    assert_int_equal(parse("web -l /bin/tcpdump", &options, &err), 0);
+    assert_int_equal(parse("web --local-tcpdump-path /bin/tcpdump", &options, &err), 0);
     assert_string_equal(options.method, "upload");
     /* A pod may be called so. */
     assert_int_equal(parse("nodejs", &options, &err), 0);
@@ -514,6 +516,107 @@ static void test_actions(void **state)
     setenv("KUBECTL_PLUGINS_LOCAL_FLAG_LOCAL_TCPDUMP_PATH", "/bin/tcpdump", 1);
     assert_int_equal(parse("web -p", &options, &err), 0);
     assert_null(options.local_tcpdump_path);
+    unsetenv("KUBECTL_PLUGINS_LOCAL_FLAG_LOCAL_TCPDUMP_PATH");
+}
+
+static void test_targets(void **state)
+{
+    struct options options = parsed("deploy/web -n shop data/svc/db x* -- node/n1");
+
+    (void)state;
+    assert_int_equal(options.target_count, 4);
+    assert_string_equal(options.targets[1], "data/svc/db");
+    assert_string_equal(options.targets[3], "node/n1");
+    assert_null(options.targets[4]);
+    assert_true(options.has_node && !options.only_nodes);
+    assert_null(options.method);
+    assert_int_equal(options.max_targets, 50);
+    assert_int_equal(parsed("pod web").target_count, 2);
+    assert_true(parsed("node/a node/b").only_nodes);
+    assert_string_equal(parsed("node a b").method, "node");
+    assert_false(parsed("node/a -l app=x").only_nodes);
+    parsed("web node/a -c app");
+    parsed("web node/a --wait");
+    parsed("web --wait other");
+    parsed("web --check other");
+    refused("node/a node/b --wait", "a node is not waited for: leave out --wait", NULL);
+    refused("web node/a --method upload", "a node can be captured with the node method only", NULL);
+    refused("web deploy/we_b", "\"we_b\" cannot be the name of a deployment", NULL);
+    refused("web udp", "unexpected argument \"udp\": is it of a filter?", NULL);
+    parsed("udp");
+    parsed("web pod/udp");
+    refused("a b c d --cleanup", "--cleanup takes no pod", NULL);
+}
+
+static void test_selectors(void **state)
+{
+    struct options options = parsed("-l app=x,tier");
+
+    (void)state;
+    assert_int_equal(options.target_count, 0);
+    assert_string_equal(options.selector, "app=x,tier");
+    assert_null(options.local_tcpdump_path);
+    assert_null(options.method);
+    assert_string_equal(parsed("web --selector=!a").selector, "!a");
+    assert_string_equal(parsed("pods -l a").selector, "a");
+    assert_string_equal(parsed("-l a -l a").selector, "a");
+    assert_null(parsed("web -l=").selector);
+    assert_string_equal(parsed("--field-selector spec.nodeName=n1").field_selector,
+                        "spec.nodeName=n1");
+    assert_string_equal(parsed("deploy/web --field-selector a!=b").field_selector, "a!=b");
+    assert_true(parsed("-A -l app").all_namespaces);
+    assert_true(parsed("-A x*").all_namespaces);
+    parsed("-A --field-selector status.phase=Running");
+    parsed("-A data/web x* node/n1");
+    refused("-A", "no pod is named", "kubectl sniff -A -l SELECTOR, or -A '*' for every pod");
+    refused("web -A", "\"web\" is the name of one pod: --all-namespaces contradicts it",
+            "choose its namespace with -n, or write 'web*'");
+    refused("x* svc/web -A", "\"web\" is the name of one service: --all-namespaces contradicts it",
+            NULL);
+    refused("web --field-selector a=b", "--field-selector does nothing with pods that are named",
+            "leave out one of them");
+    refused("--field-selector node1",
+            "--field-selector takes fields such as spec.nodeName=node1, not \"node1\"", NULL);
+    refused("-l a=b -l c", "-l: there is a selector already, \"a=b\"",
+            "one for both, such as 'app in (web,db)'");
+    refused("-l a=b,c==;", "-l: \"c==;\" is no selector of labels",
+            "such as app=web, 'tier in (web,api)' or '!canary'");
+    refused("deploy -l a=b", "labels and fields choose pods, not a deployment", NULL);
+    refused("-l a=b --cleanup", "--selector does nothing with --cleanup", NULL);
+    refused("--max-targets some -l a", "--max-targets takes a whole number, not \"some\"", NULL);
+}
+
+/* -l is kubectl's, but with a file's name the one of the plugin in Go. */
+static void test_tcpdump_by_letter(void **state)
+{
+    struct options options = parsed("web -l " TEST_DATA "/kubernetes-api/README.md");
+
+    (void)state;
+    assert_string_equal(options.local_tcpdump_path, TEST_DATA "/kubernetes-api/README.md");
+    assert_true(options.tcpdump_by_letter);
+    assert_string_equal(options.method, "upload");
+    assert_null(options.selector);
+    options = parsed("-l " TEST_DATA "/kubernetes-api/README.md -l app=web");
+    assert_non_null(options.local_tcpdump_path);
+    assert_string_equal(options.selector, "app=web");
+    /* A file in the way of a selector, a directory, and nothing. */
+    refused("--selector " TEST_DATA "/kubernetes-api/README.md",
+            "--selector: \"" TEST_DATA "/kubernetes-api/README.md\" is no selector of labels",
+            NULL);
+    refused("web -l " TEST_DATA, "-l: \"" TEST_DATA "\" is no file that exists, and no selector",
+            NULL);
+    refused("web -l ./missing", "-l: \"./missing\" is no file that exists, and no selector",
+            "the path of a static tcpdump, or labels such as app=web");
+    assert_string_equal(parsed("-l bin/tcpdump").selector, "bin/tcpdump");
+    refused("web -p -l " TEST_DATA "/kubernetes-api/README.md", "-l is for the upload method alone",
+            NULL);
+    /* The variable is a file's always, and yields to the letter. */
+    setenv("KUBECTL_PLUGINS_LOCAL_FLAG_LOCAL_TCPDUMP_PATH", "other", 1);
+    assert_string_equal(parsed("web -l " TEST_DATA "/kubernetes-api/README.md").local_tcpdump_path,
+                        TEST_DATA "/kubernetes-api/README.md");
+    options = parsed("web -l app");
+    assert_string_equal(options.local_tcpdump_path, "other");
+    assert_string_equal(options.selector, "app");
     unsetenv("KUBECTL_PLUGINS_LOCAL_FLAG_LOCAL_TCPDUMP_PATH");
 }
 
@@ -530,7 +633,7 @@ static void test_drop_in(void **state)
         {"interface", 'i', "KUBECTL_PLUGINS_LOCAL_FLAG_INTERFACE"},
         {"filter", 'f', "KUBECTL_PLUGINS_LOCAL_FLAG_FILTER"},
         {"output-file", 'o', "KUBECTL_PLUGINS_LOCAL_FLAG_OUTPUT_FILE"},
-        {"local-tcpdump-path", 'l', "KUBECTL_PLUGINS_LOCAL_FLAG_LOCAL_TCPDUMP_PATH"},
+        {"local-tcpdump-path", 0, "KUBECTL_PLUGINS_LOCAL_FLAG_LOCAL_TCPDUMP_PATH"},
         {"remote-tcpdump-path", 'r', "KUBECTL_PLUGINS_LOCAL_FLAG_REMOTE_TCPDUMP_PATH"},
         {"verbose", 'v', "KUBECTL_PLUGINS_LOCAL_FLAG_VERBOSE"},
         {"privileged", 'p', "KUBECTL_PLUGINS_LOCAL_FLAG_PRIVILEGED"},
@@ -615,7 +718,8 @@ static void test_random_words(void **state)
             assert_int_equal(err.kind, ERROR_USAGE);
             assert_true(err.text[0] != '\0');
         } else if (options.action == OPTIONS_SNIFF) {
-            assert_non_null(options.target);
+            assert_true(options.targets[0] || options.selector || options.field_selector);
+            assert_true(options.target_count <= OPTIONS_TARGETS_MAX);
             assert_in_range(options.snaplen, 1, 262144);
             assert_true(options.interface_count <= OPTIONS_INTERFACES_MAX);
             assert_null(options.interfaces[options.interface_count]);
@@ -658,6 +762,9 @@ int main(void)
         cmocka_unit_test(test_every_flag),
         cmocka_unit_test(test_every_variable),
         cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_selectors),
+        cmocka_unit_test(test_tcpdump_by_letter),
         cmocka_unit_test(test_drop_in),
         cmocka_unit_test(test_variables_and_flags_together),
         cmocka_unit_test(test_completion_words),

@@ -90,6 +90,40 @@ static void test_mounts_and_limits(void **state)
     kube_pod_free(pod);
 }
 
+/* What is judged by is still there; and what is kept is a fraction of what came. */
+static void test_slim(void **state)
+{
+    json_t *json = recorded("pod-get-ephemeral.http"), *before = json_deep_copy(json);
+    struct kube_pod *pod;
+    struct error err;
+
+    (void)state;
+    json_t *app = json_array_get(json_object_get(json_object_get(json, "spec"), "containers"), 0);
+    json_object_set_new(app, "env", json_pack("[{s:s}]", "name", "SECRET"));
+    kube_pod_slim(json);
+    char *text = json_dumps(json, JSON_COMPACT), *whole = json_dumps(before, JSON_COMPACT);
+    assert_true(strlen(text) < strlen(whole) * 2 / 3);
+    assert_null(strstr(text, "managedFields"));
+    assert_null(strstr(text, "SECRET"));
+    assert_null(strstr(text, "tolerations"));
+    free(text);
+    free(whole);
+    assert_int_equal(kube_pod_read(json, &pod, &err), 0);
+    assert_true(kube_pod_container(pod, "app")->running);
+    assert_string_equal(pod->node, "node1");
+    assert_non_null(json_object_get(app, "image"));
+    assert_non_null(json_object_get(app, "volumeMounts"));
+    assert_non_null(json_object_get(json_object_get(json, "status"), "podIPs"));
+    kube_pod_free(pod);
+    json_decref(json);
+    json_decref(before);
+    /* Odd types are no reason to crash. */
+    json = json_loads(
+        "{\"metadata\":5,\"spec\":{\"volumes\":[1,{}],\"containers\":{}},\"status\":[]}", 0, NULL);
+    kube_pod_slim(json);
+    json_decref(json);
+}
+
 static void test_what_is_no_pod(void **state)
 {
     static const char *const texts[] = {"{}", "{\"metadata\":{\"name\":\"x\"}}",
@@ -142,8 +176,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recorded_pod),      cmocka_unit_test(test_image_missing),
-        cmocka_unit_test(test_mounts_and_limits), cmocka_unit_test(test_what_is_no_pod),
-        cmocka_unit_test(test_quantity),
+        cmocka_unit_test(test_mounts_and_limits), cmocka_unit_test(test_slim),
+        cmocka_unit_test(test_what_is_no_pod),    cmocka_unit_test(test_quantity),
     };
 
     return cmocka_run_group_tests_name("pod", tests, NULL, NULL);

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "target/collect.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "settings/settings.h"
+#include "target/missing.h"
+#include "target/nearest.h"
+
+#define NAMES_LENGTH 500 /* bytes of names in a message */
+
+void collect_free(struct collect *collect)
+{
+    json_decref(collect->told);
+    json_decref(collect->lacking);
+    collect->told = collect->lacking = NULL;
+}
+
+/* A line that is true for some time is told once. */
+static void tell_once(struct collect *collect, const char *text)
+{
+    if (!collect->told)
+        collect->told = json_object();
+    if (json_object_get(collect->told, text))
+        return;
+    json_object_set_new(collect->told, text, json_true());
+    log_info("%s", text);
+}
+
+/* ---- what is not there (yet) ---- */
+
+static void not_yet(struct collect *collect, const struct error *why)
+{
+    char line[ERROR_TEXT_MAX + 20];
+
+    if (collect->mode == COLLECT_WAIT && collect->yet.kind == ERROR_NONE)
+        collect->yet = *why;
+    snprintf(line, sizeof(line), "waiting: %s", why->text);
+    tell_once(collect, line);
+}
+
+/* Of a source that failed, or of a pod that is named: with what may have been meant. */
+static int absent(struct collect *collect, const struct source *source, const char *name,
+                  const struct error *why, struct error *err)
+{
+    *err = *why;
+    if (err->kind != ERROR_NOT_FOUND)
+        return -1;
+    if (collect->mode == COLLECT_NOW) {
+        nearest_object(source->context->client, source->kind, source->namespace, name, err);
+        return -1;
+    }
+    not_yet(collect, err);
+    return 0;
+}
+
+static int no_pods(struct collect *collect, const struct source *source, struct error *err)
+{
+    char text[600];
+
+    if (collect->mode == COLLECT_NOW)
+        return missing_set(source, err);
+    error_set(err, ERROR_TARGET, "%s", missing_text(source, text, sizeof(text)));
+    error_remedy(err, "--follow goes on waiting, as --wait does without a time");
+    not_yet(collect, err);
+    return 0;
+}
+
+/* ---- pods ---- */
+
+enum verdict { POD_FIT, POD_NOT_YET, POD_ENDED, POD_NEVER };
+
+static bool has_begun(const struct kube_pod *pod)
+{
+    for (size_t i = 0; i < pod->container_count; i++)
+        if (pod->containers[i].running)
+            return true;
+    return false;
+}
+
+/* An init container that runs has a network already. */
+static enum verdict judge(const struct kube_pod *pod)
+{
+    if (strcmp(pod->phase, "Succeeded") == 0 || strcmp(pod->phase, "Failed") == 0)
+        return POD_ENDED;
+    if (strcmp(pod->os, "windows") == 0)
+        return POD_NEVER;
+    if (!*pod->node || (strcmp(pod->phase, "Pending") == 0 && !has_begun(pod)))
+        return POD_NOT_YET;
+    return POD_FIT;
+}
+
+/* Says why a pod of many is not captured. Return: false when it is to be captured. */
+static bool leave_out(struct collect *collect, const struct kube_pod *pod)
+{
+    enum verdict verdict = judge(pod);
+    struct error why;
+    char line[ERROR_TEXT_MAX];
+
+    if (verdict == POD_FIT)
+        return false;
+    collect->left_out++;
+    if (verdict == POD_NOT_YET && collect->mode == COLLECT_WAIT) {
+        error_set(&why, ERROR_TIMEOUT, "pod \"%s\" is still Pending: %s", pod->name,
+                  target_why_pending(pod));
+        error_remedy(&why, "see: kubectl describe pod %s -n %s", pod->name, pod->namespace);
+        not_yet(collect, &why);
+    } else if (verdict == POD_ENDED) {
+        log_debug("pod '%s' has ended (%s)", pod->name, pod->phase);
+    } else {
+        snprintf(line, sizeof(line), "pod '%s' is left out%s: %s", pod->name,
+                 verdict == POD_NOT_YET && collect->mode == COLLECT_FOLLOW ? " for now" : "",
+                 verdict == POD_NEVER ? "it runs on Windows, which has no AF_PACKET"
+                                      : target_why_pending(pod));
+        tell_once(collect, line);
+    }
+    return true;
+}
+
+/* Takes the pod. -c is for those that have such a container. */
+static int add_pod(struct collect *collect, struct kube_pod *pod, struct error *err)
+{
+    const char *container = collect->settings->container;
+    struct target target, *added = NULL;
+
+    if (container && !kube_pod_container(pod, container)) {
+        if (!collect->lacking)
+            collect->lacking = json_array();
+        json_array_append_new(collect->lacking, json_string(pod->name));
+        container = NULL;
+    }
+    if (target_of_pod(pod, container, &target, err) < 0 ||
+        target_set_add(collect->set, &target, &added, err) < 0)
+        return -1;
+    if (added && collect->added)
+        collect->added(collect->data, added);
+    return 0;
+}
+
+/* @named: by its own name: what cannot be captured is an error then */
+static int take_pod(struct collect *collect, json_t *json, bool named, struct error *err)
+{
+    struct kube_pod *pod;
+
+    if (kube_pod_read(json, &pod, err) < 0)
+        return -1;
+    bool waits = collect->mode != COLLECT_NOW && judge(pod) == POD_NOT_YET;
+    if (target_set_has(collect->set, pod->uid) || ((!named || waits) && leave_out(collect, pod))) {
+        kube_pod_free(pod);
+        return 0;
+    }
+    return add_pod(collect, pod, err);
+}
+
+static json_t *pod_of_name(const struct source *source, const char *name)
+{
+    const char *uid;
+    json_t *pod;
+
+    json_object_foreach(source->pods, uid, pod)
+    {
+        const char *its =
+            json_string_value(json_object_get(json_object_get(pod, "metadata"), "name"));
+
+        if (its && strcmp(its, name) == 0)
+            return pod;
+    }
+    return NULL;
+}
+
+static int take_name(struct collect *collect, const struct source *source,
+                     const struct source_name *name, struct error *err)
+{
+    json_t *pod = pod_of_name(source, name->name);
+    struct error why = name->error;
+
+    if (pod)
+        return take_pod(collect, pod, collect->mode != COLLECT_FOLLOW, err);
+    if (why.kind == ERROR_NONE)
+        error_set(&why, ERROR_NOT_FOUND, "pods \"%s\" not found in namespace \"%s\"", name->name,
+                  source->namespace);
+    return absent(collect, source, name->name, &why, err);
+}
+
+static int take_names(struct collect *collect, const struct source *source, struct error *err)
+{
+    for (size_t i = 0; i < source->name_count; i++)
+        if (take_name(collect, source, &source->names[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+static int take_node(struct collect *collect, const struct source *source, struct error *err)
+{
+    struct target target, *added = NULL;
+
+    if (target_of_node_object(source->object, &target, err) < 0 ||
+        target_set_add(collect->set, &target, &added, err) < 0)
+        return -1;
+    if (added && collect->added)
+        collect->added(collect->data, added);
+    return 0;
+}
+
+static int take_pods(struct collect *collect, const struct source *source, struct error *err)
+{
+    const char *uid;
+    json_t *pod;
+    size_t found = 0;
+
+    json_object_foreach(source->pods, uid, pod)
+    {
+        if (!source_takes(source, pod))
+            continue;
+        found++;
+        if (take_pod(collect, pod, false, err) < 0)
+            return -1;
+    }
+    return found == 0 ? no_pods(collect, source, err) : 0;
+}
+
+/* ---- all ---- */
+
+static int take_source(struct collect *collect, const struct source *source, struct error *err)
+{
+    if (source->error.kind != ERROR_NONE)
+        return absent(collect, source, source->name ? source->name : "", &source->error, err);
+    if (source->names)
+        return take_names(collect, source, err);
+    if (source->kind->id == TARGET_NODE)
+        return take_node(collect, source, err);
+    if (source->kind->id != TARGET_POD && !source->object) {
+        struct error why;
+
+        error_set(&why, ERROR_NOT_FOUND, "%s \"%s\" not found in namespace \"%s\"",
+                  source->kind->resource, source->name, source->namespace);
+        return absent(collect, source, source->name, &why, err);
+    }
+    return take_pods(collect, source, err);
+}
+
+/* One line for all pods without the container of -c. */
+static void tell_lacking(struct collect *collect)
+{
+    size_t i, count = json_array_size(collect->lacking);
+    cleanup_buf struct buf names;
+    json_t *name;
+
+    buf_init(&names, NAMES_LENGTH);
+    if (count == 0)
+        return;
+    json_array_foreach(collect->lacking, i, name)
+    {
+        if (!buf_printf(&names, "%s'%s'", i ? ", " : "", json_string_value(name)))
+            break;
+    }
+    log_warning("pod%s %s%s: no container '%s' there, another one is taken", count > 1 ? "s" : "",
+                buf_string(&names), i < count ? " and others" : "", collect->settings->container);
+    json_array_clear(collect->lacking);
+}
+
+int collect_all(struct collect *collect, const struct gather *gather, struct error *err)
+{
+    collect->left_out = 0;
+    collect->yet = (struct error){.kind = ERROR_NONE};
+    for (size_t i = 0; i < gather->count; i++)
+        if (take_source(collect, gather->sources[i], err) < 0)
+            return -1;
+    tell_lacking(collect);
+    return 0;
+}

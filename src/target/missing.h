@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What was looked for, where, and what may have been meant: for where nothing is found. */
+#ifndef KSNIFF_TARGET_MISSING_H
+#define KSNIFF_TARGET_MISSING_H
+
+#include <stddef.h>
+
+struct error;
+struct source;
+
+/* missing_text - what has no pods: "no pod has the labels "app=web" in namespace "shop"". Return:
+ * @out. */
+char *missing_text(const struct source *source, char *out, size_t size);
+
+/* missing_set - that as an error, ERROR_TARGET, with a remedy. Asks the server for near names. */
+int missing_set(const struct source *source, struct error *err);
+
+#endif
