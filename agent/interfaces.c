@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "agent/devices.h"
 #include "agent/link.h"
 #include "agent/message.h"
 
@@ -34,7 +35,8 @@ static uint64_t speed_of(const struct interfaces *interfaces, const char *name)
     request.ifr_data = (void *)&settings;
     if (ioctl(interfaces->fd, SIOCETHTOOL, &request) < 0)
         return 0;
-    uint32_t megabits = ethtool_cmd_speed(&settings);
+    /* As ethtool_cmd_speed() puts it together, which shifts into the sign. */
+    uint32_t megabits = (uint32_t)settings.speed_hi << 16 | settings.speed;
     return megabits == 0 || megabits == (uint32_t)SPEED_UNKNOWN ? 0 : megabits * 1000000ull;
 }
 
@@ -145,44 +147,55 @@ void interfaces_forget(struct interfaces *interfaces, struct interface *interfac
     *interface = interfaces->list[--interfaces->count];
 }
 
-void interfaces_add_up(struct interfaces *interfaces)
+static bool add_if_up(void *data, uint32_t ifindex, const char *name)
 {
-    struct if_nameindex *list = if_nameindex();
+    struct interfaces *interfaces = data;
+    struct ifreq request;
 
-    for (struct if_nameindex *entry = list; entry && entry->if_index; entry++) {
-        struct ifreq request;
-
-        make_request(&request, entry->if_name);
-        if (ioctl(interfaces->fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP))
-            interfaces_add(interfaces, entry->if_index);
-    }
-    if (list)
-        if_freenameindex(list);
+    make_request(&request, name);
+    if (ioctl(interfaces->fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) &&
+        !interfaces_find(interfaces, ifindex))
+        interfaces_add(interfaces, ifindex);
+    return true;
 }
 
-static size_t append(char *out, size_t used, const char *text)
+void interfaces_add_up(struct interfaces *interfaces)
+{
+    devices_each(add_if_up, interfaces);
+}
+
+struct names {
+    char *out;
+    size_t used, size;
+};
+
+static void append(struct names *names, const char *text)
 {
     size_t length = strlen(text);
 
-    memcpy(out + used, text, length + 1);
-    return used + length;
+    memcpy(names->out + names->used, text, length + 1);
+    names->used += length;
+}
+
+static bool append_name(void *data, uint32_t ifindex, const char *name)
+{
+    struct names *names = data;
+
+    (void)ifindex;
+    if (names->used + strlen(name) + sizeof(", ..., ") > names->size) {
+        append(names, ", ...");
+        return false;
+    }
+    append(names, names->used > 0 ? ", " : "");
+    append(names, name);
+    return true;
 }
 
 char *interfaces_names(char *out, size_t size)
 {
-    struct if_nameindex *list = if_nameindex();
-    size_t used = 0;
+    struct names names = {.out = out, .size = size};
 
-    for (struct if_nameindex *entry = list; entry && entry->if_index; entry++) {
-        if (used + strlen(entry->if_name) + sizeof(", ..., ") > size) {
-            used = append(out, used, ", ...");
-            break;
-        }
-        used = append(out, used, entry == list ? "" : ", ");
-        used = append(out, used, entry->if_name);
-    }
-    if (list)
-        if_freenameindex(list);
-    out[used] = '\0';
+    out[0] = '\0';
+    devices_each(append_name, &names);
     return out;
 }

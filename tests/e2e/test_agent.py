@@ -415,10 +415,36 @@ def test_no_permission(namespaces):
     assert done.stderr == b"ksniff-agent: cannot open a packet socket: Operation not permitted\n"
 
 
-def test_no_such_interface(namespaces):
-    done = subprocess.run([RELEASE, "capture", "-i", "nope"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, check=False)
-    assert done.returncode == NO_INTERFACE and b"nope" in done.stderr
+@pytest.fixture
+def many_devices():
+    """A namespace with more devices than the kernel lists in one piece; the last of them is down."""
+    name = f"kst{os.getpid()}-many"
+    ip("netns", "add", name)
+    try:
+        lines = [f"link add kstm{n} up type bridge" for n in range(99)] + ["link add kstm99 type bridge"]
+        subprocess.run(["ip", "-n", name, "-batch", "-"], input="\n".join(lines).encode(), check=True)
+        yield name
+    finally:
+        ip("netns", "del", name)
+
+
+@pytest.mark.parametrize("binary", BINARIES, ids=os.path.basename)
+def test_no_such_interface(binary, namespaces, many_devices):
+    for name, says in ((namespaces[0], r'no interface "nope", only lo, eth0'),
+                       (many_devices, r'no interface "nope", only lo, kstm0, .*, kstm[0-9]+, \.\.\.')):
+        with inside(name):
+            done = subprocess.run([binary, "capture", "-i", "nope"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == NO_INTERFACE and re.fullmatch(f"ksniff-agent: {says}\n", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("binary", BINARIES, ids=os.path.basename)
+def test_every_device_that_is_up(binary, many_devices, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    agent = Agent(binary, many_devices)
+    agent.wait_ready()
+    assert agent.finish(path) == ""
+    assert re.findall(r"Name = (\S+)", capinfos(path)) == [f"kstm{n}" for n in range(99)]
 
 
 @pytest.mark.parametrize("words", [["-x"], ["-s", "0"], ["-s", "262145"], ["-s", "1x"], ["-b"], ["-F", "!!"],
