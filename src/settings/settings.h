@@ -22,6 +22,7 @@ struct settings {
     const char *field_selector;    /* of what is listed; NULL: none */
     bool all_namespaces;           /* list in all of them */
     uint64_t max_targets;          /* 0: no limit */
+    bool follow;                   /* what comes to match later is captured, too */
     const char *container;         /* NULL: to be chosen */
     const char *const *interfaces; /* NULL-terminated; none: every interface */
     size_t interface_count;

@@ -20,15 +20,21 @@ void collect_free(struct collect *collect)
     collect->told = collect->lacking = NULL;
 }
 
-/* A line that is true for some time is told once. */
-static void tell_once(struct collect *collect, const char *text)
+/* A line that is true for some time is told once. Return: is it now? */
+static bool is_news(struct collect *collect, const char *text)
 {
     if (!collect->told)
         collect->told = json_object();
     if (json_object_get(collect->told, text))
-        return;
+        return false;
     json_object_set_new(collect->told, text, json_true());
-    log_info("%s", text);
+    return true;
+}
+
+static void tell_once(struct collect *collect, const char *text)
+{
+    if (is_news(collect, text))
+        log_info("%s", text);
 }
 
 /* ---- what is not there (yet) ---- */
@@ -50,7 +56,7 @@ static int absent(struct collect *collect, const struct source *source, const ch
     *err = *why;
     if (err->kind != ERROR_NOT_FOUND)
         return -1;
-    if (collect->mode == COLLECT_NOW) {
+    if (collect->mode == COLLECT_NOW || source->kind->id == TARGET_NODE) {
         nearest_object(source->context->client, source->kind, source->namespace, name, err);
         return -1;
     }
@@ -111,9 +117,10 @@ static bool leave_out(struct collect *collect, const struct kube_pod *pod)
         not_yet(collect, &why);
     } else if (verdict == POD_ENDED) {
         log_debug("pod '%s' has ended (%s)", pod->name, pod->phase);
+    } else if (verdict == POD_NOT_YET && collect->mode == COLLECT_FOLLOW) {
+        log_debug("pod '%s' is not there yet: %s", pod->name, target_why_pending(pod));
     } else {
-        snprintf(line, sizeof(line), "pod '%s' is left out%s: %s", pod->name,
-                 verdict == POD_NOT_YET && collect->mode == COLLECT_FOLLOW ? " for now" : "",
+        snprintf(line, sizeof(line), "pod '%s' is left out: %s", pod->name,
                  verdict == POD_NEVER ? "it runs on Windows, which has no AF_PACKET"
                                       : target_why_pending(pod));
         tell_once(collect, line);
@@ -141,15 +148,34 @@ static int add_pod(struct collect *collect, struct kube_pod *pod, struct error *
     return 0;
 }
 
+/* More than is allowed comes later: that ends nothing. */
+static bool is_too_many(struct collect *collect, const struct kube_pod *pod)
+{
+    uint64_t most = collect->settings->max_targets;
+    char line[400];
+
+    if (!collect->started || !most || collect->set->count < most)
+        return false;
+    snprintf(line, sizeof(line),
+             "pod '%s' is not captured: there are %llu targets, and "
+             "--max-targets allows no more",
+             pod->name, (unsigned long long)most);
+    tell_once(collect, line);
+    return true;
+}
+
 /* @named: by its own name: what cannot be captured is an error then */
 static int take_pod(struct collect *collect, json_t *json, bool named, struct error *err)
 {
+    const char *uid = json_string_value(json_object_get(json_object_get(json, "metadata"), "uid"));
     struct kube_pod *pod;
 
+    if (target_set_has(collect->set, uid ? uid : ""))
+        return 0;
     if (kube_pod_read(json, &pod, err) < 0)
         return -1;
     bool waits = collect->mode != COLLECT_NOW && judge(pod) == POD_NOT_YET;
-    if (target_set_has(collect->set, pod->uid) || ((!named || waits) && leave_out(collect, pod))) {
+    if (((!named || waits) && leave_out(collect, pod)) || is_too_many(collect, pod)) {
         kube_pod_free(pod);
         return 0;
     }
@@ -227,8 +253,13 @@ static int take_pods(struct collect *collect, const struct source *source, struc
 
 static int take_source(struct collect *collect, const struct source *source, struct error *err)
 {
-    if (source->error.kind != ERROR_NONE)
+    if (source->error.kind != ERROR_NONE && !collect->started)
         return absent(collect, source, source->name ? source->name : "", &source->error, err);
+    if (source->error.kind != ERROR_NONE) {
+        if (is_news(collect, source->error.text))
+            log_warning("what comes later is not captured: %s", source->error.text);
+        return 0;
+    }
     if (source->names)
         return take_names(collect, source, err);
     if (source->kind->id == TARGET_NODE)

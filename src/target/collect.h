@@ -24,6 +24,7 @@ struct collect {
     struct target_set *set;
     void (*added)(void *data, struct target *target); /* NULL: of no interest */
     void *data;
+    bool started;     /* COLLECT_FOLLOW: what fails now is told, and is no error */
     size_t left_out;  /* pods */
     struct error yet; /* COLLECT_WAIT: what is waited for; ERROR_NONE: nothing */
     json_t *told;     /* lines that the user has been told; owned */

@@ -126,13 +126,16 @@ static int look_until_all_are_there(struct kube_client *client, struct collect *
     }
 }
 
-/* "3 targets: pod "a", pod "b" and more" */
-static void tell(const struct target_set *set)
+/* "3 targets: pod "a", pod "b" and others" */
+void targets_tell(struct target_set *set)
 {
     cleanup_buf struct buf names;
     size_t i;
 
     buf_init(&names, NAMES_LENGTH);
+    if (set->count == 0)
+        return;
+    target_set_name_namespaces(set);
     for (i = 0; i < set->count; i++)
         if (!buf_printf(&names, "%s%s", i ? ", " : "", set->targets[i]->label))
             break;
@@ -156,9 +159,8 @@ static int find_several(struct kube_client *client, const struct settings *setti
         target_set_free(&set);
         return -1;
     }
-    target_set_name_namespaces(&set);
     target_set_tell_shared(&set);
-    tell(&set);
+    targets_tell(&set);
     *ret_set = set;
     return 0;
 }

@@ -27,6 +27,9 @@ struct settings;
 int targets_find(struct kube_client *client, const struct settings *settings,
                  struct target_set *ret_set, struct error *err);
 
+/* targets_tell - name them to the user, in one line; none: no line. */
+void targets_tell(struct target_set *set);
+
 /* targets_check_count - are there no more than allowed? @count: how many there are */
 int targets_check_count(const struct settings *settings, size_t count, struct error *err);
 

@@ -123,6 +123,19 @@ int target_set_add(struct target_set *set, struct target *target, struct target 
     return append(set, target, ret_added, err);
 }
 
+void target_set_remove(struct target_set *set, size_t at)
+{
+    struct target *target = set->targets[at];
+
+    if (target && target->host_network)
+        json_object_del(set->shared, target->node_name);
+    if (target)
+        target_free(target);
+    free(target);
+    set->count--;
+    memmove(set->targets + at, set->targets + at + 1, (set->count - at) * sizeof(struct target *));
+}
+
 static const struct target *captured_on(const struct target_set *set, const char *node)
 {
     for (size_t i = 0; i < set->count; i++)

@@ -35,6 +35,9 @@ bool target_set_has(const struct target_set *set, const char *uid);
 int target_set_add(struct target_set *set, struct target *target, struct target **ret_added,
                    struct error *err);
 
+/* target_set_remove - release a target, and forget what shares its interfaces. @at: below count */
+void target_set_remove(struct target_set *set, size_t at);
+
 /* target_set_tell_shared - say which have the same interfaces, in one line a node. */
 void target_set_tell_shared(const struct target_set *set);
 
