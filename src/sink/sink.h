@@ -45,6 +45,8 @@ struct sink {
     const char *subject;                 /* the pod's name, or the node's */
     const struct capture_format *format; /* tells where a block ends */
     struct loop *loop;
+    bool named;   /* there are names of addresses in it: they are to be shown */
+    bool several; /* packets of several targets: where each was seen is to be shown */
 
     char *program;          /* Wireshark's path; owned */
     struct scratch scratch; /* where it keeps its files, and the pipe it reads stands */

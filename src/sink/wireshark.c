@@ -25,6 +25,7 @@
 #include "base/loop.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "sink/columns.h"
 #include "sink/sink.h"
 
 #define PIPE_SIZE (1 << 20) /* bytes; Linux's default of 64 KiB wakes us 16 times as often */
@@ -211,18 +212,41 @@ static int make_pipe(struct sink *sink, struct error *err)
     return sink->opener ? 0 : error_set(err, ERROR_INTERNAL, "out of memory");
 }
 
+/*
+ * How it is to show what it reads, for this window. Names come from the capture alone: it would ask
+ * the DNS of this machine for all others, and tell it so whom the pods talk to.
+ */
+static void add_settings(const struct sink *sink, const char *columns, const char **argv)
+{
+    size_t count = 0;
+
+    if (sink->named) {
+        argv[count++] = "-o";
+        argv[count++] = "nameres.network_name:TRUE";
+        argv[count++] = "-o";
+        argv[count++] = "nameres.use_external_name_resolver:FALSE";
+    }
+    if (columns) {
+        argv[count++] = "-o";
+        argv[count++] = columns;
+    }
+}
+
 /* @stdin_fd: its standard input, PROCESS_NULL where it reads from the pipe */
 static int start(struct sink *sink, int stdin_fd, struct error *err)
 {
     cleanup_free char *title = text_format("gui.prepend_window_title:%s", sink->title);
     cleanup_free char *tmpdir = text_format("TMPDIR=%s", sink->scratch.path);
-    const char *const argv[] = {sink->program, "-k",  "-i", sink->pipe ? sink->pipe : "-",
-                                "-o",          title, NULL};
+    /* A foreign one keeps its settings elsewhere. */
+    cleanup_free char *columns =
+        sink->several && !is_foreign(sink->program) ? columns_seen_at() : NULL;
+    const char *argv[16] = {sink->program, "-k", "-i", sink->pipe ? sink->pipe : "-", "-o", title};
     const char *const env[] = {tmpdir, NULL};
     int complaints[2];
 
     if (!title || !tmpdir)
         return error_set(err, ERROR_INTERNAL, "out of memory");
+    add_settings(sink, columns, argv + 6);
     if (process_pipe(complaints, 0, err) < 0)
         return -1;
     const struct process_options options = {.path = sink->program,
