@@ -182,22 +182,37 @@ static void drop_of_each(json_t *list, const char *const *keys)
     }
 }
 
-/* Of a volume it is asked whether it is an emptyDir, and no more. */
-static void slim_volumes(json_t *volumes)
+/* Is the volume of that name an emptyDir of the pod? */
+static bool is_empty_dir(const json_t *spec, const char *volume)
+{
+    const json_t *volumes = json_object_get(spec, "volumes");
+    size_t i;
+    json_t *entry;
+
+    json_array_foreach(volumes, i, entry)
+    {
+        if (strcmp(string_at(entry, "name"), volume) == 0)
+            return json_object_get(entry, "emptyDir") != NULL;
+    }
+    return false;
+}
+
+/* Of volumes, and of what is mounted, only emptyDirs are of interest. */
+static void drop_other_volumes(const json_t *spec, json_t *list)
+{
+    for (size_t i = json_array_size(list); i-- > 0;)
+        if (!is_empty_dir(spec, string_at(json_array_get(list, i), "name")))
+            json_array_remove(list, i);
+}
+
+static void drop_other_mounts(const json_t *spec, json_t *containers)
 {
     size_t i;
-    json_t *volume;
-    const char *key;
-    json_t *value;
-    void *next;
+    json_t *container;
 
-    json_array_foreach(volumes, i, volume)
+    json_array_foreach(containers, i, container)
     {
-        json_object_foreach_safe(volume, next, key, value)
-        {
-            if (strcmp(key, "name") != 0 && strcmp(key, "emptyDir") != 0)
-                json_object_del(volume, key);
-        }
+        drop_other_volumes(spec, json_object_get(container, "volumeMounts"));
     }
 }
 
@@ -212,21 +227,28 @@ void kube_pod_slim(json_t *json)
     static const char *const of_container[] = {
         "args",  "command",        "env",          "envFrom", "lifecycle", "livenessProbe",
         "ports", "readinessProbe", "startupProbe", NULL};
-    static const char *const of_status[] = {"allocatedResources", "lastState", "resources",
-                                            "volumeMounts", NULL};
+    static const char *const of_status[] = {"hostIPs", "qosClass", "resources", "startTime", NULL};
+    static const char *const of_container_status[] = {"allocatedResources", "lastState",
+                                                      "resources", "volumeMounts", NULL};
     static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
     static const char *const statuses[] = {"containerStatuses", "initContainerStatuses",
                                            "ephemeralContainerStatuses"};
     json_t *metadata = json_object_get(json, "metadata"), *spec = json_object_get(json, "spec");
+    json_t *status = json_object_get(json, "status");
 
     drop(metadata, of_metadata);
     drop(json_object_get(metadata, "annotations"), of_annotations);
     drop(spec, of_spec);
-    slim_volumes(json_object_get(spec, "volumes"));
+    drop(status, of_status);
+    /* Why it is Pending is asked of these. */
+    if (strcmp(string_at(status, "phase"), "Pending") != 0)
+        json_object_del(status, "conditions");
     for (size_t i = 0; i < 3; i++) {
         drop_of_each(json_object_get(spec, lists[i]), of_container);
-        drop_of_each(json_object_get(json_object_get(json, "status"), statuses[i]), of_status);
+        drop_of_each(json_object_get(status, statuses[i]), of_container_status);
+        drop_other_mounts(spec, json_object_get(spec, lists[i]));
     }
+    drop_other_volumes(spec, json_object_get(spec, "volumes"));
 }
 
 int kube_pod_get(struct kube_client *client, const char *namespace, const char *name,
@@ -261,21 +283,6 @@ const struct kube_container *kube_pod_container(const struct kube_pod *pod, cons
     return NULL;
 }
 
-/* Is the volume of that name an emptyDir of the pod? */
-static bool is_empty_dir(const struct kube_pod *pod, const char *volume)
-{
-    const json_t *volumes = json_object_get(json_object_get(pod->json, "spec"), "volumes");
-    size_t i;
-    json_t *entry;
-
-    json_array_foreach(volumes, i, entry)
-    {
-        if (strcmp(string_at(entry, "name"), volume) == 0)
-            return json_object_get(entry, "emptyDir") != NULL;
-    }
-    return false;
-}
-
 size_t kube_pod_writable_mounts(const struct kube_pod *pod, const struct kube_container *container,
                                 const char **ret_paths, size_t most)
 {
@@ -287,7 +294,8 @@ size_t kube_pod_writable_mounts(const struct kube_pod *pod, const struct kube_co
         if (count == most)
             break;
         if (!json_is_true(json_object_get(mount, "readOnly")) &&
-            is_empty_dir(pod, string_at(mount, "name")) && string_at(mount, "mountPath")[0] == '/')
+            is_empty_dir(json_object_get(pod->json, "spec"), string_at(mount, "name")) &&
+            string_at(mount, "mountPath")[0] == '/')
             ret_paths[count++] = string_at(mount, "mountPath");
     }
     return count;

@@ -2,6 +2,7 @@
 #include "target/nearest.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,23 +30,27 @@ static unsigned distance(const char *name, const char *wanted)
                                                                      : text_distance(name, wanted);
 }
 
+static const char *name_of(const json_t *object)
+{
+    return json_string_value(json_object_get(json_object_get(object, "metadata"), "name"));
+}
+
 /* Return: NULL when none is near; it stands in the list. */
-static const char *nearest_of(const json_t *objects, const char *wanted)
+static const json_t *nearest_of(const json_t *objects, const char *wanted)
 {
     unsigned least = (unsigned)strlen(wanted) / 3 + 1; /* as far off is another name */
-    const char *nearest = NULL;
+    const json_t *nearest = NULL;
     size_t i;
     json_t *object;
 
     json_array_foreach(json_object_get(objects, "items"), i, object)
     {
-        const char *name =
-            json_string_value(json_object_get(json_object_get(object, "metadata"), "name"));
+        const char *name = name_of(object);
         unsigned far = name ? distance(name, wanted) : least;
 
         if (far < least) {
             least = far;
-            nearest = name;
+            nearest = object;
         }
     }
     return nearest;
@@ -67,14 +72,26 @@ static json_t *look_at(struct kube_client *client, const struct target_kind *kin
     return objects;
 }
 
+/* A Deployment's pods are called NAME-HASH-..., and have the hash as a label. */
+static bool is_of_deployment(const json_t *object, const char *name)
+{
+    const char *hash = json_string_value(json_object_get(
+        json_object_get(json_object_get(object, "metadata"), "labels"), "pod-template-hash"));
+    cleanup_free char *beginning = hash ? text_format("%s-%s-", name, hash) : NULL;
+
+    return beginning && strncmp(name_of(object), beginning, strlen(beginning)) == 0;
+}
+
 void nearest_object(struct kube_client *client, const struct target_kind *kind,
                     const char *namespace, const char *name, struct error *err)
 {
     CLEANUP(cleanup_json) json_t *objects = look_at(client, kind, namespace);
-    const char *nearest = nearest_of(objects, name);
+    const json_t *nearest = nearest_of(objects, name);
+    bool whole = nearest && is_of_deployment(nearest, name);
 
     if (nearest)
-        error_remedy(err, "did you mean \"%s\"? list them with: kubectl get %s%s%s", nearest,
+        error_remedy(err, "did you mean \"%s\"%s%s? list them with: kubectl get %s%s%s",
+                     name_of(nearest), whole ? ", or all pods of deploy/" : "", whole ? name : "",
                      kind->resource, namespace ? " -n " : "", namespace ? namespace : "");
 }
 
@@ -101,8 +118,7 @@ void nearest_pattern(struct kube_client *client, const char *namespace, const ch
     pods = look_at(client, &target_kinds[TARGET_POD], namespace);
     json_array_foreach(json_object_get(pods, "items"), i, pod)
     {
-        const char *name =
-            json_string_value(json_object_get(json_object_get(pod, "metadata"), "name"));
+        const char *name = name_of(pod);
         cleanup_free char *begin = text_format("%.*s", (int)length, name ? name : "");
         unsigned far = begin ? text_distance(begin, wanted) : least;
 

@@ -40,17 +40,17 @@ def put_pods(sandbox):
     """Deployments, and what else makes pods."""
     shop = put(sandbox, "deployments", "shop", spec={"replicas": 0, "paused": True, "selector": {"matchLabels": {"app": "shop"}}})
     new = put(sandbox, "replicasets", "shop-1", metadata={"labels": {"app": "shop"}, "ownerReferences": owner("Deployment", shop)},
-              spec={"replicas": 0, "selector": {"matchLabels": {"app": "shop", "hash": "1"}}})
+              spec={"replicas": 0, "selector": {"matchLabels": {"app": "shop", "pod-template-hash": "1"}}})
     old = put(sandbox, "replicasets", "shop-0", metadata={"labels": {"app": "shop"}, "ownerReferences": owner("Deployment", shop)},
-              spec={"replicas": 0, "selector": {"matchLabels": {"app": "shop", "hash": "0"}}})
+              spec={"replicas": 0, "selector": {"matchLabels": {"app": "shop", "pod-template-hash": "0"}}})
     other = put(sandbox, "replicasets", "stranger", metadata={"labels": {"app": "shop"}},
                 spec={"replicas": 0, "selector": {"matchLabels": {"app": "shop"}}})
-    put_pod(sandbox, "shop-1-a", owners=owner("ReplicaSet", new), labels={"app": "shop", "hash": "1"}, containers=("app", "proxy"))
-    put_pod(sandbox, "shop-1-b", owners=owner("ReplicaSet", new), labels={"app": "shop", "hash": "1"}, node="node2")
-    put_pod(sandbox, "shop-0-a", owners=owner("ReplicaSet", old), labels={"app": "shop", "hash": "0"})
+    put_pod(sandbox, "shop-1-a", owners=owner("ReplicaSet", new), labels={"app": "shop", "pod-template-hash": "1"}, containers=("app", "proxy"))
+    put_pod(sandbox, "shop-1-b", owners=owner("ReplicaSet", new), labels={"app": "shop", "pod-template-hash": "1"}, node="node2")
+    put_pod(sandbox, "shop-0-a", owners=owner("ReplicaSet", old), labels={"app": "shop", "pod-template-hash": "0"})
     put_pod(sandbox, "stranger-a", owners=owner("ReplicaSet", other), labels={"app": "shop"})
     put_pod(sandbox, "lone", labels={"app": "shop"})
-    put_pod(sandbox, "adopted", owners=owner("ReplicaSet", new, controller=False), labels={"app": "shop", "hash": "1"})
+    put_pod(sandbox, "adopted", owners=owner("ReplicaSet", new, controller=False), labels={"app": "shop", "pod-template-hash": "1"})
     for resource, kind, name in (("statefulsets", "StatefulSet", "db"), ("daemonsets", "DaemonSet", "logger")):
         uid = put(sandbox, resource, name, spec={"replicas": 0, "selector": {"matchLabels": {"app": name}}})
         put_pod(sandbox, f"{name}-0", owners=owner(kind, uid), labels={"app": name})
@@ -149,7 +149,7 @@ SHOP = ["shop-0-a", "shop-1-a", "shop-1-b"]
     (["job/nightly-2"], ["nightly-2-a"]), (["cronjob/nightly"], ["nightly-2-a"]),
     (["svc/shop"], ["lone", "shop-1-a", "shop-1-b"]), (["svc/by-hand"], ["db-x"]),
     (["shop-*"], SHOP), (["pod/shop-[01]-a"], ["shop-0-a", "shop-1-a"]), (["l?ne", "db-0"], ["lone", "db-0"]),
-    (["-l", "app=shop,hash=1"], ["adopted", "shop-1-a", "shop-1-b"]), (["pods", "-l", "app in (db,logger)"], ["db-0", "db-x", "logger-0", "logger-x"]),
+    (["-l", "app=shop,pod-template-hash=1"], ["adopted", "shop-1-a", "shop-1-b"]), (["pods", "-l", "app in (db,logger)"], ["db-0", "db-x", "logger-0", "logger-x"]),
     (["deploy/shop", "--field-selector", "spec.nodeName=node2"], ["shop-1-b"]),
     (["--field-selector", "spec.nodeName=node2"], ["gamma", "shop-1-b"]),
     (["db-0", "sts/db", "db-*"], ["db-0", "db-x"]),
@@ -190,7 +190,7 @@ def test_what_cannot_be_captured_is_left_out(found, refused):
 
 def test_container_of_some(found, refused):
     """-c is for every pod that has such a container."""
-    result = found("-l", "app=shop,hash=1", "-c", "proxy")
+    result = found("-l", "app=shop,pod-template-hash=1", "-c", "proxy")
     assert result.names == ["adopted", "shop-1-a", "shop-1-b"]
     assert "pods 'adopted', 'shop-1-b': no container 'proxy' there, another one is taken" in result.said
     assert refused("lone", "-c", "proxy") == 'no container "proxy" in pod "lone" (it has: app)'
@@ -214,6 +214,7 @@ def test_nothing_found(refused):
     assert refused("lone", "absent") == ('pods "absent" not found in namespace "far" (list them with: kubectl get pods '
                                          '-n far; choose a namespace with -n)')
     assert refused("lone", "beat").startswith('pods "beat" not found in namespace "far" (did you mean "beta"? ')
+    assert refused("shop").startswith('pods "shop" not found in namespace "far" (did you mean "shop-0-a", or all pods of deploy/shop?')
     assert refused("deploy/shp") == ('deployments "shp" not found in namespace "far" (did you mean "shop"? list them '
                                      "with: kubectl get deployments -n far)")
     assert refused("svc/shops").startswith('services "shops" not found in namespace "far" (did you mean "shop"? ')
@@ -238,6 +239,39 @@ def test_no_server(refused):
     """What cannot be reached at the start is not waited for."""
     for words in (["-l", "app=shop"], ["deploy/shop"], ["lone", "db-0"]):
         assert "connection to the server" in refused(*words, "--server", "https://127.0.0.1:1")
+
+
+def test_wait(ksniff, far):
+    """For what does not exist yet, has no pods, or only Pending ones; each is told once."""
+    process = ksniff.start("-n", FAR, "--method", "upload", "-o", "/dev/null", "-v", "--wait", "-l", "app=late", "ds/late", "late-*")
+    said = ""
+
+    def read_until(text):
+        nonlocal said
+        while text not in said:
+            line = process.stderr.readline().decode()
+            assert line, said
+            said += line
+    try:
+        read_until('waiting: daemonsets "late" not found in namespace "far"')
+        put(far, "daemonsets", "late", spec={"selector": {"matchLabels": {"app": "late"}}})
+        read_until('waiting: daemonset "late" in namespace "far" has no pods')
+        put_pod(far, "late-1", owners=owner("DaemonSet", "uid-far-daemonsets-late"), labels={"app": "late"}, phase="Pending", node=None)
+        read_until('waiting: pod "late-1" is still Pending: it has not been scheduled to a node yet')
+        put_pod(far, "late-1", owners=owner("DaemonSet", "uid-far-daemonsets-late"), labels={"app": "late"})
+        read_until('1 target: pod "late-1"')
+    finally:
+        process.kill()
+        process.communicate(timeout=GUARD)
+    assert said.count("waiting: ") == len(set(re.findall("waiting: .*", said)))
+    far.call("DELETE", f"/apis/apps/v1/namespaces/{FAR}/daemonsets/late?propagationPolicy=Orphan")
+    far.call("DELETE", f"/api/v1/namespaces/{FAR}/pods/late-1?gracePeriodSeconds=0")
+
+
+def test_wait_in_vain(refused):
+    assert refused("deploy/none", "lone", "--wait=100ms").startswith('deployments "none" not found in namespace "far" (')
+    assert refused("-l", "state=odd", "--wait=100ms") == (
+        'pod "init" is still Pending: it is being started (see: kubectl describe pod init -n far)')
 
 
 def test_too_many(found, refused):
