@@ -20,6 +20,7 @@
 #include "capture/drain.h"
 #include "method/own_traffic.h"
 #include "kube/patience.h"
+#include "method/helper_pods.h"
 #include "method/preflight.h"
 #include "capture/recorder.h"
 #include "method/report.h"
@@ -42,6 +43,7 @@ struct capture {
     struct settings settings;
     struct target target;
     struct facts *facts;
+    struct helper_pods *helpers;
     struct session *session;
     struct recorder recorder;
     struct sweep *sweep; /* of what earlier clients left */
@@ -501,8 +503,9 @@ static int run_once(struct capture *capture, const struct method *method, bool *
 
     recorder->comment = comment;
     capture->drain = (struct drain){0};
-    capture->session = session_start(capture->client, method, &capture->target, &capture->settings,
-                                     on_item, capture, err);
+    const struct session_env env = {.client = capture->client, .helpers = capture->helpers};
+    capture->session =
+        session_start(&env, method, &capture->target, &capture->settings, on_item, capture, err);
     if (!capture->session)
         return capture->again ? finish_sink(capture, -1, err) : -1;
     run(capture);
@@ -517,6 +520,7 @@ static int run_once(struct capture *capture, const struct method *method, bool *
     capture->question = NULL;
     session_free(capture->session);
     capture->session = NULL;
+    helper_pods_settle(capture->helpers);
     if (recorder->begun || capture->again)
         result = finish_sink(capture, result, err);
     return result;
@@ -738,10 +742,12 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
     sink->loop = capture.loop;
     recorder_init(&capture.recorder);
     capture.facts = facts_new(client);
-    int result = capture.facts ? resolve(client, settings, &capture.target, err)
-                               : error_set(err, ERROR_INTERNAL, "out of memory");
+    capture.helpers = helper_pods_new(client, settings, 0);
+    int result = capture.facts && capture.helpers ? resolve(client, settings, &capture.target, err)
+                                                  : error_set(err, ERROR_INTERNAL, "out of memory");
     if (result == 0)
         result = run_target(&capture, err);
+    helper_pods_free(capture.helpers);
     target_free(&capture.target);
     facts_free(capture.facts);
     recorder_free(&capture.recorder);

@@ -17,6 +17,9 @@
 #define MANAGED_BY "kubectl-sniff"
 #define VOLUME     "agent"
 #define FILE_MODE  0555
+#define CPUS_MAX   4  /* that agents beside one another may use */
+#define BASE_MIB   62 /* of memory */
+#define AGENT_MIB  2  /* of each agent, without its ring */
 
 const char *helper_namespace_of(const struct settings *settings, const struct target *target)
 {
@@ -116,13 +119,16 @@ json_t *helper_resources(const char *text)
 
 static json_t *resources(const struct helper *helper)
 {
-    char memory[40];
+    uint64_t cpus = helper->agents < CPUS_MAX ? helper->agents : CPUS_MAX;
+    uint64_t each = (helper->ring >> 20) + AGENT_MIB;
+    char limits[60];
 
-    /* The kernel's pages of the ring may be counted as the container's. */
-    snprintf(memory, sizeof(memory), "cpu=1,memory=%" PRIu64 "Mi", 64 + (helper->ring >> 20));
+    /* The kernel's pages of a ring may be counted as the container's. */
+    snprintf(limits, sizeof(limits), "cpu=%" PRIu64 ",memory=%" PRIu64 "Mi", cpus,
+             BASE_MIB + helper->agents * each);
     return json_pack("{s:o, s:o}", "requests",
                      helper_resources(helper->requests ? helper->requests : "cpu=10m,memory=32Mi"),
-                     "limits", helper_resources(helper->limits ? helper->limits : memory));
+                     "limits", helper_resources(helper->limits ? helper->limits : limits));
 }
 
 static json_t *container(const struct helper *helper)

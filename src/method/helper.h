@@ -48,7 +48,8 @@ struct helper {
     enum helper_privilege privilege;
     uint64_t deadline;             /* seconds, activeDeadlineSeconds */
     uint64_t creation_timeout;     /* seconds, 0: no limit */
-    uint64_t ring;                 /* bytes of the packet ring */
+    uint64_t ring;                 /* bytes of the packet ring of each agent */
+    uint64_t agents;               /* that run in it at once, at most */
     const char *requests, *limits; /* as helper_resources() reads them; NULL: the default */
 };
 

@@ -75,7 +75,7 @@ static void on_heartbeat(void *data)
     loop_set_timer(session->heartbeat, HEARTBEAT_MS);
 }
 
-struct session *session_start(struct kube_client *client, const struct method *method,
+struct session *session_start(const struct session_env *env, const struct method *method,
                               const struct target *target, const struct settings *settings,
                               bool (*item)(void *data, enum capture_item_kind kind,
                                            const struct capture_item *item),
@@ -87,8 +87,9 @@ struct session *session_start(struct kube_client *client, const struct method *m
         error_set(err, ERROR_INTERNAL, "out of memory");
         return NULL;
     }
-    session->loop = kube_client_loop(client);
-    session->client = client;
+    session->loop = kube_client_loop(env->client);
+    session->client = env->client;
+    session->helpers = env->helpers;
     session->method = method;
     session->target = target;
     session->settings = settings;

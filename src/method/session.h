@@ -19,6 +19,7 @@
 #include "kube/status.h"
 #include "pcapng/reader.h"
 
+struct helper_pods;
 struct method;
 struct kube_client;
 struct kube_stream;
@@ -33,6 +34,12 @@ enum session_state {
     SESSION_RUNNING,  /* the agent captures */
     SESSION_STOPPING, /* it has been asked to end */
     SESSION_ENDED,    /* error.kind says whether it failed */
+};
+
+/* What the sessions of a run have in common. */
+struct session_env {
+    struct kube_client *client;
+    struct helper_pods *helpers; /* of the node method; NULL where that is not used */
 };
 
 /* Where the agent runs: the target's own container, an ephemeral one, or a helper pod. */
@@ -57,6 +64,7 @@ struct session {
 
     struct loop *loop;
     struct kube_client *client;
+    struct helper_pods *helpers;
     const struct target *target;
     const struct settings *settings;
     const struct method *method;
@@ -90,9 +98,10 @@ struct session {
 /*
  * session_start - get an agent beside the target; goes on in the loop
  *
- * Everything given must outlive the session. Return: owned by the caller; NULL with the error.
+ * Everything given must outlive the session, but for @env itself. Return: owned by the caller; NULL
+ * with the error.
  */
-struct session *session_start(struct kube_client *client, const struct method *method,
+struct session *session_start(const struct session_env *env, const struct method *method,
                               const struct target *target, const struct settings *settings,
                               bool (*item)(void *data, enum capture_item_kind kind,
                                            const struct capture_item *item),

@@ -22,6 +22,7 @@ static const struct helper usual = {
     .deadline = 86400,
     .creation_timeout = 60,
     .ring = 32 << 20,
+    .agents = 1,
     .secret_hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
 };
 
