@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds a static, stripped agent against musl: build-agent.sh ARCHITECTURE VERSION OUT SOURCE...
 # ARCHITECTURE: amd64 or arm64. Needs gcc for it and Debian's musl-dev,
-# of the other architecture where it is not this machine's.
+# of the other architecture where it is not this machine's. Environment: AGENT_CC, a compiler;
+# AGENT_DEFINES, of the preprocessor.
 set -eu
 root=$(dirname "$0")/..
 arch=$1 version=$2 out=$3
@@ -40,8 +41,9 @@ optimize() {
 
 # musl's headers come first; of the system's include directory only the kernel's are ever reached.
 for source; do
+    # shellcheck disable=SC2086 # words
     "$cc" -std=gnu11 "$(optimize "$source")" -Wall -Wextra -Werror -Wshadow -Wno-pedantic \
-        -D_GNU_SOURCE -DKSNIFF_VERSION="\"$version\"" -I"$root" \
+        -D_GNU_SOURCE -DKSNIFF_VERSION="\"$version\"" -I"$root" ${AGENT_DEFINES:-} \
         -nostdinc -isystem "$headers" -isystem "$("$cc" -print-file-name=include)" \
         -idirafter "$multiarch" -idirafter "$kernel" \
         -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \

@@ -30,6 +30,7 @@
 #include "agent/options.h"
 #include "agent/output.h"
 #include "agent/own.h"
+#include "agent/question.h"
 #include "agent/secret.h"
 #include "agent/shell.h"
 #include "agent/source.h"
@@ -53,6 +54,7 @@ struct capture {
     struct own own;
     struct feedback feedback;
     struct hold_lock lock;
+    struct question question;
     uint32_t chosen[AGENT_INTERFACES_MAX]; /* the indexes of -i */
     enum ending ending;
     int exit_code;
@@ -334,6 +336,15 @@ static void write_statistics(bool last)
 
 /* ---- the loop ---- */
 
+static void answer(const char *asked)
+{
+    char time[21];
+
+    if (message_has_room())
+        message_parts((const char *[]){AGENT_CLOCK_ANSWER, asked, " ", decimal(time, clock_real())},
+                      4);
+}
+
 static void read_stdin(void)
 {
     char bytes[256];
@@ -347,9 +358,14 @@ static void read_stdin(void)
     }
     capture.heard = clock_ms();
     hold_lock_renew(&capture.lock, capture.heard);
-    for (ssize_t i = 0; i < got; i++)
+    for (ssize_t i = 0; i < got; i++) {
+        const char *asked = question_byte(&capture.question, bytes[i]);
+
+        if (asked)
+            answer(asked);
         if (bytes[i] == AGENT_STOP)
             capture.ending = ORDERLY;
+    }
 }
 
 static void flush(void)
@@ -617,8 +633,6 @@ static bool is_beside_a_shell(void)
 
 static int start(void)
 {
-    struct timespec now;
-
     int code = target_enter(&capture.options);
     if (code != AGENT_EXIT_OK)
         return code;
@@ -638,8 +652,7 @@ static int start(void)
     code = source_start(&capture.source, &rules);
     if (code != AGENT_EXIT_OK)
         return code;
-    clock_gettime(CLOCK_REALTIME, &now);
-    capture.started = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    capture.started = clock_real();
     output_open(&capture.output);
     output_section(&capture.output, capture.own.mark[0] ? capture.own.comment : NULL);
     for (size_t i = 0; i < capture.interfaces.count; i++)

@@ -14,4 +14,27 @@ static inline uint64_t clock_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/*
+ * clock_error - nanoseconds that this machine's time of day is to be wrong by, for a test: as many
+ * milliseconds as KSNIFF_TEST_CLOCK_ERROR_MS in the environment says. The agent that users get has
+ * no such thing: without AGENT_TEST_CLOCK the compiler removes all that asks for it.
+ */
+#ifdef AGENT_TEST_CLOCK
+int64_t clock_error(void);
+#else
+static inline int64_t clock_error(void)
+{
+    return 0;
+}
+#endif
+
+/* clock_real - nanoseconds since 1970. */
+static inline uint64_t clock_real(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + (uint64_t)clock_error();
+}
+
 #endif

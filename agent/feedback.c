@@ -2,8 +2,8 @@
 #include "agent/feedback.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "agent/clock.h"
 #include "agent/message.h"
 #include "common/agent.h"
 
@@ -68,13 +68,10 @@ static void begin_look(struct feedback *feedback, uint64_t now, uint64_t sent)
 
 static void hold(struct feedback *feedback, const struct feedback_flow *suspect, uint64_t now)
 {
-    struct timespec real;
-
     if (memcmp(&suspect->flow, &feedback->suspect.flow, sizeof(suspect->flow)) != 0)
         feedback->silences = 0;
     feedback->suspect = *suspect;
-    clock_gettime(CLOCK_REALTIME, &real);
-    uint64_t time = (uint64_t)real.tv_sec * 1000000000u + (uint64_t)real.tv_nsec;
+    uint64_t time = clock_real();
     feedback->quiet_from = time + SETTLE_MS * 1000000u;
     feedback->quiet_until = time + HOLD_MS * 1000000u;
     feedback->hold_end = now + HOLD_MS;

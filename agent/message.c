@@ -2,7 +2,9 @@
 #include "agent/message.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static size_t append(char *line, size_t used, size_t size, const char *text)
@@ -36,6 +38,15 @@ void message_errno(const char *a, const char *b)
     const char *const parts[] = {a, b ? " " : NULL, b, ": ", strerror(errno)};
 
     message_parts(parts, 5);
+}
+
+bool message_has_room(void)
+{
+    static const struct timespec at_once;
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    /* A pipe has room for as much as a whole page then, which is more than a message. */
+    return ppoll(&out, 1, &at_once, NULL) == 1 && (out.revents & POLLOUT);
 }
 
 char *decimal(char *out, unsigned long long value)

@@ -3,6 +3,7 @@
 #ifndef KSNIFF_AGENT_MESSAGE_H
 #define KSNIFF_AGENT_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -16,6 +17,10 @@ void message_errno(const char *a, const char *b);
 
 /* message_parts - the same of @count texts, with nothing between them. */
 void message_parts(const char *const *parts, size_t count);
+
+/* message_has_room - will a message be written at once? Of a pipe that is full nobody knows when it
+ * will be read. */
+bool message_has_room(void);
 
 /* decimal - write @value into @out, which has room for 21 bytes. Return: @out. */
 char *decimal(char *out, unsigned long long value);

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "agent/clock.h"
 #include "agent/interfaces.h"
 #include "agent/link.h"
 #include "agent/source.h"
@@ -294,13 +294,10 @@ static void put_time(struct block *block, uint16_t code, uint64_t time)
 void output_statistics(struct output *output, const struct interface *interface,
                        const struct output_statistics *statistics)
 {
-    struct timespec now;
-
     if (sizeof(output->buffer) - output->used <
         STATISTICS_ROOM + (statistics->comment ? strlen(statistics->comment) : 0))
         return; /* the next ones say it */
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    uint64_t time = clock_real();
     const struct pcapng_isb isb = {.type = PCAPNG_ISB,
                                    .interface_id = interface->id,
                                    .timestamp_high = (uint32_t)(time >> 32),

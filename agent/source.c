@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "agent/clock.h"
 #include "agent/link.h"
 #include "agent/message.h"
 #include "agent/options.h"
@@ -377,9 +378,22 @@ bool source_judged(const struct source *source, const struct packet *packet)
     return !source_fits(source, packet->metadata.hatype);
 }
 
+static void put_wrong(struct packet *packet, int64_t error)
+{
+    uint64_t time = packet->seconds * 1000000000ull + packet->nanoseconds + (uint64_t)error;
+
+    packet->seconds = (uint32_t)(time / 1000000000u);
+    packet->nanoseconds = (uint32_t)(time % 1000000000u);
+}
+
 bool source_next(struct source *source, struct packet *ret_packet)
 {
-    return source->ring ? next_of_ring(source, ret_packet) : next_of_batch(source, ret_packet);
+    bool there =
+        source->ring ? next_of_ring(source, ret_packet) : next_of_batch(source, ret_packet);
+
+    if (there && clock_error() != 0)
+        put_wrong(ret_packet, clock_error());
+    return there;
 }
 
 bool source_is_crowded(const struct source *source)

@@ -47,10 +47,15 @@
  * AGENT_SECRET_MS; nothing is done before it, and nothing at all without it (AGENT_EXIT_NO_SECRET).
  * hold takes no -u then, since who may exec would have it remove files of the node.
  *
- * Standard input (the dead man's switch; read while capturing):
+ * Standard input (the dead man's switch; read while capturing; every byte is a heartbeat):
  *   '\n'  heartbeat        'q'  stop: write what is buffered and the last statistics, exit 0
+ *   'c' ID '\n'            what time is it? ID: 1 to AGENT_CLOCK_DIGITS decimal digits
  *   end of file            the same as 'q', but output of which nothing is taken for AGENT_GRACE_MS
  *                          is given up
+ * The answer to 'c' is given at once, also after 'q', by a line on standard error:
+ *   ksniff-agent: clock ID NANOSECONDS
+ * with the ID that was asked with, and CLOCK_REALTIME. There is none where standard error takes
+ * nothing at that moment: an answer that waits would be a wrong one.
  * After 'q' no packet is captured any more. What was captured is written for as long as heartbeats
  * come, however slow the reader is; how much that is stands in a line on standard error:
  *   ksniff-agent: stopped: N packets, D dropped
@@ -75,6 +80,9 @@
 #define AGENT_BPF_OWN_MAX     512  /* instructions that the agent puts in front of a program */
 #define AGENT_HEARTBEAT       '\n'
 #define AGENT_STOP            'q'
+#define AGENT_CLOCK           'c'
+#define AGENT_CLOCK_DIGITS    10
+#define AGENT_CLOCK_ANSWER    "clock " /* begins the answer, ID and time follow */
 #define AGENT_MARK_PREFIX     "mark: "
 #define AGENT_MARK_LENGTH     32       /* hex digits */
 #define AGENT_NOTE            "note: " /* begins what is no complaint on standard error */

@@ -349,10 +349,24 @@ int loop_acknowledge(struct loop *loop)
     return number;
 }
 
-uint64_t loop_now(void)
+static uint64_t nanoseconds(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(LOOP_CLOCK, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t loop_now(void)
+{
+    return nanoseconds(LOOP_CLOCK) / 1000000u;
+}
+
+uint64_t loop_time(void)
+{
+    static uint64_t zero;
+
+    if (zero == 0)
+        zero = nanoseconds(CLOCK_REALTIME) - nanoseconds(LOOP_CLOCK);
+    return zero + nanoseconds(LOOP_CLOCK);
 }

@@ -78,4 +78,8 @@ bool loop_ignores(int number);
 /* loop_now - milliseconds of the monotonic clock. */
 uint64_t loop_now(void);
 
+/* loop_time - nanoseconds since 1970, as this machine's clock had it when this was called first:
+ * it goes on from there without steps, whatever is done to the clock. */
+uint64_t loop_time(void);
+
 #endif

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "method/agent_exec.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/loop.h"
 #include "method/command.h"
 #include "method/session.h"
+#include "settings/settings.h"
 #include "common/agent.h"
 #include "kube/stream.h"
 
@@ -89,7 +93,11 @@ void agent_exec_stop(struct session *session)
 
 void agent_exec_heartbeat(struct session *session)
 {
-    static const char beat[] = {AGENT_HEARTBEAT};
+    char beat[2 + AGENT_CLOCK_DIGITS + 1] = {AGENT_HEARTBEAT};
 
-    kube_stream_send(session->stream, beat, sizeof(beat));
+    /* tcpdump knows no question; the script that waits for it reads lines. */
+    if (!session->settings->tcpdump_path)
+        snprintf(beat, sizeof(beat), "%c%" PRIu32 "\n", AGENT_CLOCK,
+                 clock_asked(&session->clock, loop_time()));
+    kube_stream_send(session->stream, beat, strlen(beat));
 }

@@ -30,6 +30,7 @@ int agent_exec_start(struct session *session, const char *path, const char *cons
 
 /* agent_exec_stop, agent_exec_heartbeat - for the table of a method. */
 void agent_exec_stop(struct session *session);
+/* A question for the clock is one. */
 void agent_exec_heartbeat(struct session *session);
 
 #endif

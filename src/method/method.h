@@ -16,7 +16,7 @@ struct method {
     int (*start)(struct session *session, struct error *err);
     /* Tell the agent to end in order. */
     void (*stop)(struct session *session);
-    /* The agent must hear from us, or it ends itself. */
+    /* The agent must hear from us, or it ends itself; it is asked for its clock, too. */
     void (*heartbeat)(struct session *session);
     /* The agent never began, and this was how it ended: does the method try something else?
      * Return: true when it does; the session goes on. NULL: never. */

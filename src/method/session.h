@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "method/account.h"
+#include "method/clock.h"
 #include "kube/status.h"
 #include "pcapng/reader.h"
 
@@ -58,6 +59,7 @@ struct session {
     bool cut;            /* beginning again may help, if it ran once: session_resume() */
 
     struct account account; /* of the agent that runs, or was the last */
+    struct clock clock;     /* that agent's, against loop_time() */
     bool asked;             /* it was told to end, while it captured */
     bool unwanted;          /* its packets are, from then on: only what it says counts */
     char cut_short[300];    /* why its end was not waited for; "": it was */
@@ -88,7 +90,8 @@ struct session {
     const char *stage;              /* what is waited for, for the message of the time-out */
     const char *stage_flag;         /* that gives it more time; NULL: none */
     struct loop_timer *heartbeat;
-    bool paused; /* the owner could not take a packet: it stays in the reader */
+    unsigned beats; /* since the agent runs */
+    bool paused;    /* the owner could not take a packet: it stays in the reader */
 
     /* Takes an item. Return: false when a packet cannot be taken now: it is given again later. */
     bool (*item)(void *data, enum capture_item_kind kind, const struct capture_item *item);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -100,6 +101,22 @@ static void test_child(void **state)
     assert_int_equal(WEXITSTATUS(seen.status), 7);
 }
 
+/* The time of day, which goes on as fast as any clock. */
+static void test_time(void **state)
+{
+    struct timespec before, after;
+
+    (void)state;
+    clock_gettime(CLOCK_REALTIME, &before);
+    uint64_t first = loop_time(), now = loop_now(), time = loop_time();
+    clock_gettime(CLOCK_REALTIME, &after);
+    assert_in_range(first / 1000000000u, before.tv_sec, after.tv_sec);
+    assert_true(time >= first);
+    while (loop_now() < now + 3)
+        time = loop_time();
+    assert_in_range(loop_time() - first, 2000000, UINT64_MAX / 2);
+}
+
 static void test_process_that_cannot_start(void **state)
 {
     static const char *const argv[] = {"x", NULL};
@@ -146,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_timer_rearms_itself),
         cmocka_unit_test(test_fd_and_interrupt),
         cmocka_unit_test(test_child),
+        cmocka_unit_test(test_time),
         cmocka_unit_test(test_process_that_cannot_start),
         cmocka_unit_test(test_find),
     };
