@@ -35,6 +35,7 @@
 #define PCAPNG_IF_TSRESOL     9  /* 1 byte; 9: units of 10^-9 s */
 #define PCAPNG_IF_FILTER      11 /* 1 byte kind (0: text), then the filter */
 #define PCAPNG_IF_OS          12
+#define PCAPNG_IF_HARDWARE    15
 #define PCAPNG_EPB_FLAGS      2 /* uint32, 4.3.1 */
 #define PCAPNG_ISB_STARTTIME  2 /* uint32 high, uint32 low, in units of the interface */
 #define PCAPNG_ISB_ENDTIME    3

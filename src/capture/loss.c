@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "method/account.h"
 #include "capture/recorder.h"
+#include "capture/track.h"
 #include "method/session.h"
 #include "settings/settings.h"
 #include "pcapng/reader.h"
@@ -48,9 +49,9 @@ static bool find_on_the_way(const struct session *session, struct loss *loss)
     return truncated || loss->packets > 0 || loss->sure == LOSS_AT_LEAST;
 }
 
-bool loss_find(const struct session *session, const struct recorder *recorder,
-               struct loss *ret_loss)
+bool loss_find(const struct session *session, const struct track *track, struct loss *ret_loss)
 {
+    const struct recorder *recorder = track->recorder;
     struct loss loss = {0};
     bool found = false;
 
@@ -60,12 +61,36 @@ bool loss_find(const struct session *session, const struct recorder *recorder,
     if (session->asked && session->error.kind == ERROR_NONE)
         found = find_on_the_way(session, &loss);
     if (recorder->sink_ended) {
-        loss.unwritten = recorder_unwritten(recorder);
+        loss.unwritten = recorder_unwritten(recorder, &track->share) + track->holds;
         say_why(&loss, "who read them ended before they had been taken");
     }
-    loss.packets += recorder->discarded + loss.unwritten;
+    loss.packets += track->share.discarded + loss.unwritten;
     *ret_loss = loss;
     return found || loss.packets > 0;
+}
+
+bool loss_unwritten(struct loss *loss, bool lossy, const struct recorder *recorder,
+                    const struct share *share)
+{
+    uint64_t unwritten = recorder_unwritten(recorder, share);
+
+    if (unwritten == 0)
+        return lossy;
+    if (!lossy)
+        say_why(loss, "who reads them did not take them");
+    loss->unwritten = unwritten;
+    loss->packets += unwritten;
+    return true;
+}
+
+void loss_add(struct loss *sum, const struct loss *loss)
+{
+    if (!sum->why[0])
+        say_why(sum, loss->why);
+    sum->packets += loss->packets;
+    sum->unwritten += loss->unwritten;
+    if (loss->sure != LOSS_EXACTLY && sum->sure != LOSS_AT_LEAST)
+        sum->sure = loss->sure;
 }
 
 const char *loss_text(const struct loss *loss, char *out, unsigned long size)
@@ -78,11 +103,11 @@ const char *loss_text(const struct loss *loss, char *out, unsigned long size)
     return out;
 }
 
-void loss_record(const struct session *session, const struct loss *loss, struct recorder *recorder)
+bool loss_record(const struct session *session, const struct loss *loss, struct track *track)
 {
     const struct account *account = &session->account;
     char comment[600], packets[64];
-    struct recorder_end end = {.dropped = account_dropped(account), .timestamp = account->latest};
+    struct track_end end = {.dropped = account_dropped(account), .timestamp = account->latest};
 
     if (loss) {
         snprintf(comment, sizeof(comment), "kubectl-sniff: %s behind this one %s lost: %s",
@@ -91,8 +116,8 @@ void loss_record(const struct session *session, const struct loss *loss, struct 
         end.lost = loss->packets;
         end.comment = comment;
     }
-    bool said = account->complete || recorder->limited || end.dropped == account->dropped;
-    recorder_close(recorder, loss || !said ? &end : NULL);
+    bool said = account->complete || track->recorder->limited || end.dropped == account->dropped;
+    return track_close(track, loss || !said ? &end : NULL);
 }
 
 int loss_error(const struct loss *loss, struct error *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a capture: did everything come that the agent has captured? If not, how much, and why.
+/* The end of a capture: did everything come that an agent has captured? If not, how much, and why.
  */
 #ifndef KSNIFF_CAPTURE_LOSS_H
 #define KSNIFF_CAPTURE_LOSS_H
@@ -10,6 +10,8 @@
 struct error;
 struct recorder;
 struct session;
+struct share;
+struct track;
 
 struct loss {
     uint64_t packets;   /* captured, and not in the output */
@@ -24,15 +26,22 @@ struct loss {
  * Return: false when nothing was lost: all is there, or what is missing was not wanted, since a
  * limit was reached, or who read it closed it without being late.
  */
-bool loss_find(const struct session *session, const struct recorder *recorder,
-               struct loss *ret_loss);
+bool loss_find(const struct session *session, const struct track *track, struct loss *ret_loss);
+
+/* loss_unwritten - who reads the output takes nothing any more: what waits for it is lost, too.
+ * Return: is anything lost now? */
+bool loss_unwritten(struct loss *loss, bool lossy, const struct recorder *recorder,
+                    const struct share *share);
+
+/* loss_add - the same of another target, into a sum. */
+void loss_add(struct loss *sum, const struct loss *loss);
 
 /* loss_text - "12 packets", "at least 12 packets", as part of a sentence. Return: @out. */
 const char *loss_text(const struct loss *loss, char *out, unsigned long size);
 
-/* loss_record - close the recorder: in the file stands what its reader must know. @loss: NULL:
- * none. */
-void loss_record(const struct session *session, const struct loss *loss, struct recorder *recorder);
+/* loss_record - close the track: in the file stands what its reader must know. @loss: NULL: none.
+ * Return: false when that cannot be taken now: do it again. */
+bool loss_record(const struct session *session, const struct loss *loss, struct track *track);
 
 /* loss_error - Return: -1 with the error, always. */
 int loss_error(const struct loss *loss, struct error *err);

@@ -2,28 +2,31 @@
 #include "capture/recorder.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "settings/settings.h"
 #include "sink/sink.h"
 
 /* Bytes: more is not taken from the agent until the sink took some. */
-#define OUT_HIGH (512u << 10)
-#define OUT_MAX  (OUT_HIGH + CAPTURE_ITEM_ROOM + (64u << 10))
-
-/* Bytes kept free for the last statistics of each interface. */
-#define STATISTICS_ROOM 128
-
-/* Interfaces of all agents of which it is known whether their packets fit into the format. */
-#define INTERFACES_MAX (16 * CAPTURE_INTERFACES_MAX)
+#define OUT_HIGH  (512u << 10)
+#define LAST_ROOM CAPTURE_ITEM_ROOM
+#define OUT_MAX   (OUT_HIGH + CAPTURE_ITEM_ROOM + (64u << 10))
 
 /* Bytes that a pipe may hold: what has gone into it may come to nobody. */
 #define PIPE_MAX (1u << 20)
-#define ENDS_MAX ((OUT_MAX + PIPE_MAX) / 16 * sizeof(uint64_t)) /* no packet takes less than 16 */
+/* Where a packet ends in the output, and whose it is. */
+struct end {
+    uint64_t at; /* bytes */
+    const struct share *share;
+};
+
+/* No packet takes less than 16 bytes. */
+#define ENDS_MAX ((OUT_MAX + PIPE_MAX) / 16 * sizeof(struct end))
 
 static void on_sink_ready(void *data)
 {
@@ -35,9 +38,7 @@ void recorder_init(struct recorder *recorder)
     recorder->writer =
         (struct capture_writer){.format = recorder->settings->format, .out = &recorder->out};
     buf_init(&recorder->out, OUT_MAX);
-    buf_init(&recorder->unfit, INTERFACES_MAX);
     buf_init(&recorder->ends, ENDS_MAX);
-    buf_init(&recorder->held_bytes, CAPTURE_PACKET_MAX);
     recorder->sink->format = recorder->settings->format;
     recorder->sink->ready = on_sink_ready;
     /* The sink's events come from the loop, which is not stepped any more when this is gone. */
@@ -55,7 +56,7 @@ void recorder_reset(struct recorder *recorder)
                              .sink = recorder->sink,
                              .title = recorder->title,
                              .subject = recorder->subject,
-                             .prefix = recorder->prefix,
+                             .describe = recorder->describe,
                              .started = recorder->started,
                              .enough = recorder->enough,
                              .failed = recorder->failed,
@@ -67,15 +68,20 @@ void recorder_reset(struct recorder *recorder)
     recorder_init(recorder);
 }
 
+static void forget_interfaces(struct recorder *recorder)
+{
+    for (size_t i = 0; i < recorder->interface_count; i++)
+        free(recorder->interfaces[i].name);
+    free(recorder->interfaces);
+    recorder->interfaces = NULL;
+    recorder->interface_count = recorder->interface_room = 0;
+}
+
 void recorder_free(struct recorder *recorder)
 {
     buf_free(&recorder->out);
-    buf_free(&recorder->unfit);
     buf_free(&recorder->ends);
-    buf_free(&recorder->held_bytes);
-    counters_free(&recorder->recorded);
-    counters_free(&recorder->received);
-    counters_free(&recorder->drops);
+    forget_interfaces(recorder);
 }
 
 /* ---- the sink ---- */
@@ -93,8 +99,6 @@ static void look_at_sink(struct recorder *recorder, size_t waiting)
     if (!recorder->sink->ended || recorder->sink_ended)
         return;
     recorder->sink_ended = true;
-    recorder->discarded += recorder->holds;
-    recorder->holds = false;
     recorder->behind = waiting > OUT_HIGH / 2;
     recorder->enough(recorder->data);
 }
@@ -103,27 +107,26 @@ static void look_at_sink(struct recorder *recorder, size_t waiting)
 static void forget_taken(struct recorder *recorder)
 {
     uint64_t kept = recorder->sink->writing == SINK_BLOCKING ? 0 : PIPE_MAX;
-    uint64_t end;
+    struct end end;
 
     while (recorder->ends.length > 0) {
         memcpy(&end, buf_bytes(&recorder->ends), sizeof(end));
-        if (end + kept > recorder->sink->written)
+        if (end.at + kept > recorder->sink->written)
             return;
         buf_take(&recorder->ends, sizeof(end));
     }
 }
 
-uint64_t recorder_unwritten(const struct recorder *recorder)
+uint64_t recorder_unwritten(const struct recorder *recorder, const struct share *share)
 {
-    uint64_t got = recorder->sink->written - recorder->sink->unread, end;
-    size_t at = 0;
+    uint64_t got = recorder->sink->written - recorder->sink->unread, count = 0;
+    struct end end;
 
-    for (; at < recorder->ends.length; at += sizeof(end)) {
+    for (size_t at = 0; at < recorder->ends.length; at += sizeof(end)) {
         memcpy(&end, buf_bytes(&recorder->ends) + at, sizeof(end));
-        if (end > got)
-            break;
+        count += end.at > got && (!share || share == end.share);
     }
-    return (recorder->ends.length - at) / sizeof(end);
+    return count;
 }
 
 void recorder_flush(struct recorder *recorder)
@@ -151,7 +154,8 @@ bool recorder_has_room(const struct recorder *recorder)
 /* The first interface is known: capturing has really begun. */
 static int begin(struct recorder *recorder, struct error *err)
 {
-    const struct capture_section section = {.comment = recorder->comment,
+    cleanup_free char *comment = recorder->describe(recorder->data);
+    const struct capture_section section = {.comment = comment,
                                             .application = "kubectl-sniff " KSNIFF_VERSION};
 
     if (recorder->writer.format->begin(&recorder->writer, &section, err) < 0)
@@ -167,39 +171,89 @@ static int begin(struct recorder *recorder, struct error *err)
     return 0;
 }
 
-static int add_interface(struct recorder *recorder, const struct capture_interface *interface,
-                         struct error *err)
+static bool has_failed(const struct recorder *recorder)
+{
+    return recorder->failure.kind != ERROR_NONE || recorder->sink_ended;
+}
+
+/* Return: a new row for an interface; NULL when out of memory. */
+static struct recorder_interface *add_row(struct recorder *recorder)
+{
+    if (recorder->interface_count == recorder->interface_room) {
+        size_t room = recorder->interface_room ? 2 * recorder->interface_room : 4;
+        struct recorder_interface *rows = realloc(recorder->interfaces, room * sizeof(*rows));
+
+        if (!rows)
+            return NULL;
+        recorder->interfaces = rows;
+        recorder->interface_room = room;
+    }
+    return &recorder->interfaces[recorder->interface_count];
+}
+
+/* The agent may call it anything: Wireshark shows the name. */
+static void name_interface(const struct share *share, const char *name, char *out, size_t size)
+{
+    cleanup_free char *whole = text_format("%s:%s", share->prefix, name);
+
+    text_escape(out, size, whole ? whole : "", whole ? strlen(whole) : 0);
+}
+
+static int add_interface(struct recorder *recorder, struct share *share,
+                         const struct capture_interface *interface, struct error *err)
 {
     struct capture_interface named = *interface;
+    struct recorder_interface *row;
 
     if (!recorder->begun && begin(recorder, err) < 0)
         return -1;
-    cleanup_free char *name = text_format("%s:%s", recorder->prefix, interface->name);
-
-    /* The agent may call it anything: Wireshark shows the name. */
-    text_escape(named.name, sizeof(named.name), name ? name : "", name ? strlen(name) : 0);
+    name_interface(share, interface->name, named.name, sizeof(named.name));
+    named.description = share->description;
+    named.filter = share->filter;
     int result = recorder->writer.format->interface(&recorder->writer, &named, err);
-    const unsigned char unfit = result > 0;
 
-    if (unfit)
+    if (result > 0)
         log_warning("\"%s\" is left out: a pcap file holds packets of one link type, and those of "
                     "the interfaces before it have another (--format pcapng holds all)",
                     named.name);
-    if (result >= 0 && !buf_append(&recorder->unfit, &unfit, 1))
+    if (result < 0)
+        return -1;
+    row = add_row(recorder);
+    if (!row)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    return result < 0 ? -1 : 0;
+    *row = (struct recorder_interface){.share = share,
+                                       .name = strdup(named.name),
+                                       .linktype = named.linktype,
+                                       .snaplen = named.snaplen,
+                                       .has_mac = named.has_mac,
+                                       .speed = named.speed,
+                                       .unfit = result > 0};
+    memcpy(row->mac, named.mac, sizeof(row->mac));
+    if (!row->name)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    recorder->interface_count++;
+    return 0;
 }
 
-static bool fits(const struct recorder *recorder, uint32_t interface)
+int64_t recorder_interface(struct recorder *recorder, struct share *share,
+                           const struct capture_interface *interface)
 {
-    return interface >= recorder->unfit.length || !buf_bytes(&recorder->unfit)[interface];
+    struct error err;
+
+    if (has_failed(recorder) || recorder->discarding)
+        return -1;
+    if (add_interface(recorder, share, interface, &err) < 0) {
+        fail(recorder, &err);
+        return -1;
+    }
+    return (int64_t)recorder->interface_count - 1;
 }
 
 /* Return: the bytes of output, at most, if this packet is written. */
 static uint64_t size_with(const struct recorder *recorder, const struct capture_packet *packet)
 {
     return sink_size(recorder->sink) + recorder->out.length + packet->captured_length +
-           strlen(recorder->gap) + 64;
+           (packet->comment ? strlen(packet->comment) : 0) + 64;
 }
 
 /* Return: 1 when a limit is reached: the packet is not wanted any more; -1: with the error. */
@@ -230,25 +284,36 @@ static int no_room(const struct recorder *recorder, const struct capture_packet 
 }
 
 /* A packet has been written. */
-static int remember(struct recorder *recorder, uint32_t interface)
+static int remember(struct recorder *recorder, struct recorder_interface *interface,
+                    const struct capture_packet *packet, struct error *err)
 {
-    const uint64_t end = sink_taken(recorder->sink) + recorder->out.length;
-    uint64_t *recorded = counters_at(&recorder->recorded, interface);
+    const struct end end = {sink_taken(recorder->sink) + recorder->out.length, interface->share};
 
-    if (!recorded || !buf_append(&recorder->ends, &end, sizeof(end)))
-        return -1;
-    ++*recorded;
+    interface->recorded++;
+    interface->share->packets++;
+    interface->share->bytes += packet->original_length;
+    recorder->packets++;
+    recorder->bytes += packet->original_length;
+    return buf_append(&recorder->ends, &end, sizeof(end))
+               ? 0
+               : error_set(err, ERROR_INTERNAL, "out of memory");
+}
+
+static int reach_limit(struct recorder *recorder, const char *flag)
+{
+    recorder->limit = recorder->limit ? recorder->limit : flag;
+    recorder->limited = true;
+    recorder->enough(recorder->data);
     return 0;
 }
 
 static int add_packet(struct recorder *recorder, const struct capture_packet *packet,
                       struct error *err)
 {
-    struct capture_packet placed = *packet;
-    char both[CAPTURE_COMMENT_MAX];
+    struct recorder_interface *interface = &recorder->interfaces[packet->interface];
 
-    placed.interface += recorder->base;
-    if (!fits(recorder, placed.interface)) {
+    if (interface->unfit) {
+        interface->share->left_out++;
         recorder->left_out++;
         return 0;
     }
@@ -256,191 +321,91 @@ static int add_packet(struct recorder *recorder, const struct capture_packet *pa
     if (over < 0)
         return -1;
     if (over) {
-        if (recorder->packets == 0 && !recorder->gap[0])
+        if (recorder->packets == 0 && !packet->comment)
             return no_room(recorder, packet, err);
-        recorder->limit = recorder->limit ? recorder->limit : "--max-size";
-        recorder->limited = true;
-        recorder->enough(recorder->data);
-        return 0;
+        return reach_limit(recorder, "--max-size");
     }
-    if (recorder->gap[0] && packet->comment)
-        snprintf(both, sizeof(both), "%s\n%s", recorder->gap, packet->comment);
-    if (recorder->gap[0])
-        placed.comment = packet->comment ? both : recorder->gap;
-    if (recorder->writer.format->packet(&recorder->writer, &placed, err) < 0)
+    if (recorder->writer.format->packet(&recorder->writer, packet, err) < 0 ||
+        remember(recorder, interface, packet, err) < 0)
         return -1;
-    recorder->gap[0] = '\0';
-    recorder->packets++;
-    recorder->bytes += packet->original_length;
-    if (remember(recorder, placed.interface) < 0)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (recorder->settings->count && recorder->packets == recorder->settings->count) {
-        recorder->limited = true;
-        recorder->limit = "--count";
-        recorder->enough(recorder->data);
-    }
+    if (recorder->settings->count && recorder->packets == recorder->settings->count)
+        return reach_limit(recorder, "--count");
     return 0;
 }
 
-/* Writes the packet that is held back. */
-static int release(struct recorder *recorder, const char *comment, struct error *err)
+/* Return: is the packet not to be written? The last of an agent has its place, if it is no giant.
+ */
+static bool is_unwanted(const struct recorder *recorder, const struct capture_packet *packet)
 {
-    if (!recorder->holds)
-        return 0;
-    recorder->holds = false;
-    recorder->held.data = buf_bytes(&recorder->held_bytes);
-    recorder->held.comment = comment;
-    return add_packet(recorder, &recorder->held, err);
+    return has_failed(recorder) ||
+           (recorder->discarding &&
+            (!packet->last ||
+             recorder->out.length + packet->captured_length > OUT_HIGH + LAST_ROOM));
 }
 
-/* Holds this one back instead of the one before. */
-static int hold(struct recorder *recorder, const struct capture_packet *packet, struct error *err)
-{
-    if (release(recorder, NULL, err) < 0)
-        return -1;
-    buf_take(&recorder->held_bytes, recorder->held_bytes.length);
-    if (!buf_append(&recorder->held_bytes, packet->data, packet->captured_length))
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    recorder->held = *packet;
-    recorder->holds = true;
-    return 0;
-}
-
-/* Statistics count from the beginning: the last of an interface say all.
- * Return: 1 when they say something new, else 0; -1 with the error. */
-static int count_statistics(struct recorder *recorder, const struct capture_statistics *statistics,
-                            struct error *err)
-{
-    uint64_t *received = counters_at(&recorder->received, statistics->interface);
-    uint64_t *drops = counters_at(&recorder->drops, statistics->interface);
-
-    if (!received || !drops)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    int news = *received != statistics->received || *drops != statistics->dropped;
-    recorder->dropped += statistics->dropped - *drops;
-    *received = statistics->received;
-    *drops = statistics->dropped;
-    return news;
-}
-
-static int add_statistics(struct recorder *recorder, const struct capture_statistics *statistics,
-                          struct error *err)
-{
-    struct capture_statistics placed = *statistics;
-
-    placed.interface += recorder->base;
-    int news = count_statistics(recorder, &placed, err);
-    return news <= 0 ? news : recorder->writer.format->statistics(&recorder->writer, &placed, err);
-}
-
-bool recorder_item(struct recorder *recorder, enum capture_item_kind kind,
-                   const struct capture_item *item)
+bool recorder_packet(struct recorder *recorder, const struct capture_packet *packet)
 {
     struct error err;
-    int result = 0;
 
-    if (recorder->failure.kind != ERROR_NONE || recorder->sink_ended || recorder->discarding) {
-        recorder->discarded += kind == CAPTURE_PACKET;
+    if (is_unwanted(recorder, packet)) {
+        recorder->interfaces[packet->interface].share->discarded++;
         return true;
     }
     if (!recorder_has_room(recorder)) {
         recorder_flush(recorder);
-        if (!recorder_has_room(recorder) && kind == CAPTURE_PACKET)
+        if (!recorder_has_room(recorder))
             return false;
     }
-    if (kind == CAPTURE_INTERFACE)
-        result = add_interface(recorder, &item->interface, &err);
-    else if (kind == CAPTURE_PACKET)
-        result = recorder->holding ? hold(recorder, &item->packet, &err)
-                                   : add_packet(recorder, &item->packet, &err);
-    else if (kind == CAPTURE_STATISTICS)
-        result = add_statistics(recorder, &item->statistics, &err);
-    if (result < 0)
+    if (add_packet(recorder, packet, &err) < 0)
         fail(recorder, &err);
     return true;
 }
 
-void recorder_follow(struct recorder *recorder)
+/* Statistics count from the beginning: the last of an interface say all. Return: do they say
+ * something new? */
+static bool count_statistics(struct recorder *recorder, const struct capture_statistics *statistics)
 {
-    recorder->base = recorder->writer.interface_count;
+    struct recorder_interface *interface = &recorder->interfaces[statistics->interface];
+    bool news =
+        interface->received != statistics->received || interface->dropped != statistics->dropped;
+
+    interface->share->dropped += statistics->dropped - interface->dropped;
+    recorder->dropped += statistics->dropped - interface->dropped;
+    interface->received = statistics->received;
+    interface->dropped = statistics->dropped;
+    return news;
 }
 
-void recorder_gap(struct recorder *recorder, uint64_t milliseconds, const char *why)
+void recorder_statistics(struct recorder *recorder, const struct capture_statistics *statistics)
 {
-    /* A gap that nothing has followed yet grows. */
-    snprintf(recorder->gap, sizeof(recorder->gap),
-             "kubectl-sniff: up to %" PRIu64 ".%" PRIu64
-             " s of packets before this one are missing: %s",
-             milliseconds / 1000, milliseconds % 1000 / 100, why);
+    const struct recorder_interface *interface = &recorder->interfaces[statistics->interface];
+    struct capture_statistics counted = *statistics;
+    struct error err;
+
+    bool ours = counted.received == RECORDER_AS_RECORDED;
+
+    if (recorder->failure.kind != ERROR_NONE || (recorder->discarding && !ours))
+        return;
+    if (ours)
+        counted.received = interface->recorded + counted.dropped;
+    if (count_statistics(recorder, &counted) && !recorder->sink_ended &&
+        recorder->writer.format->statistics(&recorder->writer, &counted, &err) < 0)
+        fail(recorder, &err);
 }
 
 /* ---- the end ---- */
-
-void recorder_hold(struct recorder *recorder)
-{
-    recorder->holding = true;
-}
 
 void recorder_discard(struct recorder *recorder)
 {
     recorder->discarding = true;
 }
 
-/* Of the last agent's interfaces the one of which drops are said: the agent's own choice, else one
- * with packets. */
-static uint32_t interface_for_drops(const struct recorder *recorder)
+uint64_t share_dropped(const struct share *share)
 {
-    uint32_t best = recorder->base;
-
-    for (uint32_t i = recorder->base; i < recorder->writer.interface_count; i++) {
-        if (counters_get(&recorder->drops, i) > 0)
-            return i;
-        if (counters_get(&recorder->recorded, i) > 0 &&
-            counters_get(&recorder->recorded, best) == 0)
-            best = i;
-    }
-    return best;
-}
-
-/* The last agent's, in the place of those that did not come. */
-static int write_end(struct recorder *recorder, const struct recorder_end *end, struct error *err)
-{
-    uint32_t for_drops = interface_for_drops(recorder);
-
-    for (uint32_t i = recorder->base; i < recorder->writer.interface_count; i++) {
-        struct capture_statistics statistics = {.interface = i,
-                                                .timestamp = end->timestamp,
-                                                .received = counters_get(&recorder->recorded, i)};
-
-        if (i != for_drops && statistics.received == 0)
-            continue;
-        if (i == for_drops) {
-            statistics.dropped = end->dropped + end->lost;
-            statistics.received += statistics.dropped;
-            snprintf(statistics.comment, sizeof(statistics.comment), "%s",
-                     end->comment ? end->comment : "");
-        }
-        if (count_statistics(recorder, &statistics, err) < 0 ||
-            (!recorder->sink_ended &&
-             recorder->writer.format->statistics(&recorder->writer, &statistics, err) < 0))
-            return -1;
-    }
-    recorder->lost = end->lost;
-    return 0;
-}
-
-void recorder_close(struct recorder *recorder, const struct recorder_end *end)
-{
-    struct error err;
-
-    if (!recorder->begun || recorder->failure.kind != ERROR_NONE)
-        return;
-    if (release(recorder, end ? end->comment : NULL, &err) < 0 ||
-        (end && write_end(recorder, end, &err) < 0))
-        fail(recorder, &err);
+    return share->dropped > share->lost ? share->dropped - share->lost : 0;
 }
 
 uint64_t recorder_dropped(const struct recorder *recorder)
 {
-    return recorder->dropped - recorder->lost;
+    return recorder->dropped > recorder->lost ? recorder->dropped - recorder->lost : 0;
 }

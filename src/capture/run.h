@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One capture from start to end: target, method, agent, and what the user sees meanwhile. */
+/* One capture from start to end: targets, their members, one output, and what the user sees. */
 #ifndef KSNIFF_CAPTURE_RUN_H
 #define KSNIFF_CAPTURE_RUN_H
 
@@ -11,7 +11,8 @@ struct settings;
 struct sink;
 
 /*
- * capture_run - capture until the user, a limit, the reader of the output or the pod ends it
+ * capture_run - capture until the user, a limit, the reader of the output or the targets' end ends
+ * it
  * @client: the API server
  * @settings: what and how
  * @sink: prepared; it is begun here when packets can come, and finished
@@ -23,15 +24,5 @@ struct sink;
  */
 int capture_run(struct kube_client *client, const struct settings *settings, struct sink *sink,
                 bool status, struct error *err);
-
-/*
- * capture_check - print on standard output which methods could capture the target, and what stands
- * in the way of the others; nothing is changed
- * @json: for programs (method/report.h)
- *
- * Return: 0 when some method can, or may; 1 when none can; -1 with the error.
- */
-int capture_check(struct kube_client *client, const struct settings *settings, bool json,
-                  struct error *err);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "method/method.h"
+#include "capture/check.h"
 #include "capture/run.h"
 #include "method/sweep.h"
 #include "settings/filter_names.h"

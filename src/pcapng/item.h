@@ -24,6 +24,8 @@ struct capture_interface {
     bool has_mac;
     uint8_t mac[6];
     uint64_t speed; /* bits per second, 0: unknown */
+    /* For a person; borrowed; NULL: none. Readers give none. */
+    const char *description, *hardware, *filter;
 };
 
 struct capture_packet {
@@ -32,6 +34,7 @@ struct capture_packet {
     uint32_t captured_length;
     uint32_t original_length;
     uint32_t flags; /* PCAPNG_FLAG_*, 0: unknown */
+    bool last;      /* of an agent: written, even where what it has is not wanted any more */
     const char *comment;
     const uint8_t *data; /* captured_length bytes, valid until the reader is used again */
 };

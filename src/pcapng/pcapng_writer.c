@@ -91,13 +91,29 @@ static int begin(struct capture_writer *writer, const struct capture_section *se
     return 0;
 }
 
+/* A filter in libpcap's words: kind 0. */
+static void put_filter(struct block *block, const char *filter)
+{
+    const struct pcapng_option head = {.code = PCAPNG_IF_FILTER,
+                                       .length = (uint16_t)(1 + text_length(filter))};
+
+    if (!filter)
+        return;
+    put(block, &head, sizeof(head));
+    *block->at++ = 0;
+    put(block, filter, text_length(filter));
+}
+
 static int interface(struct capture_writer *writer, const struct capture_interface *interface,
                      struct error *err)
 {
     const struct pcapng_idb idb = {
         .type = PCAPNG_IDB, .linktype = interface->linktype, .snaplen = interface->snaplen};
     const uint8_t resolution = 9;
-    size_t room = sizeof(idb) + option_room(sizeof(interface->name)) + option_room(8) * 4 + 4;
+    size_t room = sizeof(idb) + option_room(sizeof(interface->name)) +
+                  option_room(text_length(interface->description)) +
+                  option_room(text_length(interface->hardware)) +
+                  option_room(1 + text_length(interface->filter)) + option_room(8) * 4 + 4;
     struct block block = {.start = buf_reserve(writer->out, room)};
 
     block.at = block.start;
@@ -105,11 +121,14 @@ static int interface(struct capture_writer *writer, const struct capture_interfa
         return no_room(err);
     put(&block, &idb, sizeof(idb));
     put_text(&block, PCAPNG_IF_NAME, interface->name);
+    put_text(&block, PCAPNG_IF_DESCRIPTION, interface->description);
     if (interface->has_mac)
         put_option(&block, PCAPNG_IF_MACADDR, interface->mac, sizeof(interface->mac));
     if (interface->speed)
         put_option(&block, PCAPNG_IF_SPEED, &interface->speed, sizeof(interface->speed));
     put_option(&block, PCAPNG_IF_TSRESOL, &resolution, sizeof(resolution));
+    put_filter(&block, interface->filter);
+    put_text(&block, PCAPNG_IF_HARDWARE, interface->hardware);
     finish(writer, &block, true);
     writer->interface_count++;
     return 0;

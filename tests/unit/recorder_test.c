@@ -11,6 +11,7 @@
 
 #include "base/loop.h"
 #include "capture/recorder.h"
+#include "capture/track.h"
 #include "settings/settings.h"
 #include "common/pcapng.h"
 #include "pcapng/reader.h"
@@ -26,8 +27,35 @@ struct fixture {
     struct settings settings;
     struct sink sink;
     struct recorder recorder;
+    struct track track;
     unsigned started, enough, failed;
 };
+
+static char *describe(void *data)
+{
+    (void)data;
+    return strdup("pod: web");
+}
+
+/* What stands between them elsewhere: nothing here. */
+static bool give(void *data, enum capture_item_kind kind, const struct capture_item *item)
+{
+    struct recorder *recorder = data;
+
+    if (kind == CAPTURE_PACKET)
+        return recorder_packet(recorder, &item->packet);
+    recorder_statistics(recorder, &item->statistics);
+    return true;
+}
+
+static void begin_track(struct fixture *fixture)
+{
+    fixture->track = (struct track){.recorder = &fixture->recorder,
+                                    .share = {.prefix = "default/web"},
+                                    .give = give,
+                                    .data = &fixture->recorder};
+    track_init(&fixture->track);
+}
 
 static void on_started(void *data)
 {
@@ -64,19 +92,20 @@ static struct fixture *begin(const char *path)
     assert_int_equal(sink_prepare(&fixture->sink, &err), 0);
     fixture->recorder = (struct recorder){.settings = &fixture->settings,
                                           .sink = &fixture->sink,
-                                          .comment = "pod: web",
+                                          .describe = describe,
                                           .title = "default/web/httpd",
-                                          .prefix = "default/web",
                                           .started = on_started,
                                           .enough = on_enough,
                                           .failed = on_failed,
                                           .data = fixture};
     recorder_init(&fixture->recorder);
+    begin_track(fixture);
     return fixture;
 }
 
 static void end(struct fixture *fixture)
 {
+    track_free(&fixture->track);
     recorder_free(&fixture->recorder);
     sink_free(&fixture->sink);
     if (strncmp(fixture->path, "/tmp/", 5) == 0)
@@ -94,7 +123,7 @@ static void give_interface(struct fixture *fixture, const char *name, uint16_t l
 
     item.interface = (struct capture_interface){.linktype = linktype, .snaplen = 262144};
     snprintf(item.interface.name, sizeof(item.interface.name), "%s", name);
-    assert_true(recorder_item(&fixture->recorder, CAPTURE_INTERFACE, &item));
+    assert_true(track_item(&fixture->track, CAPTURE_INTERFACE, &item));
 }
 
 /* Return: was it taken? */
@@ -108,7 +137,7 @@ static bool offer_packet(struct fixture *fixture, uint32_t interface, uint32_t l
                                           .original_length = 2 * length,
                                           .flags = PCAPNG_FLAG_INBOUND,
                                           .data = payload};
-    return recorder_item(&fixture->recorder, CAPTURE_PACKET, &item);
+    return track_item(&fixture->track, CAPTURE_PACKET, &item);
 }
 
 static void give_packet(struct fixture *fixture, uint32_t interface, uint32_t length)
@@ -121,7 +150,7 @@ static void give_statistics(struct fixture *fixture, uint32_t interface, uint64_
     static struct capture_item item;
 
     item.statistics = (struct capture_statistics){.interface = interface, .dropped = dropped};
-    assert_true(recorder_item(&fixture->recorder, CAPTURE_STATISTICS, &item));
+    assert_true(track_item(&fixture->track, CAPTURE_STATISTICS, &item));
 }
 
 /* ---- reading back ---- */
@@ -308,7 +337,7 @@ static void test_file_before_the_capture(void **state)
     struct fixture *fixture = begin(NULL);
 
     (void)state;
-    recorder_gap(&fixture->recorder, 100, "cut before it began");
+    track_gap(&fixture->track, 100, "cut before it began");
     recorder_flush(&fixture->recorder);
     assert_int_equal(read_file(fixture->path), 3);
     assert_memory_equal(bytes, "old", 3);
@@ -348,15 +377,15 @@ static void test_gap(void **state)
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 1, 1);
     give_statistics(fixture, 1, 2);
-    recorder_follow(&fixture->recorder);
-    recorder_gap(&fixture->recorder, 12345, "the connection was closed");
+    track_follow(&fixture->track);
+    track_gap(&fixture->track, 12345, "the connection was closed");
     give_interface(fixture, "lo", LINKTYPE_ETHERNET);
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_statistics(fixture, 0, 30);
     give_packet(fixture, 0, 2);
     give_packet(fixture, 1, 3);
-    recorder_follow(&fixture->recorder);
-    recorder_gap(&fixture->recorder, 999, "again");
+    track_follow(&fixture->track);
+    track_gap(&fixture->track, 999, "again");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 4);
     give_packet(fixture, 0, 5);
@@ -368,14 +397,13 @@ static void test_gap(void **state)
         const char *comment;
     } wanted[] = {
         {1, ""},
-        {2, "kubectl-sniff: up to 12.3 s of packets before this one are missing: the connection "
+        {0, "kubectl-sniff: up to 12.3 s of packets before this one are missing: the connection "
             "was closed"},
-        {3, ""},
-        {4, "kubectl-sniff: up to 0.9 s of packets before this one are missing: again"},
-        {4, ""},
+        {1, ""},
+        {1, "kubectl-sniff: up to 0.9 s of packets before this one are missing: again"},
+        {1, ""},
     };
-    assert_int_equal(seen.interface_count, 5);
-    assert_string_equal(seen.names[3], "default/web:eth0");
+    assert_int_equal(seen.interface_count, 2);
     assert_int_equal(seen.packet_count, 5);
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(seen.packets[i].interface, wanted[i].interface);
@@ -383,8 +411,9 @@ static void test_gap(void **state)
         assert_string_equal(seen.packets[i].comment, wanted[i].comment);
     }
     assert_int_equal(seen.statistics[0].interface, 1);
-    assert_int_equal(seen.statistics[1].interface, 2);
-    assert_int_equal(seen.statistics[2].interface, 4);
+    assert_int_equal(seen.statistics[1].interface, 0);
+    assert_int_equal(seen.statistics[2].interface, 1);
+    assert_int_equal(seen.statistics[2].dropped, 2 + 400); /* they count on */
     assert_int_equal(recorder_dropped(&fixture->recorder), 2 + 30 + 400);
     assert_int_equal(fixture->started, 1);
     end(fixture);
@@ -397,19 +426,18 @@ static void test_gap_after_gap(void **state)
 
     (void)state;
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
-    recorder_follow(&fixture->recorder);
-    recorder_gap(&fixture->recorder, 1000, "one");
-    recorder_follow(&fixture->recorder);
-    recorder_gap(&fixture->recorder, 2000, "two");
-    assert_int_equal(fixture->recorder.base, 1);
+    track_follow(&fixture->track);
+    track_gap(&fixture->track, 1000, "one");
+    track_follow(&fixture->track);
+    track_gap(&fixture->track, 2000, "two");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
-    recorder_follow(&fixture->recorder);
-    recorder_gap(&fixture->recorder, 3000, "three");
+    track_follow(&fixture->track);
+    track_gap(&fixture->track, 3000, "three");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 1);
     give_packet(fixture, 0, 1);
     finish(fixture);
-    assert_int_equal(seen.packets[0].interface, 2);
+    assert_int_equal(seen.packets[0].interface, 0);
     assert_string_equal(seen.packets[0].comment,
                         "kubectl-sniff: up to 3.0 s of packets before this one are missing: three");
     assert_string_equal(seen.packets[1].comment, "");
@@ -425,12 +453,12 @@ static void test_gap_with_a_long_reason(void **state)
     memset(why, 'w', sizeof(why) - 1);
     why[sizeof(why) - 1] = '\0';
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
-    recorder_follow(&fixture->recorder);
-    recorder_gap(&fixture->recorder, UINT64_MAX, why);
+    track_follow(&fixture->track);
+    track_gap(&fixture->track, UINT64_MAX, why);
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 1);
     finish(fixture);
-    assert_int_equal(strlen(seen.packets[0].comment), sizeof(fixture->recorder.gap) - 1);
+    assert_int_equal(strlen(seen.packets[0].comment), sizeof(fixture->track.gap) - 1);
     end(fixture);
 }
 
@@ -447,8 +475,8 @@ static void test_many_interfaces(void **state)
     give_statistics(fixture, 7, 4);
     give_statistics(fixture, 7, 6);
     assert_int_equal(recorder_dropped(&fixture->recorder), 7);
-    recorder_follow(&fixture->recorder);
-    recorder_gap(&fixture->recorder, 0, "cut");
+    track_follow(&fixture->track);
+    track_gap(&fixture->track, 0, "cut");
     give_interface(fixture, "veth", LINKTYPE_ETHERNET);
     recorder_flush(&fixture->recorder);
     size_t before = (size_t)fixture->sink.written;
@@ -460,8 +488,8 @@ static void test_many_interfaces(void **state)
     struct pcapng_isb isb;
     memcpy(&epb, bytes + before, sizeof(epb));
     memcpy(&isb, bytes + before + epb.total_length, sizeof(isb));
-    assert_int_equal(epb.interface_id, count);
-    assert_int_equal(isb.interface_id, count);
+    assert_int_equal(epb.interface_id, 0);
+    assert_int_equal(isb.interface_id, 0);
     assert_int_equal(recorder_dropped(&fixture->recorder), 9);
     end(fixture);
 }
@@ -501,8 +529,8 @@ static size_t limited_to(uint64_t max_size, bool flush)
 
     fixture->settings.max_size = max_size;
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
-    recorder_follow(&fixture->recorder);
-    recorder_gap(&fixture->recorder, 1000, "because of nothing");
+    track_follow(&fixture->track);
+    track_gap(&fixture->track, 1000, "because of nothing");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     for (uint32_t length = 0; fixture->enough == 0; length = (length + 7) % 200) {
         give_packet(fixture, 0, length);
@@ -573,14 +601,15 @@ static void test_max_size_and_gap(void **state)
 
     (void)state;
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
-    recorder_follow(&fixture->recorder);
-    recorder_gap(&fixture->recorder, 1000, "because of nothing");
+    track_follow(&fixture->track);
+    track_gap(&fixture->track, 1000, "because of nothing");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
-    size_t gap = strlen(fixture->recorder.gap), before = fixture->recorder.out.length;
+    size_t gap = strlen(fixture->track.gap), before = fixture->recorder.out.length;
     fixture->settings.max_size = before + 10 + 64 + gap - 1;
     give_packet(fixture, 0, 10);
     assert_int_equal(fixture->enough, 1);
     assert_int_equal(fixture->recorder.packets, 0);
+    track_gap(&fixture->track, 1000, "because of nothing");
     fixture->settings.max_size++;
     give_packet(fixture, 0, 10);
     assert_int_equal(fixture->enough, 1);
@@ -671,8 +700,8 @@ static void test_not_in_this_format(void **state)
     recorder_init(&fixture->recorder);
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 1);
-    recorder_follow(&fixture->recorder);
-    recorder_gap(&fixture->recorder, 1000, "cut");
+    track_follow(&fixture->track);
+    track_gap(&fixture->track, 1000, "cut");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 2);
     assert_int_equal(fixture->failed, 0);
@@ -786,7 +815,7 @@ static void test_late_reader_goes(void **state)
         at += head.total_length;
     }
     packets -= 2; /* section and interface */
-    assert_int_equal(recorder_unwritten(&fixture->recorder), given - packets);
+    assert_int_equal(recorder_unwritten(&fixture->recorder, NULL), given - packets);
     end(fixture);
     loop_free(pipe.loop);
 }
@@ -826,7 +855,7 @@ static void check_comment(size_t packet, const char *comment)
 static void test_end_with_a_loss(void **state)
 {
     struct fixture *fixture = begin(NULL);
-    const struct recorder_end end_of_it = {
+    const struct track_end end_of_it = {
         .dropped = 5, .lost = 30, .timestamp = 9, .comment = "30 were lost"};
 
     (void)state;
@@ -836,12 +865,12 @@ static void test_end_with_a_loss(void **state)
     give_packet(fixture, 0, 1);
     give_packet(fixture, 1, 2);
     give_statistics(fixture, 1, 4);
-    recorder_hold(&fixture->recorder);
+    track_hold(&fixture->track);
     give_packet(fixture, 1, 3);
     assert_int_equal(fixture->recorder.packets, 2);
     give_packet(fixture, 1, 1500);
     assert_int_equal(fixture->recorder.packets, 3);
-    recorder_close(&fixture->recorder, &end_of_it);
+    track_close(&fixture->track, &end_of_it);
     finish(fixture);
 
     assert_int_equal(seen.packet_count, 4);
@@ -865,11 +894,11 @@ static void test_end_without_a_loss(void **state)
 
     (void)state;
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
-    recorder_hold(&fixture->recorder);
+    track_hold(&fixture->track);
     give_packet(fixture, 0, 7);
     give_statistics(fixture, 0, 4);
-    recorder_close(&fixture->recorder, NULL);
-    recorder_close(&fixture->recorder, NULL);
+    track_close(&fixture->track, NULL);
+    track_close(&fixture->track, NULL);
     finish(fixture);
     assert_int_equal(seen.packet_count, 1);
     check_comment(0, "");
@@ -882,24 +911,97 @@ static void test_end_without_a_loss(void **state)
 static void test_end_behind_a_gap(void **state)
 {
     struct fixture *fixture = begin(NULL);
-    const struct recorder_end end_of_it = {.lost = 1, .comment = "1 was lost"};
+    const struct track_end end_of_it = {.lost = 1, .comment = "1 was lost"};
 
     (void)state;
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 7);
-    recorder_follow(&fixture->recorder);
+    track_follow(&fixture->track);
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
-    recorder_gap(&fixture->recorder, 1500, "cut");
-    recorder_hold(&fixture->recorder);
+    track_gap(&fixture->track, 1500, "cut");
+    track_hold(&fixture->track);
     give_packet(fixture, 0, 7);
-    recorder_close(&fixture->recorder, &end_of_it);
+    track_close(&fixture->track, &end_of_it);
     finish(fixture);
     check_comment(1,
                   "kubectl-sniff: up to 1.5 s of packets before this one are missing: cut\n1 was "
                   "lost");
     assert_int_equal(seen.statistics_count, 1);
-    assert_int_equal(seen.statistics[0].interface, 1);
-    assert_int_equal(seen.statistics[0].received, 2);
+    assert_int_equal(seen.statistics[0].interface, 0);
+    assert_int_equal(seen.statistics[0].received, 3);
+    end(fixture);
+}
+
+/* Another device, or the same name again from one agent, is another interface. */
+static void test_other_devices(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    track_follow(&fixture->track);
+    give_interface(fixture, "eth0", LINKTYPE_RAW);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    for (uint32_t i = 0; i < 4; i++)
+        give_packet(fixture, i, i);
+    finish(fixture);
+    assert_int_equal(seen.interface_count, 4);
+    assert_int_equal(seen.packets[0].interface, 2);
+    assert_int_equal(seen.packets[1].interface, 0);
+    assert_int_equal(seen.packets[2].interface, 1);
+    assert_int_equal(seen.packets[3].interface, 3);
+    end(fixture);
+}
+
+/* Two targets share a section: each has its own numbers, and its own count. */
+static void test_two_tracks(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+    struct track first;
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 1);
+    first = fixture->track;
+    begin_track(fixture);
+    fixture->track.share.prefix = "shop/db";
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 2);
+    give_packet(fixture, 0, 3);
+    give_statistics(fixture, 0, 5);
+    recorder_flush(&fixture->recorder);
+    assert_int_equal(recorder_unwritten(&fixture->recorder, NULL), 0);
+    assert_int_equal(first.share.packets, 1);
+    assert_int_equal(first.share.dropped, 0);
+    assert_int_equal(fixture->track.share.packets, 2);
+    assert_int_equal(fixture->track.share.bytes, 2 * (2 + 3));
+    assert_int_equal(share_dropped(&fixture->track.share), 5);
+    assert_int_equal(fixture->recorder.packets, 3);
+    finish(fixture);
+    assert_int_equal(seen.interface_count, 2);
+    assert_string_equal(seen.names[1], "shop/db:eth0");
+    assert_int_equal(seen.packets[2].interface, 1);
+    track_free(&first);
+    end(fixture);
+}
+
+/* What other devices of an agent have said of its drops is not said again. */
+static void test_drops_count_once(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+    const struct track_end end_of_it = {.dropped = 7, .lost = 1, .comment = "1 was lost"};
+
+    (void)state;
+    give_interface(fixture, "lo", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_statistics(fixture, 0, 3);
+    give_statistics(fixture, 1, 2);
+    assert_true(track_close(&fixture->track, &end_of_it));
+    assert_int_equal(recorder_dropped(&fixture->recorder), 7);
+    assert_int_equal(share_dropped(&fixture->track.share), 7);
     end(fixture);
 }
 
@@ -916,7 +1018,7 @@ static void test_discarded(void **state)
     give_statistics(fixture, 0, 4);
     finish(fixture);
     assert_int_equal(seen.packet_count, 1);
-    assert_int_equal(fixture->recorder.discarded, 3);
+    assert_int_equal(fixture->track.share.discarded, 3);
     end(fixture);
 }
 
@@ -946,6 +1048,9 @@ int main(void)
         cmocka_unit_test(test_end_with_a_loss),
         cmocka_unit_test(test_end_without_a_loss),
         cmocka_unit_test(test_end_behind_a_gap),
+        cmocka_unit_test(test_other_devices),
+        cmocka_unit_test(test_two_tracks),
+        cmocka_unit_test(test_drops_count_once),
         cmocka_unit_test(test_discarded),
     };
 

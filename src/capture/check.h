@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --check: which methods could capture a target? */
+#ifndef KSNIFF_CAPTURE_CHECK_H
+#define KSNIFF_CAPTURE_CHECK_H
+
+#include <stdbool.h>
+
+struct error;
+struct kube_client;
+struct settings;
+
+/*
+ * capture_check - print on standard output which methods could capture the target, and what stands
+ * in the way of the others; nothing is changed
+ * @json: for programs (method/report.h)
+ *
+ * Return: 0 when some method can, or may; 1 when none can; -1 with the error.
+ */
+int capture_check(struct kube_client *client, const struct settings *settings, bool json,
+                  struct error *err);
+
+#endif

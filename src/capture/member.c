@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/member.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "capture/choice.h"
+#include "kube/client.h"
+#include "kube/patience.h"
+#include "method/method.h"
+#include "method/facts.h"
+#include "method/own_traffic.h"
+#include "method/session.h"
+
+#define BACKOFF_FIRST_MS 500
+#define BACKOFF_MOST_MS  30000
+#define STEADY_MS        10000 /* a capture that ran for so long begins with the first wait again */
+
+/* What stands before a message where there are several targets. */
+#define WHO(member) (member)->several ? (member)->target->label : "", (member)->several ? ": " : ""
+
+/* ---- its end ---- */
+
+static void end(struct member *member, const struct error *err)
+{
+    member->state = MEMBER_ENDED;
+    if (err && member->error.kind == ERROR_NONE)
+        member->error = *err;
+}
+
+static void await_end(struct member *member)
+{
+    drain_begin(&member->drain, member->loop, member->session, &member->track,
+                member->settings.drain_timeout);
+}
+
+void member_stop(struct member *member, bool wanted)
+{
+    member->stopping = true;
+    if (!member->session)
+        return;
+    session_stop(member->session, wanted);
+    if (wanted)
+        await_end(member);
+}
+
+void member_give_up(struct member *member, const char *why)
+{
+    drain_give_up(&member->drain, why);
+}
+
+void member_cut(struct member *member)
+{
+    member->stopping = true;
+    if (member->session)
+        session_cut(member->session);
+}
+
+bool member_to_come(const struct member *member, uint64_t *ret_packets, bool *ret_unsure)
+{
+    const struct session *session = member->session;
+
+    if (!session || !session->account.told || member->state == MEMBER_ENDED)
+        return false;
+    *ret_packets = account_missing(&session->account);
+    *ret_unsure |= session->account.at_most;
+    return true;
+}
+
+bool member_is_starting(const struct member *member)
+{
+    return member->state == MEMBER_CHOOSING || member->state == MEMBER_TRYING;
+}
+
+/* ---- what its agent sends ---- */
+
+static void on_begun(struct member *member)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    member->until = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    member->begun = member->works = true;
+    member->state = MEMBER_RUNNING;
+}
+
+/* The new agent's first item after a cut. */
+static void on_resumed(struct member *member)
+{
+    member->state = MEMBER_RUNNING;
+    member->gap_open = true;
+    member->resumed = loop_now();
+    track_follow(&member->track);
+}
+
+/* Its first one with a time. By the clock of the packets: ours may have stood still meanwhile. */
+static void on_gap(struct member *member, uint64_t timestamp)
+{
+    uint64_t gap = timestamp > member->until ? (timestamp - member->until) / 1000000 : 0;
+
+    member->gap_open = false;
+    member->gap_length += gap;
+    log_info("%s%scapturing again, after %" PRIu64 ".%" PRIu64 " s", WHO(member), gap / 1000,
+             gap % 1000 / 100);
+    track_gap(&member->track, gap, member->why);
+}
+
+static bool on_item(void *data, enum capture_item_kind kind, const struct capture_item *item)
+{
+    struct member *member = data;
+
+    if (member->state == MEMBER_CUT)
+        on_resumed(member);
+    else if (!member->begun)
+        on_begun(member);
+    if (member->gap_open && kind == CAPTURE_PACKET)
+        on_gap(member, item->packet.timestamp);
+    else if (member->gap_open && kind == CAPTURE_STATISTICS)
+        on_gap(member, item->statistics.timestamp);
+    return track_item(&member->track, kind, item);
+}
+
+/* ---- choosing a method ---- */
+
+static void describe(struct member *member)
+{
+    const struct target *target = member->target;
+
+    free(member->description);
+    member->description =
+        target->pod ? text_format("node: %s, container: %s, method: %s", target->node_name,
+                                  target->container->name, member->method->name)
+                    : text_format("node: %s, method: %s", target->node_name, member->method->name);
+    member->track.share.description = member->description;
+}
+
+static bool try_method(struct member *member, const struct method *method)
+{
+    struct error err = {0};
+
+    member->method = method;
+    member->state = MEMBER_TRYING;
+    member->backoff = BACKOFF_FIRST_MS;
+    describe(member);
+    member->session = session_start(member->env, method, member->target, &member->settings, on_item,
+                                    member, &err);
+    if (member->session)
+        return true;
+    if (member->choice)
+        choice_failed(member->choice, NULL, &err);
+    end(member, &err);
+    return true;
+}
+
+/* On the node's own interfaces the stream would be captured, and that again. */
+static int keep_own_traffic_out(struct member *member, struct error *err)
+{
+    struct settings *settings = &member->settings;
+
+    if (!member->target->host_network || settings->own_traffic || member->filter_text)
+        return 0;
+    const char *asked = settings->filter_text;
+    member->filter_text = own_traffic_filter(member->facts, member->target, asked);
+    if (!member->filter_text)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    if (filter_compile(member->filter_text, settings->snaplen, &member->filter, err) < 0)
+        return -1;
+    member->track.share.filter = settings->filter_text = member->filter_text;
+    settings->filter = member->filter;
+    settings->asked_filter = asked;
+    settings->leave_own_out = true;
+    log_info("%s%sthe interfaces are the node's own: this capture's stream is left out by the "
+             "filter '%s' (--include-own-traffic keeps it)",
+             WHO(member), member->filter_text);
+    return 0;
+}
+
+static bool step_choosing(struct member *member)
+{
+    const struct method *method = member->method;
+    struct error err = {0};
+
+    if (member->stopping) {
+        end(member, NULL);
+        return true;
+    }
+    if (member->works)
+        return try_method(member, method);
+    if (!member->choice)
+        member->choice =
+            choice_new(member->facts, &member->settings, member->target, member->several);
+    enum choice_answer answer =
+        member->choice ? choice_next(member->choice, &method, &err) : CHOICE_NONE;
+    if (answer == CHOICE_ASKING)
+        return false;
+    if (!member->choice)
+        error_set(&err, ERROR_INTERNAL, "out of memory");
+    if (answer == CHOICE_FOUND && keep_own_traffic_out(member, &err) == 0)
+        return try_method(member, method);
+    end(member, &err);
+    return true;
+}
+
+/* The agent has ended before it captured. */
+static bool step_failed(struct member *member)
+{
+    struct session *session = member->session;
+    struct error err = session->error;
+
+    if (err.kind == ERROR_NONE || member->stopping) {
+        end(member, err.kind == ERROR_NONE ? NULL : &err);
+    } else if (!member->choice || !choice_failed(member->choice, session, &err)) {
+        end(member, &err);
+    } else {
+        drain_end(&member->drain);
+        member->session = NULL;
+        session_free(session);
+        member->state = MEMBER_CHOOSING;
+    }
+    return true;
+}
+
+/* ---- taking up a cut capture ---- */
+
+static bool may_resume(struct member *member)
+{
+    const struct session *session = member->session;
+    bool doubtful =
+        patience_doubts(&member->refused, &session->error) && member->state == MEMBER_CUT;
+
+    return member->begun && member->settings.reconnect && (session->cut || doubtful) &&
+           session->error.kind != ERROR_NONE && !member->stopping && !member->gone;
+}
+
+static void on_retry(void *data)
+{
+    struct member *member = data;
+
+    member->due = true;
+}
+
+static void on_cut(struct member *member)
+{
+    const struct error *error = &member->session->error;
+
+    member->state = MEMBER_CUT;
+    member->cuts++;
+    /* A gap that no packet has followed yet grows. */
+    if (!member->gap_open && !member->track.gap[0] && member->session->account.latest)
+        member->until = member->session->account.latest;
+    if (!member->resumed || loop_now() - member->resumed > STEADY_MS)
+        member->backoff = BACKOFF_FIRST_MS;
+    snprintf(member->why, sizeof(member->why), "%.299s", error->text);
+    log_warning("%s%s%s: taking it up again", WHO(member), error->text);
+}
+
+static bool plan_retry(struct member *member)
+{
+    if (member->state != MEMBER_CUT)
+        on_cut(member);
+    else
+        log_debug("%s%snot yet: %s", WHO(member), member->session->error.text);
+    session_hang_up(member->session);
+    member->planned = true;
+    member->due = false;
+    loop_set_timer(member->retry, member->backoff);
+    member->backoff = 2 * member->backoff < BACKOFF_MOST_MS ? 2 * member->backoff : BACKOFF_MOST_MS;
+    return true;
+}
+
+static void on_answer(void *data, bool running, const struct error *err)
+{
+    struct member *member = data;
+
+    member->question = NULL;
+    member->answered = true;
+    member->running = running;
+    member->answer = err ? *err : (struct error){0};
+}
+
+static bool ask_for_target(struct member *member)
+{
+    struct error err;
+
+    member->due = false;
+    member->question = target_ask(member->env->client, member->target, on_answer, member, &err);
+    if (!member->question && !member->answered)
+        on_answer(member, false, &err);
+    return true;
+}
+
+static bool try_again(struct member *member)
+{
+    struct session *session = member->session;
+    const struct error *err = &member->answer;
+
+    member->planned = member->answered = false;
+    if (err->kind != ERROR_NONE) {
+        member->gone = !error_is_passing(err) && !patience_doubts(&member->refused, err);
+        session->error = *err;
+    } else if (!member->running && session->method == &method_upload) {
+        error_set(&session->error, ERROR_TARGET, "container \"%s\" of pod \"%s\" does not run",
+                  member->target->container->name, member->target->name);
+        session->cut = true;
+    } else {
+        session_resume(session); /* its end tells, at once or later */
+    }
+    return true;
+}
+
+/* ---- its steps ---- */
+
+static void judge(struct member *member)
+{
+    const struct session *session = member->session;
+    bool cut = member->state == MEMBER_CUT;
+
+    /* The last cut is none, if nothing could follow it. */
+    member->cuts -= cut && !member->stopping;
+    /* A cut that was being mended when it was ended as asked is no failure. */
+    if (session->error.kind != ERROR_NONE && !(cut && member->stopping)) {
+        end(member, &session->error);
+        return;
+    }
+    member->left = session->reason.kind != ERROR_NONE;
+    end(member, member->left ? &session->reason : NULL);
+}
+
+/* The agent has ended for good, and all of it has been taken. */
+static bool step_close(struct member *member)
+{
+    if (!drain_close(&member->drain, member->session, &member->track))
+        return false;
+    judge(member);
+    return true;
+}
+
+static bool step_session(struct member *member)
+{
+    struct session *session = member->session;
+
+    /* Its method may have told it to. */
+    if (session->reason.kind != ERROR_NONE)
+        await_end(member);
+    if (session->paused && recorder_has_room(member->track.recorder)) {
+        session_pump(session);
+        return !session->paused;
+    }
+    if (session->state != SESSION_ENDED || session->paused)
+        return false;
+    if (!member->begun)
+        return step_failed(member);
+    if (!may_resume(member))
+        return step_close(member);
+    if (member->due)
+        return ask_for_target(member);
+    if (member->answered)
+        return try_again(member);
+    return !member->planned && plan_retry(member);
+}
+
+bool member_step(struct member *member)
+{
+    if (member->state == MEMBER_CHOOSING)
+        return step_choosing(member);
+    if (member->state == MEMBER_WAITING && member->stopping) {
+        end(member, NULL);
+        return true;
+    }
+    return member->state != MEMBER_ENDED && member->session && step_session(member);
+}
+
+void member_start(struct member *member)
+{
+    if (member->state == MEMBER_WAITING)
+        member->state = MEMBER_CHOOSING;
+}
+
+/* ---- from nothing, and back ---- */
+
+static int prepare(struct member *member, struct error *err)
+{
+    const struct target *target = member->target;
+
+    if (target->pod)
+        member->settings.namespace = target->namespace;
+    member->prefix = text_format("%s/%s", target->pod ? target->namespace : "node", target->name);
+    member->retry = loop_add_timer(member->loop, 0, on_retry, member);
+    if (!member->prefix || !member->retry)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    loop_stop_timer(member->retry);
+    if (target->container && !member->several)
+        log_info("selected container: '%s'", target->container->name);
+    else if (target->container)
+        log_debug("%s: selected container: '%s'", target->label, target->container->name);
+    member->track.share.prefix = member->prefix;
+    member->track.share.filter = member->settings.filter_text;
+    return 0;
+}
+
+struct member *
+member_new(const struct session_env *env, struct facts *facts, const struct settings *settings,
+           struct target *target, struct recorder *recorder, bool several,
+           bool (*give)(void *data, enum capture_item_kind kind, const struct capture_item *item),
+           void *data, struct error *err)
+{
+    struct member *member = calloc(1, sizeof(*member));
+
+    if (!member) {
+        target_free(target);
+        free(target);
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    *member = (struct member){.loop = kube_client_loop(env->client),
+                              .env = env,
+                              .facts = facts,
+                              .settings = *settings,
+                              .several = several,
+                              .target = target,
+                              .track = {.recorder = recorder, .give = give, .data = data}};
+    track_init(&member->track);
+    if (prepare(member, err) == 0)
+        return member;
+    member_free(member);
+    return NULL;
+}
+
+void member_close(struct member *member)
+{
+    struct session *session = member->session;
+
+    drain_end(&member->drain);
+    loop_stop_timer(member->retry);
+    member->session = NULL;
+    session_free(session);
+    target_forget(member->question);
+    member->question = NULL;
+    choice_free(member->choice);
+    member->choice = NULL;
+}
+
+void member_reset(struct member *member)
+{
+    struct track *track = &member->track;
+    struct track fresh = {.recorder = track->recorder,
+                          .give = track->give,
+                          .data = track->data,
+                          .share = {.prefix = member->prefix,
+                                    .description = member->description,
+                                    .filter = track->share.filter}};
+
+    track_free(track);
+    *track = fresh;
+    track_init(track);
+    member->state = MEMBER_WAITING;
+    member->error = (struct error){0};
+    member->drain = (struct drain){0};
+    member->begun = member->stopping = member->left = member->planned = member->due = member->gone =
+        member->gap_open = false;
+    member->cuts = 0;
+    member->resumed = member->gap_length = 0;
+    member->backoff = BACKOFF_FIRST_MS;
+}
+
+void member_free(struct member *member)
+{
+    if (!member)
+        return;
+    if (member->retry)
+        member_close(member);
+    loop_remove_timer(member->retry);
+    track_free(&member->track);
+    target_free(member->target);
+    free(member->target);
+    filter_free(&member->filter);
+    free(member->filter_text);
+    free(member->prefix);
+    free(member->description);
+    free(member);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One target's life in a capture: the choice of a method, its agent, cuts and resuming, its end and
+ * what was lost of it. Its run steps it, outside of any event, until nothing more can be done.
+ */
+#ifndef KSNIFF_CAPTURE_MEMBER_H
+#define KSNIFF_CAPTURE_MEMBER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "capture/drain.h"
+#include "capture/track.h"
+#include "settings/settings.h"
+#include "target/target.h"
+
+struct choice;
+struct facts;
+struct loop;
+struct loop_timer;
+struct method;
+struct recorder;
+struct session;
+struct session_env;
+
+enum member_state {
+    MEMBER_WAITING,  /* for its turn */
+    MEMBER_CHOOSING, /* a method */
+    MEMBER_TRYING,   /* one: its agent does not capture yet */
+    MEMBER_RUNNING,  /* its agent captures, or did and ends */
+    MEMBER_CUT,      /* its agent is lost; another may follow */
+    MEMBER_ENDED,
+};
+
+struct member {
+    enum member_state state;
+    struct error error;          /* why it ended; ERROR_NONE: as asked */
+    bool left;                   /* and what had been captured by then was waited for */
+    struct drain drain;          /* its end, and what was lost */
+    struct target *target;       /* owned */
+    const struct method *method; /* that is tried, or captures; NULL: none yet */
+    bool works;                  /* it has captured, if only before member_reset() */
+    unsigned cuts;
+
+    struct loop *loop;
+    const struct session_env *env;
+    struct facts *facts;
+    struct settings settings; /* the run's, but for what is this target's own */
+    char *filter_text;        /* owned: the user's filter, and what keeps our own stream out */
+    struct filter filter;     /* owned: the same */
+    bool several;             /* there are other members: messages name this one */
+    char *prefix;             /* owned: "shop/web" */
+    char *description;        /* owned: of its interfaces */
+
+    struct choice *choice; /* owned; NULL: the method is known */
+    struct session *session;
+    struct track track;
+    bool begun;    /* it has captured */
+    bool stopping; /* the user or a limit has ended it */
+
+    bool planned;                     /* the time of the next try is set */
+    bool due;                         /* and has come */
+    bool gone;                        /* there is no use in trying */
+    struct target_question *question; /* is the target still there? */
+    bool answered, running;           /* the answer: its container's state, or the error */
+    struct error answer;
+    unsigned backoff;    /* milliseconds, of the next wait */
+    uint64_t resumed;    /* loop_now() */
+    uint64_t refused;    /* for patience_doubts() */
+    uint64_t until;      /* ns since 1970: nothing is missing before the gap up to here */
+    uint64_t gap_length; /* milliseconds, of all gaps */
+    bool gap_open;       /* how long the last is is not known yet */
+    char why[300];
+    struct loop_timer *retry;
+};
+
+/*
+ * member_new - nothing is asked for yet
+ * @env, @facts: of the run; must outlive it
+ * @target: allocated; taken over, also when it fails
+ * @give, @data: as those of struct track
+ *
+ * Return: owned by the caller; NULL with the error.
+ */
+struct member *
+member_new(const struct session_env *env, struct facts *facts, const struct settings *settings,
+           struct target *target, struct recorder *recorder, bool several,
+           bool (*give)(void *data, enum capture_item_kind kind, const struct capture_item *item),
+           void *data, struct error *err);
+void member_free(struct member *member);
+
+/* member_start - its turn has come. */
+void member_start(struct member *member);
+
+/* member_step - do what is to be done now; not from within an event. Return: was anything? */
+bool member_step(struct member *member);
+
+/*
+ * member_stop - end it; at once where it does not capture yet. Again: with less patience.
+ * @wanted: what its agent still has is waited for
+ */
+void member_stop(struct member *member, bool wanted);
+
+/* member_give_up - what is still to come is not waited for, for the reason @why. */
+void member_give_up(struct member *member, const char *why);
+
+/* member_cut - end it now, whatever its agent still has. */
+void member_cut(struct member *member);
+
+/* member_to_come - packets that its agent still has, as far as it has said so.
+ * @ret_unsure: set where it may be fewer
+ * Return: false where it has not said anything, or has nothing. */
+bool member_to_come(const struct member *member, uint64_t *ret_packets, bool *ret_unsure);
+
+/* member_is_starting - is it on its way to its first packet? */
+bool member_is_starting(const struct member *member);
+
+/* member_close - it has ended: away with its agent, and with what is left of it in the cluster. */
+void member_close(struct member *member);
+
+/* member_reset - as before the first capture, but for the target and the method that was found. */
+void member_reset(struct member *member);
+
+#endif
