@@ -11,7 +11,7 @@
 #define SPARE(window)  (2 * (window) / 5) /* may be so much slower than it was at its quickest */
 #define MORE(window)   ((window) / 8)     /* or than at its slowest */
 #define AHEAD(window)  ((window) / 2)  /* further in the future than this nothing is waited for */
-#define BEGINS(window) ((window) / 10) /* the way of what begins */
+#define BEGINS(window) ((window) / 5)  /* the way of what begins */
 #define MIXED(window)  ((window) / 20) /* how far a source's items are out of order */
 #define LOOK(window)   ((window) / 4)  /* between two looks at all lags */
 #define STEP(window)   ((window) / 40) /* what the time tells is taken in such steps */
@@ -241,7 +241,6 @@ void merge_correct(struct merge *merge, unsigned number, int64_t shift)
     if (source->row.first)
         heap_set(&merge->heads, number, slew_time(&source->slew, source->row.first->time));
     watch(merge, number);
-    merge->looked = 0;
 }
 
 size_t merge_holds(const struct merge *merge, unsigned source)

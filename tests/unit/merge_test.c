@@ -269,6 +269,106 @@ static void test_the_latency_of_busy_sources_is_that_of_their_agents(void **stat
     end(fixture);
 }
 
+/* It pauses for a moment, and then brings all at once. */
+static void test_a_busy_source_that_pauses_is_waited_for(void **state)
+{
+    struct fixture *fixture = begin(WINDOW, 2);
+
+    (void)state;
+    for (unsigned i = 0; i < 58; i++) {
+        wait_until(fixture, START + i * 10 * MS);
+        packet(fixture, 0, i * 10, i);
+        if (i < 50)
+            packet(fixture, 1, i * 10, i);
+    }
+    wait_until(fixture, START + 575 * MS);
+    for (unsigned i = 50; i < 58; i++)
+        packet(fixture, 1, i * 10 - 5, i);
+    merge_flush(&fixture->merge);
+    assert_int_equal(backwards(fixture), 0);
+    end(fixture);
+}
+
+/* It has shown how slow it can be. */
+static void test_a_source_that_was_slow_before_is_given_more_time(void **state)
+{
+    struct fixture *fixture = begin(WINDOW, 2);
+
+    (void)state;
+    for (unsigned i = 0; i < 600; i++) {
+        wait_until(fixture, START + i * 5 * MS);
+        packet(fixture, 0, i * 5, i);
+        if (i % 100 == 0)
+            packet(fixture, 1, i * 5, i);
+        else if (i % 100 == 50)
+            packet(fixture, 1, i * 5 - 150, i);
+    }
+    merge_flush(&fixture->merge);
+    assert_true(merge_late(&fixture->merge, 1) <= 1); /* the first of them */
+    end(fixture);
+}
+
+/* Its capture may begin any moment, or not at all. */
+static void test_a_source_that_is_starting_holds_up_nobody(void **state)
+{
+    struct fixture *fixture = begin(WINDOW, 2);
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        wait_until(fixture, START + i * 5 * MS);
+        packet(fixture, 0, i * 5, i);
+    }
+    assert_true(fixture->count > 80);
+    for (size_t i = 20; i < fixture->count; i++)
+        assert_true(fixture->out[i].given - fixture->out[i].time <= 50 * MS);
+    /* What it has captured on its way here is in time. */
+    statistics(fixture, 1, 490, 0);
+    packet(fixture, 1, 491, 0);
+    packet(fixture, 0, 495, 0);
+    merge_flush(&fixture->merge);
+    assert_int_equal(backwards(fixture), 0);
+    end(fixture);
+}
+
+/* They are written when its packets still stand in the kernel's ring. */
+static void test_statistics_do_not_tell_that_nothing_earlier_comes(void **state)
+{
+    struct fixture *fixture = begin(WINDOW, 2);
+
+    (void)state;
+    packet(fixture, 1, 10, 1);
+    packet(fixture, 0, 11, 1);
+    fixture->now = START + 60 * MS;
+    statistics(fixture, 1, 60, 1);
+    packet(fixture, 0, 40, 2);
+    packet(fixture, 0, 59, 3);
+    packet(fixture, 1, 39, 4);
+    merge_flush(&fixture->merge);
+    assert_int_equal(backwards(fixture), 0);
+    end(fixture);
+}
+
+/* But the first ones do: there is nothing before the start. */
+static void test_before_the_start_nothing_is_waited_for(void **state)
+{
+    struct fixture *fixture = begin(WINDOW, 3);
+
+    (void)state;
+    packet(fixture, 0, 100, 1);
+    packet(fixture, 1, 100, 2);
+    packet(fixture, 2, 100, 3);
+    merge_close(&fixture->merge, 1);
+    merge_open(&fixture->merge, 1);
+    fixture->now = START + 300 * MS;
+    packet(fixture, 0, 300, 4);
+    packet(fixture, 2, 300, 5);
+    packet(fixture, 0, 310, 6);
+    packet(fixture, 2, 310, 7);
+    statistics(fixture, 1, 310, 0);
+    assert_int_equal(fixture->count, 5 + 1);
+    end(fixture);
+}
+
 static void test_a_source_that_is_closed_is_not_waited_for(void **state)
 {
     struct fixture *fixture = begin(WINDOW, 3);
@@ -443,6 +543,24 @@ static void test_the_order_is_that_of_the_corrected_times(void **state)
     end(fixture);
 }
 
+static void test_who_is_corrected_has_not_come_as_far(void **state)
+{
+    struct fixture *fixture = begin(WINDOW, 2);
+
+    (void)state;
+    statistics(fixture, 0, 0, 0);
+    fixture->now = START + 100 * MS;
+    packet(fixture, 1, 100, 1);
+    packet(fixture, 0, 5, 2);
+    packet(fixture, 0, 30, 3);
+    assert_int_equal(fixture->count, 2);
+    merge_correct(&fixture->merge, 1, -50 * (int64_t)MS);
+    packet(fixture, 0, 60, 4);
+    packet(fixture, 0, 80, 5);
+    assert_int_equal(fixture->count, 3); /* 30: it has come to 40 */
+    end(fixture);
+}
+
 static void test_a_correction_that_changes_lets_no_time_run_backwards(void **state)
 {
     struct fixture *fixture = begin(WINDOW, 2);
@@ -507,16 +625,24 @@ static void test_it_does_not_wait_longer_than_the_window(void **state)
 
 /* ---- clocks that are wrong, and agents that lie ---- */
 
-/* What the honest ones bring, every millisecond, while source 0 brings what @lie says. */
+static void begin_honest_ones(struct fixture *fixture)
+{
+    for (unsigned i = 0; i < 4; i++)
+        statistics(fixture, i, 0, 0);
+    fixture->now = START + 100 * MS;
+}
+
+/* What the honest ones bring, each on a way of its own, while source 0 brings what @lie says. */
 static void among_honest_ones(struct fixture *fixture, uint64_t (*lie)(unsigned ms))
 {
-    for (unsigned ms = 1; ms < 3000; ms++) {
+    static const unsigned ways[] = {5, 30, 60};
+
+    begin_honest_ones(fixture);
+    for (unsigned ms = 100; ms < 3000; ms++) {
         wait_until(fixture, START + ms * MS);
         assert_true(offer(fixture, 0, lie(ms), 0));
-        /* Of what happened 5 ms ago, in the wrong order. */
-        packet(fixture, 1 + (ms + 1) % 3, ms - (ms > 5 ? 5 : 0), ms);
-        if (ms > 6)
-            packet(fixture, 1 + ms % 3, ms - 6, ms);
+        for (unsigned i = 0; i < 3; i++)
+            packet(fixture, i + 1, ms - ways[i], ms);
     }
     merge_flush(&fixture->merge);
 }
@@ -577,6 +703,8 @@ static void test_an_absurd_clock_does_not_break_the_order_of_the_others(void **s
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
         struct fixture *fixture = begin(WINDOW, 4);
 
+        merge_correct(&fixture->merge, 0, i % 2 ? INT64_MIN : INT64_MAX);
+        merge_correct(&fixture->merge, 0, 0);
         among_honest_ones(fixture, lies[i]);
         check_honest_ones(fixture, 0);
         end(fixture);
@@ -663,6 +791,26 @@ static void test_what_is_held_is_bounded_and_the_earliest_goes_first(void **stat
     assert_int_equal(backwards(fixture), 1);
     assert_int_equal(merge_late(&fixture->merge, 1), 1);
     assert_true(fixture->merge.shelf.spares <= 32);
+    end(fixture);
+}
+
+/* They do not take the others' room. */
+static void test_much_of_what_is_in_the_future(void **state)
+{
+    struct fixture *fixture = begin(WINDOW, 4);
+
+    (void)state;
+    begin_honest_ones(fixture);
+    for (unsigned ms = 100; ms < 1000; ms++) {
+        wait_until(fixture, START + ms * MS);
+        packet(fixture, 1, ms - 5, ms);
+        packet(fixture, 2, ms - 30, ms);
+        packet(fixture, 3, ms - 60, ms);
+        if (ms > 110)
+            assert_true(offer_large(fixture, 0, START + 3600 * SECOND, 200000));
+    }
+    merge_flush(&fixture->merge);
+    check_honest_ones(fixture, 0);
     end(fixture);
 }
 
@@ -803,6 +951,11 @@ int main(void)
         cmocka_unit_test(test_a_slow_source_is_waited_for_the_window_at_most),
         cmocka_unit_test(test_a_silent_source_does_not_make_the_others_wait_the_whole_window),
         cmocka_unit_test(test_the_latency_of_busy_sources_is_that_of_their_agents),
+        cmocka_unit_test(test_a_busy_source_that_pauses_is_waited_for),
+        cmocka_unit_test(test_a_source_that_was_slow_before_is_given_more_time),
+        cmocka_unit_test(test_a_source_that_is_starting_holds_up_nobody),
+        cmocka_unit_test(test_statistics_do_not_tell_that_nothing_earlier_comes),
+        cmocka_unit_test(test_before_the_start_nothing_is_waited_for),
         cmocka_unit_test(test_a_source_that_is_closed_is_not_waited_for),
         cmocka_unit_test(test_a_number_is_used_again),
         cmocka_unit_test(test_what_comes_too_late_is_given_out_and_counted),
@@ -811,6 +964,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_lost_or_reordered_when_nothing_is_taken),
         cmocka_unit_test(test_one_source_is_told_too),
         cmocka_unit_test(test_the_order_is_that_of_the_corrected_times),
+        cmocka_unit_test(test_who_is_corrected_has_not_come_as_far),
         cmocka_unit_test(test_a_correction_that_changes_lets_no_time_run_backwards),
         cmocka_unit_test(test_what_comes_before_the_clock_is_known_waits_for_it),
         cmocka_unit_test(test_it_does_not_wait_longer_than_the_window),
@@ -818,6 +972,7 @@ int main(void)
         cmocka_unit_test(test_our_own_clock_does_not_matter),
         cmocka_unit_test(test_who_is_too_slow_is_not_waited_for),
         cmocka_unit_test(test_what_is_held_is_bounded_and_the_earliest_goes_first),
+        cmocka_unit_test(test_much_of_what_is_in_the_future),
         cmocka_unit_test(test_times_that_run_backwards_cost_no_more_than_others),
         cmocka_unit_test(test_within_the_window_everything_is_in_order),
         cmocka_unit_test(test_beyond_the_window_everything_is_there_and_what_is_late_is_counted),
