@@ -24,6 +24,8 @@ struct kube_client;
 struct kube_pod;
 struct loop_timer;
 
+#define HELPER_NAME_SIZE 32
+
 struct helper_pod_events {
     /* The server does not want it. */
     void (*refused)(void *data, struct helper_pod *pod, const struct error *err);
@@ -37,12 +39,12 @@ struct helper_pod_events {
 
 /* Read only. */
 struct helper_pod {
-    char name[32];    /* of the pod and of the ConfigMap */
-    char *namespace;  /* owned */
-    size_t users;     /* of whoever keeps it */
-    bool has_run;     /* the same */
-    uint64_t seen;    /* loop_now() when the server has last told of it; 0: never */
-    uint64_t timeout; /* of requests for it, as kube_request has it; may be written */
+    char name[HELPER_NAME_SIZE]; /* of the pod and of the ConfigMap */
+    char *namespace;             /* owned */
+    size_t users;                /* of whoever keeps it */
+    bool has_run;                /* the same */
+    uint64_t seen;               /* loop_now() when the server has last told of it; 0: never */
+    uint64_t timeout;            /* of requests for it, as kube_request has it; may be written */
     struct secret secret;
 
     struct kube_client *client;

@@ -480,13 +480,22 @@ static const struct helper_pod_events pod_events = {
 
 /* ---- groups ---- */
 
-static bool has_room(const struct helper_group *group)
+static size_t count_users(const struct helper_group *group)
 {
     size_t count = 0;
 
     for (const struct helper_user *user = group->users; user; user = user->next)
         count++;
-    return count < room_of(group);
+    return count;
+}
+
+size_t helper_pods_users(const struct helper_pods *pods)
+{
+    size_t count = 0;
+
+    for (const struct helper_group *group = pods->groups; group; group = group->next)
+        count += count_users(group);
+    return count;
 }
 
 static struct helper_group *group_new(struct helper_pods *pods, const struct target *target,
@@ -538,7 +547,8 @@ int helper_pods_join(struct helper_pods *pods, struct helper_user *user,
 {
     struct helper_group *group = pods->groups;
 
-    while (group && !(helper_recipe_fits(&group->recipe, target) && has_room(group)))
+    while (group &&
+           !(helper_recipe_fits(&group->recipe, target) && count_users(group) < room_of(group)))
         group = group->next;
     if (!group && !(group = group_new(pods, target, err)))
         return -1;

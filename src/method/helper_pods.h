@@ -43,6 +43,9 @@ void helper_pods_settle(struct helper_pods *pods);
 /* helper_pods_free - settles too; nobody uses one any more. NULL is allowed. */
 void helper_pods_free(struct helper_pods *pods);
 
+/* helper_pods_users - all that there are. */
+size_t helper_pods_users(const struct helper_pods *pods);
+
 enum helper_failure {
     HELPER_FAILED,  /* there will be none */
     HELPER_REFUSED, /* by whoever refuses the exec into it */

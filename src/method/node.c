@@ -27,13 +27,16 @@
 
 #define RING_SHARE     4    /* the agent takes a quarter of what it is told to have */
 #define TARGET_POLL_MS 5000 /* is the target still there? */
+#define POLL_EACH_MS   500  /* between two such questions, whichever target's they are */
 #define WATCH_TICKS    4    /* that an answer to that may take */
 #define NO_PROCESS_MS  1000
 #define UNREACHED_MS   1000 /* until an exec that reached nobody is tried again */
 
 struct node_method {
     struct helper_user user;
-    uint64_t end; /* loop_now() until which it may start; 0: no limit */
+    char name[HELPER_NAME_SIZE]; /* of the helper that the agent runs in */
+    struct secret secret;        /* that it wants to hear there */
+    uint64_t end;                /* loop_now() until which it may start; 0: no limit */
     char farewell[120];
     struct loop_timer *retry; /* of the helper, or of the agent in it */
     struct loop_timer *watch; /* of the target */
@@ -53,6 +56,14 @@ static void set_stage(struct session *session)
 
 /* ---- the target, while the capture runs ---- */
 
+static void watch_on(struct session *session)
+{
+    struct node_method *node = session->method_data;
+    uint64_t round = POLL_EACH_MS * helper_pods_users(session->helpers);
+
+    loop_set_timer(node->watch, round > TARGET_POLL_MS ? round : TARGET_POLL_MS);
+}
+
 static void on_target(void *data, json_t *answer, const struct error *err)
 {
     struct session *session = data;
@@ -64,7 +75,7 @@ static void on_target(void *data, json_t *answer, const struct error *err)
     struct error gone;
 
     node->watch_call = NULL;
-    loop_set_timer(node->watch, TARGET_POLL_MS);
+    watch_on(session);
     if (session->state != SESSION_RUNNING)
         return;
     if (err ? err->kind != ERROR_NOT_FOUND
@@ -93,7 +104,7 @@ static void on_watch(void *data)
         node->watch_ticks = 0;
         node->watch_call = kube_call_start(session->client, &request, on_target, session, NULL);
     }
-    loop_set_timer(node->watch, TARGET_POLL_MS);
+    watch_on(session);
 }
 
 /* ---- running the agent ---- */
@@ -102,13 +113,16 @@ static int run_agent(struct session *session, struct error *err)
 {
     struct node_method *node = session->method_data;
     const struct target *target = session->target;
-    const struct helper_pod *helper = node->user.pod;
-    const struct session_place place = {helper->namespace, helper->name, HELPER_CONTAINER};
+    const struct session_place place = {helper_namespace_of(session->settings, target), node->name,
+                                        HELPER_CONTAINER};
     const char *more[2 * AGENT_TARGETS_MAX + 4];
     size_t used = 0;
 
+    /* They may be wanted when the helper is gone. */
+    memcpy(node->name, node->user.pod->name, sizeof(node->name));
+    node->secret = node->user.pod->secret;
     session_set_place(session, &place);
-    session->first_line = helper->secret.line;
+    session->first_line = node->secret.line;
     if (!node->user.despite_shell)
         more[used++] = "-N";
     if (!target->host_network) {
@@ -129,7 +143,7 @@ static int run_agent(struct session *session, struct error *err)
         more[used++] = target->pod->config_hash ? target->pod->config_hash : target->pod->uid;
     }
     if (target->pod)
-        loop_set_timer(node->watch, TARGET_POLL_MS);
+        watch_on(session);
     more[used] = NULL;
     return agent_exec_start(session, HELPER_AGENT, more, RING_SHARE * node->user.ring, err);
 }
