@@ -20,6 +20,7 @@
 #include "kube/credentials.h"
 #include "kube/foreign.h"
 #include "kube/proxy.h"
+#include "kube/read_ahead.h"
 #include "kube/roots.h"
 #include "kube/status.h"
 #include "kube/transfers.h"
@@ -680,6 +681,7 @@ CURL *kube_client_connect(struct kube_client *client, kube_transfer_fn *done, vo
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     /* A plain HTTP server behind an HTTP proxy needs a tunnel as well: it becomes a stream. */
     curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+    kube_read_ahead(easy);
     kube_transfers_add(client->transfers, transfer);
     return easy;
 }

@@ -24,12 +24,15 @@
 #include "kube/transport.h"
 #include "kube/upgrade.h"
 
-#define INPUT_SIZE   (64u << 10) /* bytes read from TLS at once */
+#define INPUT_SIZE   (16u << 10) /* bytes read from TLS at once: what a record holds at most */
 #define READS_A_TURN 32          /* then the loop gets its turn: signals, timers, other streams */
 #define OUTPUT_MAX   (4u << 20)  /* bytes queued: the request, or frames */
-#define PING_MS      25000       /* between pings: load balancers cut what is idle */
-#define PONG_MS      20000       /* no byte for this long after a ping: the peer is gone */
-#define UPGRADE_MS   30000       /* for the answer to the upgrade */
+#define REST_MS      10          /* see rest() */
+#define REST_FROM    1024        /* bytes of a turn */
+#define REST_BELOW   (256u << 10)
+#define PING_MS      25000 /* between pings: load balancers cut what is idle */
+#define PONG_MS      20000 /* no byte for this long after a ping: the peer is gone */
+#define UPGRADE_MS   30000 /* for the answer to the upgrade */
 
 enum stream_state {
     CONNECTING,
@@ -66,11 +69,10 @@ struct kube_stream {
     bool pinged;
     bool heard; /* any byte since the last ping */
     bool paused;
+    bool resting; /* not asking whether more has come, until it is our turn */
 
-    struct buf out;       /* the upgrade or frames, as far as they are not sent */
-    struct buf answer;    /* to the upgrade, as far as it has come */
-    unsigned char *input; /* INPUT_SIZE bytes as they come from TLS */
-    size_t input_length;
+    struct buf out;    /* the upgrade or frames, as far as they are not sent */
+    struct buf answer; /* to the upgrade, as far as it has come */
 
     struct kube_wire *wire; /* the transport's; NULL before the upgrade */
 };
@@ -128,19 +130,17 @@ static ssize_t connection_send(struct kube_stream *stream, const void *bytes, si
     return code == CURLE_OK ? (ssize_t)sent : -1;
 }
 
-/* Fills stream->input. Return: bytes read, 0 when it would block, -1 when the connection is gone.
- */
-static ssize_t connection_receive(struct kube_stream *stream)
+/* Return: bytes read, 0 when it would block, -1 when the connection is gone. */
+static ssize_t connection_receive(struct kube_stream *stream, void *out, size_t size)
 {
     size_t got = 0;
-    CURLcode code = curl_easy_recv(stream->handle, stream->input, INPUT_SIZE, &got);
+    CURLcode code = curl_easy_recv(stream->handle, out, size, &got);
 
     if (code == CURLE_AGAIN)
         return 0;
     if (code != CURLE_OK || got == 0)
         return -1;
     stream->heard = true;
-    stream->input_length = got;
     return (ssize_t)got;
 }
 
@@ -150,7 +150,7 @@ static void update_events(struct kube_stream *stream)
 
     if (!stream->watch || stream->state == CLOSED)
         return;
-    if (!stream->paused)
+    if (!stream->paused && !stream->resting)
         events |= POLLIN;
     if (stream->out.length > 0)
         events |= POLLOUT;
@@ -375,11 +375,11 @@ static void read_answer(struct kube_stream *stream, bool ended)
 
 /* ---- events of the connection ---- */
 
-static void take_input(struct kube_stream *stream)
+static void take_input(struct kube_stream *stream, const unsigned char *bytes, size_t length)
 {
     if (stream->state != UPGRADING)
-        stream->transport->receive(stream->wire, stream->input, stream->input_length);
-    else if (!buf_append(&stream->answer, stream->input, stream->input_length))
+        stream->transport->receive(stream->wire, bytes, length);
+    else if (!buf_append(&stream->answer, bytes, length))
         lose(stream, ERROR_PROTOCOL, "the answer to the upgrade is too long");
     else
         read_answer(stream, false);
@@ -391,20 +391,41 @@ static bool is_reading(const struct kube_stream *stream)
            !stream->paused;
 }
 
+/*
+ * What keeps coming is left to gather for a moment, and then read in one go: to be woken for each
+ * frame costs more than to read it. After a few bytes, or none, the next is waited for at once, so
+ * that a single packet is not late; where much has gathered, there is more by now.
+ */
+static void rest(struct kube_stream *stream, size_t got)
+{
+    if (stream->state != OPEN || stream->paused || got < REST_FROM || got >= REST_BELOW)
+        return;
+    stream->resting = true;
+    loop_set_timer(stream->turn, REST_MS);
+}
+
 static void receive(struct kube_stream *stream)
 {
+    unsigned char input[INPUT_SIZE]; /* not the stream's: a hundred of them share it */
+    size_t all = 0;
+
+    stream->resting = false;
     for (int i = 0; i < READS_A_TURN; i++) {
         if (!is_reading(stream))
             return;
-        ssize_t got = connection_receive(stream);
-        if (got == 0)
+        ssize_t got = connection_receive(stream, input, sizeof(input));
+        if (got == 0) {
+            rest(stream, all);
             return;
-        if (got > 0)
-            take_input(stream);
-        else if (stream->state == UPGRADING)
+        }
+        if (got > 0) {
+            all += (size_t)got;
+            take_input(stream, input, (size_t)got);
+        } else if (stream->state == UPGRADING) {
             read_answer(stream, true);
-        else
+        } else {
             hang_up(stream);
+        }
     }
     /* What TLS has decrypted already does not show in poll(). */
     if (is_reading(stream))
@@ -565,10 +586,9 @@ struct kube_stream *kube_stream_open(struct kube_client *client, const struct ku
     buf_init(&stream->out, OUTPUT_MAX);
     buf_init(&stream->answer, KUBE_UPGRADE_MAX);
     stream->path = exec_path(exec);
-    stream->input = malloc(INPUT_SIZE);
     stream->turn = loop_add_timer(stream->loop, 0, on_turn, stream);
     stream->ping = loop_add_timer(stream->loop, 0, on_ping, stream);
-    if (!stream->path || !stream->input || !stream->turn || !stream->ping) {
+    if (!stream->path || !stream->turn || !stream->ping) {
         error_set(err, ERROR_INTERNAL, "out of memory");
         goto failed;
     }
@@ -595,7 +615,6 @@ void kube_stream_free(struct kube_stream *stream)
     loop_remove_timer(stream->ping);
     buf_free(&stream->out);
     buf_free(&stream->answer);
-    free(stream->input);
     free(stream->path);
     free(stream);
 }
