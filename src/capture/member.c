@@ -402,6 +402,10 @@ static int prepare(struct member *member, struct error *err)
         log_debug("%s: selected container: '%s'", target->label, target->container->name);
     member->track.share.prefix = member->prefix;
     member->track.share.filter = member->settings.filter_text;
+    member->track.share.values =
+        (struct pattern_values){.namespace = target->pod ? target->namespace : "node",
+                                .pod = target->name,
+                                .container = target->container ? target->container->name : "host"};
     return 0;
 }
 
@@ -455,7 +459,8 @@ void member_reset(struct member *member)
                           .data = track->data,
                           .share = {.prefix = member->prefix,
                                     .description = member->description,
-                                    .filter = track->share.filter}};
+                                    .filter = track->share.filter,
+                                    .values = track->share.values}};
 
     track_free(track);
     *track = fresh;

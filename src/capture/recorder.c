@@ -2,6 +2,7 @@
 #include "capture/recorder.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,24 +10,18 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "capture/next_file.h"
 #include "settings/settings.h"
 #include "sink/sink.h"
 
-/* Bytes: more is not taken from the agent until the sink took some. */
-#define OUT_HIGH  (512u << 10)
 #define LAST_ROOM CAPTURE_ITEM_ROOM
-#define OUT_MAX   (OUT_HIGH + CAPTURE_ITEM_ROOM + (64u << 10))
 
-/* Bytes that a pipe may hold: what has gone into it may come to nobody. */
-#define PIPE_MAX (1u << 20)
-/* Where a packet ends in the output, and whose it is. */
-struct end {
-    uint64_t at; /* bytes */
-    const struct share *share;
+/* A target's own. */
+struct recorder_file {
+    struct outlet outlet;
+    struct sink sink;
+    struct recorder_file *next;
 };
-
-/* No packet takes less than 16 bytes. */
-#define ENDS_MAX ((OUT_MAX + PIPE_MAX) / 16 * sizeof(struct end))
 
 static void on_sink_ready(void *data)
 {
@@ -35,19 +30,20 @@ static void on_sink_ready(void *data)
 
 void recorder_init(struct recorder *recorder)
 {
-    recorder->writer =
-        (struct capture_writer){.format = recorder->settings->format, .out = &recorder->out};
-    buf_init(&recorder->out, OUT_MAX);
-    buf_init(&recorder->ends, ENDS_MAX);
-    recorder->sink->format = recorder->settings->format;
-    recorder->sink->ready = on_sink_ready;
+    struct sink *sink = recorder->sink;
+
+    outlet_init(&recorder->outlet, sink, recorder->settings);
+    recorder->apart = sink->output && pattern_is_per_target(sink->output);
+    sink->ready = on_sink_ready;
     /* The sink's events come from the loop, which is not stepped any more when this is gone. */
-    recorder->sink->data = recorder;
+    sink->data = recorder;
 }
 
 void recorder_abandon(struct recorder *recorder)
 {
-    buf_take(&recorder->out, recorder->out.length);
+    buf_take(&recorder->outlet.out, recorder->outlet.out.length);
+    for (struct recorder_file *file = recorder->files; file; file = file->next)
+        buf_take(&file->outlet.out, file->outlet.out.length);
 }
 
 void recorder_reset(struct recorder *recorder)
@@ -77,10 +73,23 @@ static void forget_interfaces(struct recorder *recorder)
     recorder->interface_count = recorder->interface_room = 0;
 }
 
+static void forget_files(struct recorder *recorder)
+{
+    while (recorder->files) {
+        struct recorder_file *file = recorder->files;
+
+        recorder->files = file->next;
+        outlet_free(&file->outlet);
+        sink_free(&file->sink);
+        free(file);
+    }
+    pattern_names_free(&recorder->names);
+}
+
 void recorder_free(struct recorder *recorder)
 {
-    buf_free(&recorder->out);
-    buf_free(&recorder->ends);
+    outlet_free(&recorder->outlet);
+    forget_files(recorder);
     forget_interfaces(recorder);
 }
 
@@ -99,76 +108,144 @@ static void look_at_sink(struct recorder *recorder, size_t waiting)
     if (!recorder->sink->ended || recorder->sink_ended)
         return;
     recorder->sink_ended = true;
-    recorder->behind = waiting > OUT_HIGH / 2;
+    recorder->behind = waiting > OUTLET_HIGH / 2;
     recorder->enough(recorder->data);
-}
-
-/* Packets that the sink has taken need not be remembered, unless they may stand in a pipe still. */
-static void forget_taken(struct recorder *recorder)
-{
-    uint64_t kept = recorder->sink->writing == SINK_BLOCKING ? 0 : PIPE_MAX;
-    struct end end;
-
-    while (recorder->ends.length > 0) {
-        memcpy(&end, buf_bytes(&recorder->ends), sizeof(end));
-        if (end.at + kept > recorder->sink->written)
-            return;
-        buf_take(&recorder->ends, sizeof(end));
-    }
 }
 
 uint64_t recorder_unwritten(const struct recorder *recorder, const struct share *share)
 {
-    uint64_t got = recorder->sink->written - recorder->sink->unread, count = 0;
-    struct end end;
+    uint64_t count = outlet_unwritten(&recorder->outlet, share);
 
-    for (size_t at = 0; at < recorder->ends.length; at += sizeof(end)) {
-        memcpy(&end, buf_bytes(&recorder->ends) + at, sizeof(end));
-        count += end.at > got && (!share || share == end.share);
-    }
+    for (const struct recorder_file *file = recorder->files; file; file = file->next)
+        count += outlet_unwritten(&file->outlet, share);
     return count;
+}
+
+static void flush(struct recorder *recorder, struct outlet *outlet)
+{
+    struct error err;
+
+    if (outlet_flush(outlet, &err) < 0)
+        fail(recorder, &err);
 }
 
 void recorder_flush(struct recorder *recorder)
 {
-    size_t waiting = recorder->out.length;
-    struct error err;
+    size_t waiting = recorder->outlet.out.length;
 
-    /* Also with nothing: the sink may hold something itself. */
-    if (recorder->begun && sink_write(recorder->sink, &recorder->out, &err) < 0) {
-        buf_take(&recorder->out, recorder->out.length);
-        fail(recorder, &err);
-    }
-    if (recorder->begun)
-        forget_taken(recorder);
+    flush(recorder, &recorder->outlet);
+    for (struct recorder_file *file = recorder->files; file; file = file->next)
+        flush(recorder, &file->outlet);
     look_at_sink(recorder, waiting);
+}
+
+bool recorder_is_flushed(const struct recorder *recorder)
+{
+    bool flushed = recorder->outlet.out.length == 0;
+
+    for (const struct recorder_file *file = recorder->files; file; file = file->next)
+        flushed &= file->outlet.out.length == 0;
+    return flushed;
+}
+
+uint64_t recorder_files(const struct recorder *recorder, const char **ret_last)
+{
+    uint64_t count = 0;
+
+    *ret_last = NULL;
+    if (!recorder->apart) {
+        *ret_last = sink_name(recorder->sink);
+        return recorder->sink->values.number ? recorder->sink->values.number : 1;
+    }
+    for (const struct recorder_file *file = recorder->files; file; file = file->next) {
+        *ret_last = recorder->files->next ? NULL : sink_name(&file->sink);
+        count += file->sink.values.number ? file->sink.values.number : 1;
+    }
+    return count;
+}
+
+int recorder_finish(struct recorder *recorder, struct error *err)
+{
+    int result = 0;
+
+    for (struct recorder_file *file = recorder->files; file; file = file->next)
+        result |= sink_finish(&file->sink, result < 0 ? NULL : err);
+    return sink_finish(recorder->sink, result < 0 ? NULL : err) < 0 ? -1 : result;
+}
+
+static bool has_room(const struct recorder *recorder, const struct outlet *outlet)
+{
+    return outlet->out.length < OUTLET_HIGH || recorder->discarding;
 }
 
 bool recorder_has_room(const struct recorder *recorder)
 {
-    return recorder->out.length < OUT_HIGH || recorder->discarding;
+    /* A file takes whatever it is given. */
+    return has_room(recorder, &recorder->outlet);
 }
 
 /* ---- items ---- */
 
-/* The first interface is known: capturing has really begun. */
-static int begin(struct recorder *recorder, struct error *err)
+/* Return: a target's own; NULL with the error. */
+static struct outlet *add_file(struct recorder *recorder, const struct share *share,
+                               struct error *err)
 {
-    cleanup_free char *comment = recorder->describe(recorder->data);
+    const struct sink *sink = recorder->sink;
+    struct recorder_file *file = calloc(1, sizeof(*file));
+
+    if (!file) {
+        error_set(err, ERROR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    file->sink = (struct sink){.output = sink->output,
+                               .loop = sink->loop,
+                               .numbered = sink->numbered,
+                               .names = &recorder->names,
+                               .values = share->values,
+                               .ready = on_sink_ready,
+                               .data = recorder};
+    file->next = recorder->files;
+    recorder->files = file;
+    outlet_init(&file->outlet, &file->sink, recorder->settings);
+    return sink_prepare(&file->sink, err) < 0 ? NULL : &file->outlet;
+}
+
+/* The first interface is known: capturing has really begun. */
+static int begin(struct recorder *recorder, struct share *share, struct error *err)
+{
+    cleanup_free char *comment = recorder->describe(recorder->data, recorder->apart ? share : NULL);
     const struct capture_section section = {.comment = comment,
                                             .application = "kubectl-sniff " KSNIFF_VERSION};
 
-    if (recorder->writer.format->begin(&recorder->writer, &section, err) < 0)
+    share->outlet->sink->title = recorder->title;
+    share->outlet->sink->subject = recorder->subject;
+    int result = outlet_begin(share->outlet, &section, err);
+    share->outlet->sink->title = share->outlet->sink->subject = NULL;
+    if (result == 0 && !recorder->begun) {
+        recorder->begun = true;
+        recorder->started(recorder->data);
+    }
+    return result;
+}
+
+/* Where the packets of @share go is open from now on. */
+static int open_outlet(struct recorder *recorder, struct share *share, struct error *err)
+{
+    if (!share->outlet)
+        share->outlet = recorder->apart ? add_file(recorder, share, err) : &recorder->outlet;
+    if (!share->outlet)
         return -1;
-    recorder->sink->title = recorder->title;
-    recorder->sink->subject = recorder->subject;
-    int result = sink_begin(recorder->sink, err);
-    recorder->sink->title = recorder->sink->subject = NULL;
-    if (result < 0)
-        return -1;
-    recorder->begun = true;
-    recorder->started(recorder->data);
-    return 0;
+    return share->outlet->begun ? 0 : begin(recorder, share, err);
+}
+
+uint64_t recorder_room(const struct capture_packet *packet)
+{
+    return (uint64_t)packet->captured_length + (packet->comment ? strlen(packet->comment) : 0) + 64;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 static bool has_failed(const struct recorder *recorder)
@@ -199,39 +276,55 @@ static void name_interface(const struct share *share, const char *name, char *ou
     text_escape(out, size, whole ? whole : "", whole ? strlen(whole) : 0);
 }
 
+int recorder_write_interface(struct recorder_interface *row, struct error *err)
+{
+    struct capture_writer *writer = &row->share->outlet->writer;
+    struct capture_interface interface = {.linktype = row->linktype,
+                                          .snaplen = row->snaplen,
+                                          .has_mac = row->has_mac,
+                                          .speed = row->speed,
+                                          .description = row->share->description,
+                                          .filter = row->share->filter};
+    const uint32_t number = writer->interface_count;
+
+    snprintf(interface.name, sizeof(interface.name), "%s", row->name);
+    memcpy(interface.mac, row->mac, sizeof(interface.mac));
+    int result = writer->format->interface(writer, &interface, err);
+    if (result < 0)
+        return -1;
+    row->number = number;
+    row->unfit = result > 0;
+    return 0;
+}
+
 static int add_interface(struct recorder *recorder, struct share *share,
                          const struct capture_interface *interface, struct error *err)
 {
-    struct capture_interface named = *interface;
+    char name[CAPTURE_NAME_MAX];
     struct recorder_interface *row;
 
-    if (!recorder->begun && begin(recorder, err) < 0)
-        return -1;
-    name_interface(share, interface->name, named.name, sizeof(named.name));
-    named.description = share->description;
-    named.filter = share->filter;
-    int result = recorder->writer.format->interface(&recorder->writer, &named, err);
-
-    if (result > 0)
-        log_warning("\"%s\" is left out: a pcap file holds packets of one link type, and those of "
-                    "the interfaces before it have another (--format pcapng holds all)",
-                    named.name);
-    if (result < 0)
+    if (open_outlet(recorder, share, err) < 0)
         return -1;
     row = add_row(recorder);
     if (!row)
         return error_set(err, ERROR_INTERNAL, "out of memory");
+    name_interface(share, interface->name, name, sizeof(name));
     *row = (struct recorder_interface){.share = share,
-                                       .name = strdup(named.name),
-                                       .linktype = named.linktype,
-                                       .snaplen = named.snaplen,
-                                       .has_mac = named.has_mac,
-                                       .speed = named.speed,
-                                       .unfit = result > 0};
-    memcpy(row->mac, named.mac, sizeof(row->mac));
+                                       .name = strdup(name),
+                                       .linktype = interface->linktype,
+                                       .snaplen = interface->snaplen,
+                                       .has_mac = interface->has_mac,
+                                       .speed = interface->speed};
+    memcpy(row->mac, interface->mac, sizeof(row->mac));
     if (!row->name)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     recorder->interface_count++;
+    if (recorder_write_interface(row, err) < 0)
+        return -1;
+    if (row->unfit)
+        log_warning("\"%s\" is left out: a pcap file holds packets of one link type, and those of "
+                    "the interfaces before it have another (--format pcapng holds all)",
+                    row->name);
     return 0;
 }
 
@@ -249,11 +342,24 @@ int64_t recorder_interface(struct recorder *recorder, struct share *share,
     return (int64_t)recorder->interface_count - 1;
 }
 
-/* Return: the bytes of output, at most, if this packet is written. */
-static uint64_t size_with(const struct recorder *recorder, const struct capture_packet *packet)
+/* Return: the bytes of output, at most. */
+static uint64_t size_of_all(const struct recorder *recorder)
 {
-    return sink_size(recorder->sink) + recorder->out.length + packet->captured_length +
-           (packet->comment ? strlen(packet->comment) : 0) + 64;
+    uint64_t size = outlet_size(&recorder->outlet);
+
+    for (const struct recorder_file *file = recorder->files; file; file = file->next)
+        size += outlet_size(&file->outlet);
+    return size;
+}
+
+/* What is to be compressed may become less. */
+static int settle_all(struct recorder *recorder, struct error *err)
+{
+    int result = outlet_settle(&recorder->outlet, err);
+
+    for (struct recorder_file *file = recorder->files; file && result == 0; file = file->next)
+        result = outlet_settle(&file->outlet, err);
+    return result;
 }
 
 /* Return: 1 when a limit is reached: the packet is not wanted any more; -1: with the error. */
@@ -264,12 +370,13 @@ static int limited(struct recorder *recorder, const struct capture_packet *packe
 
     if (settings->count && recorder->packets >= settings->count)
         return 1;
-    if (!settings->max_size || size_with(recorder, packet) <= settings->max_size)
+    if (!settings->max_size)
         return 0;
-    /* What is to be compressed may become less. */
-    if (recorder->sink->compression && sink_settle(recorder->sink, &recorder->out, err) < 0)
+    if (size_of_all(recorder) + recorder_room(packet) <= settings->max_size)
+        return 0;
+    if (recorder->sink->compression && settle_all(recorder, err) < 0)
         return -1;
-    return size_with(recorder, packet) > settings->max_size;
+    return size_of_all(recorder) + recorder_room(packet) > settings->max_size;
 }
 
 static int no_room(const struct recorder *recorder, const struct capture_packet *packet,
@@ -278,25 +385,19 @@ static int no_room(const struct recorder *recorder, const struct capture_packet 
     error_set(err, ERROR_USAGE,
               "--max-size %" PRIu64 " is too small for one packet: the first has %" PRIu32
               " bytes, behind a head of %" PRIu64,
-              recorder->settings->max_size, packet->captured_length,
-              sink_size(recorder->sink) + recorder->out.length);
+              recorder->settings->max_size, packet->captured_length, size_of_all(recorder));
     return error_remedy(err, "raise it, or keep less of each packet with --snaplen");
 }
 
 /* A packet has been written. */
-static int remember(struct recorder *recorder, struct recorder_interface *interface,
-                    const struct capture_packet *packet, struct error *err)
+static void count_packet(struct recorder *recorder, struct recorder_interface *interface,
+                         const struct capture_packet *packet)
 {
-    const struct end end = {sink_taken(recorder->sink) + recorder->out.length, interface->share};
-
     interface->recorded++;
     interface->share->packets++;
     interface->share->bytes += packet->original_length;
     recorder->packets++;
     recorder->bytes += packet->original_length;
-    return buf_append(&recorder->ends, &end, sizeof(end))
-               ? 0
-               : error_set(err, ERROR_INTERNAL, "out of memory");
 }
 
 static int reach_limit(struct recorder *recorder, const char *flag)
@@ -307,17 +408,33 @@ static int reach_limit(struct recorder *recorder, const char *flag)
     return 0;
 }
 
-static int add_packet(struct recorder *recorder, const struct capture_packet *packet,
-                      struct error *err)
+/* Writes it into the file whose turn it is. Return: 0, -1 with the error. */
+static int write_packet(struct recorder *recorder, struct recorder_interface *interface,
+                        const struct capture_packet *packet, struct error *err)
 {
-    struct recorder_interface *interface = &recorder->interfaces[packet->interface];
+    struct capture_packet placed = *packet;
 
+    if (next_file_make_way(recorder, interface->share, packet, err) < 0 ||
+        (interface->number == RECORDER_NO_NUMBER && recorder_write_interface(interface, err) < 0))
+        return -1;
     if (interface->unfit) {
         interface->share->left_out++;
         recorder->left_out++;
         return 0;
     }
-    int over = limited(recorder, packet, err);
+    placed.interface = interface->number;
+    if (outlet_packet(interface->share->outlet, &placed, interface->share, err) < 0)
+        return -1;
+    count_packet(recorder, interface, packet);
+    return 0;
+}
+
+static int add_packet(struct recorder *recorder, const struct capture_packet *packet,
+                      struct error *err)
+{
+    struct recorder_interface *interface = &recorder->interfaces[packet->interface];
+    int over = interface->unfit ? 0 : limited(recorder, packet, err);
+
     if (over < 0)
         return -1;
     if (over) {
@@ -325,8 +442,7 @@ static int add_packet(struct recorder *recorder, const struct capture_packet *pa
             return no_room(recorder, packet, err);
         return reach_limit(recorder, "--max-size");
     }
-    if (recorder->writer.format->packet(&recorder->writer, packet, err) < 0 ||
-        remember(recorder, interface, packet, err) < 0)
+    if (write_packet(recorder, interface, packet, err) < 0)
         return -1;
     if (recorder->settings->count && recorder->packets == recorder->settings->count)
         return reach_limit(recorder, "--count");
@@ -339,21 +455,23 @@ static bool is_unwanted(const struct recorder *recorder, const struct capture_pa
 {
     return has_failed(recorder) ||
            (recorder->discarding &&
-            (!packet->last ||
-             recorder->out.length + packet->captured_length > OUT_HIGH + LAST_ROOM));
+            (!packet->last || recorder->interfaces[packet->interface].share->outlet->out.length +
+                                      packet->captured_length >
+                                  OUTLET_HIGH + LAST_ROOM));
 }
 
 bool recorder_packet(struct recorder *recorder, const struct capture_packet *packet)
 {
+    struct share *share = recorder->interfaces[packet->interface].share;
     struct error err;
 
     if (is_unwanted(recorder, packet)) {
-        recorder->interfaces[packet->interface].share->discarded++;
+        share->discarded++;
         return true;
     }
-    if (!recorder_has_room(recorder)) {
+    if (!has_room(recorder, share->outlet)) {
         recorder_flush(recorder);
-        if (!recorder_has_room(recorder))
+        if (!has_room(recorder, share->outlet))
             return false;
     }
     if (add_packet(recorder, packet, &err) < 0)
@@ -376,9 +494,25 @@ static bool count_statistics(struct recorder *recorder, const struct capture_sta
     return news;
 }
 
+/* In its section: the packets of earlier files are none of its. */
+static int write_statistics(struct recorder_interface *interface,
+                            const struct capture_statistics *statistics, struct error *err)
+{
+    struct capture_writer *writer = &interface->share->outlet->writer;
+    struct capture_statistics placed = *statistics;
+
+    if (interface->number == RECORDER_NO_NUMBER && recorder_write_interface(interface, err) < 0)
+        return -1;
+    interface->untold = false;
+    placed.interface = interface->number;
+    placed.received -= least(interface->received_before, placed.received);
+    placed.dropped -= least(interface->dropped_before, placed.dropped);
+    return writer->format->statistics(writer, &placed, err);
+}
+
 void recorder_statistics(struct recorder *recorder, const struct capture_statistics *statistics)
 {
-    const struct recorder_interface *interface = &recorder->interfaces[statistics->interface];
+    struct recorder_interface *interface = &recorder->interfaces[statistics->interface];
     struct capture_statistics counted = *statistics;
     struct error err;
 
@@ -388,8 +522,9 @@ void recorder_statistics(struct recorder *recorder, const struct capture_statist
         return;
     if (ours)
         counted.received = interface->recorded + counted.dropped;
-    if (count_statistics(recorder, &counted) && !recorder->sink_ended &&
-        recorder->writer.format->statistics(&recorder->writer, &counted, &err) < 0)
+    bool news = count_statistics(recorder, &counted);
+    if ((news || interface->untold) && !recorder->sink_ended &&
+        write_statistics(interface, &counted, &err) < 0)
         fail(recorder, &err);
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is captured of all targets, written: items into the blocks of one section, blocks into the
- * sink, as far as the limits allow. Interfaces are numbered over the whole section here; track.h
- * makes a target's items such ones.
+ * sink, as far as the limits allow. Interfaces are numbered over the whole capture here; track.h
+ * makes a target's items such ones. In a section each has the number of its turn: where files
+ * follow each other, each file has a section of its own (next_file.h), and where each target has a
+ * file, so has that.
  */
 #ifndef KSNIFF_CAPTURE_RECORDER_H
 #define KSNIFF_CAPTURE_RECORDER_H
@@ -13,8 +15,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "capture/outlet.h"
 #include "pcapng/item.h"
-#include "pcapng/writer.h"
+#include "sink/pattern.h"
 
 struct settings;
 struct sink;
@@ -24,7 +27,9 @@ struct share {
     const char *prefix;      /* what stands before an interface's name: "default/web"; borrowed */
     const char *description; /* of each of its interfaces; NULL: none; borrowed, like: */
     const char *filter;      /* what its packets have passed; NULL: none */
+    struct pattern_values values; /* for the name of its file; borrowed */
 
+    struct outlet *outlet;   /* where it goes; NULL: nothing has come yet */
     uint64_t packets, bytes; /* written */
     uint64_t dropped;        /* that its agents could not take in time, and what was lost */
     uint64_t lost;           /* of them, on the way */
@@ -32,7 +37,12 @@ struct share {
     uint64_t discarded;      /* that came and were not written, but for the limits */
 };
 
-/* One interface of the section. */
+/* recorder_room - bytes that a packet takes in a section, at most. */
+uint64_t recorder_room(const struct capture_packet *packet);
+
+#define RECORDER_NO_NUMBER UINT32_MAX
+
+/* One interface of the capture. */
 struct recorder_interface {
     struct share *share;
     char *name; /* as it stands in the section; owned */
@@ -41,9 +51,13 @@ struct recorder_interface {
     bool has_mac;
     uint8_t mac[6];
     uint64_t speed;
+    uint32_t number;            /* in its section; RECORDER_NO_NUMBER: it does not stand there */
     bool unfit;                 /* the format cannot hold its packets */
+    bool ended;                 /* a file that begins need not have it */
+    bool untold;                /* this file has no statistics of it yet, but earlier ones do */
     uint64_t recorded;          /* packets */
     uint64_t received, dropped; /* as its last statistics say */
+    uint64_t received_before, dropped_before; /* of them, what stands in earlier files */
 };
 
 struct recorder {
@@ -52,26 +66,28 @@ struct recorder {
     const char *title;   /* of Wireshark's window; borrowed until it has begun */
     const char *subject; /* whose packets they are, in a word; the same */
 
-    bool begun;           /* the sink is open */
-    bool limited;         /* --count or --max-size is reached */
-    bool discarding;      /* recorder_discard() */
-    bool sink_ended;      /* nobody reads it any more */
-    bool behind;          /* and what read it was late: packets waited for it */
-    struct error failure; /* of writing */
-    struct buf out;
-    struct capture_writer writer;
+    bool begun;                            /* the sink is open */
+    bool limited;                          /* --count or --max-size is reached */
+    bool discarding;                       /* recorder_discard() */
+    bool sink_ended;                       /* nobody reads it any more */
+    bool behind;                           /* and what read it was late: packets waited for it */
+    struct error failure;                  /* of writing */
+    struct outlet outlet;                  /* of all targets, unless: */
+    bool apart;                            /* each has one of its own */
+    struct pattern_names names;            /* of their files */
+    struct recorder_file *files;           /* these; owned */
     struct recorder_interface *interfaces; /* owned; interface_count of them */
     size_t interface_count, interface_room;
 
     const char *limit;       /* the flag whose limit is reached; NULL: none */
     uint64_t packets, bytes; /* the sums of all shares, as are: */
     uint64_t dropped, lost, left_out;
-    struct buf ends; /* of packets that the sink may not have taken: one entry each */
 
-    char *(*describe)(void *data); /* Return: the section's comment, owned by the caller */
-    void (*started)(void *data);   /* capturing has really begun */
-    void (*enough)(void *data);    /* a limit is reached, or nobody reads any more */
-    void (*failed)(void *data);    /* nothing can be written any more */
+    /* Return: the comment of the section of this share, NULL: of all; owned by the caller. */
+    char *(*describe)(void *data, const struct share *share);
+    void (*started)(void *data); /* capturing has really begun */
+    void (*enough)(void *data);  /* a limit is reached, or nobody reads any more */
+    void (*failed)(void *data);  /* nothing can be written any more */
     void *data;
 };
 
@@ -79,11 +95,24 @@ struct recorder {
 void recorder_init(struct recorder *recorder);
 void recorder_free(struct recorder *recorder);
 
+/* recorder_is_flushed - has the sink taken everything? */
+bool recorder_is_flushed(const struct recorder *recorder);
+
+/* recorder_files - Return: how many files have been begun; @ret_last: the path of the last, good as
+ * long as it is open; NULL: each target has others. */
+uint64_t recorder_files(const struct recorder *recorder, const char **ret_last);
+
+/* recorder_finish - close the sink in order, and each target's. */
+int recorder_finish(struct recorder *recorder, struct error *err);
+
 /* recorder_abandon - what the sink has not taken by now is not for whoever reads from it next. */
 void recorder_abandon(struct recorder *recorder);
 
 /* recorder_reset - what was recorded is finished; another capture goes into the same sink. */
 void recorder_reset(struct recorder *recorder);
+
+/* recorder_write_interface - write it into its share's section. Return: 0, -1 with the error. */
+int recorder_write_interface(struct recorder_interface *row, struct error *err);
 
 /*
  * recorder_interface - add an interface; the first begins the section

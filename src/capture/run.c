@@ -104,7 +104,7 @@ static void on_say(void *data)
     bool told, unsure;
     char what[80];
 
-    if (run->given_up || (has_ended(run) && run->recorder.out.length == 0))
+    if (run->given_up || (has_ended(run) && recorder_is_flushed(&run->recorder)))
         return;
     run->told = true;
     to_come(run, &told, &unsure);
@@ -191,14 +191,26 @@ static char *describe_target(const struct member *member)
                        member->method->name);
 }
 
+/* The one whose share alone stands in a section; NULL: those of several do. */
+static const struct member *member_of(const struct run *run, const struct share *share)
+{
+    if (is_single(run))
+        return run->members[0];
+    for (size_t i = 0; i < run->count; i++)
+        if (share == &run->members[i]->track.share)
+            return run->members[i];
+    return NULL;
+}
+
 /* The section's comment: everything that somebody needs who finds the file years later. */
-static char *describe(void *data)
+static char *describe(void *data, const struct share *share)
 {
     const struct run *run = data;
+    const struct member *alone = member_of(run, share);
     const struct kube_config *config = kube_client_config(run->env.client);
-    const struct settings *settings = &run->members[0]->settings;
-    cleanup_free char *targets = is_single(run) ? describe_target(run->members[0])
-                                                : text_format("targets: %zu\n", run->count);
+    const struct settings *settings = alone ? &alone->settings : &run->members[0]->settings;
+    cleanup_free char *targets =
+        alone ? describe_target(alone) : text_format("targets: %zu\n", run->count);
 
     return text_format("context: %s\n%sfilter: %s\n"
                        "versions: kubectl-sniff %s, %s",
@@ -276,24 +288,36 @@ static void tell_end(const struct run *run)
                  piped ? recorder->sink->kind->name : output, piped ? "" : "'");
 }
 
+/* Return: ", written to 'x.pcapng'"; "" where Wireshark has it; owned by the caller. */
+static char *where(const struct recorder *recorder)
+{
+    const struct sink *sink = recorder->sink;
+    const char *last;
+    uint64_t files = recorder_files(recorder, &last);
+
+    if (!sink->output)
+        return strdup("");
+    if (strcmp(sink->output, "-") == 0)
+        return strdup(", written to standard output");
+    if (files == 1)
+        return text_format(", written to '%s'", last);
+    return text_format(", written to %" PRIu64 " files%s%s%s", files, last ? ", the last '" : "",
+                       last ? last : "", last ? "'" : "");
+}
+
 static void tell_totals(const struct run *run)
 {
     const struct recorder *recorder = &run->recorder;
-    const char *output = recorder->sink->output;
-    bool piped = output && strcmp(output, "-") == 0;
+    cleanup_free char *output = where(recorder);
     char bytes[32], packets[64] = "";
 
     if (run->lossy)
         loss_text(&run->loss, packets, sizeof(packets));
     uint64_t captured = recorder->packets - run->loss.unwritten;
-    log_info("%" PRIu64 " packet%s captured, %s, %" PRIu64 " dropped%s%s%s%s%s%s", captured,
+    log_info("%" PRIu64 " packet%s captured, %s, %" PRIu64 " dropped%s%s%s%s", captured,
              plural(captured), text_format_bytes(bytes, sizeof(bytes), recorder->bytes),
              recorder_dropped(recorder), *packets ? ", " : "", packets,
-             *packets ? " lost on the way" : "",
-             piped    ? ", written to standard output"
-             : output ? ", written to '"
-                      : "",
-             output && !piped ? output : "", output && !piped ? "'" : "");
+             *packets ? " lost on the way" : "", output ? output : "");
 }
 
 static void tell_what_is_missing(const struct run *run)
@@ -401,7 +425,7 @@ static void run_members(struct run *run)
         recorder_flush(recorder);
         if (step_members(run))
             continue;
-        if (has_ended(run) && (recorder->out.length == 0 || !recorder->begun || is_stuck(run)))
+        if (has_ended(run) && (recorder_is_flushed(recorder) || !recorder->begun || is_stuck(run)))
             return;
         loop_step(run->loop, run->given_up ? STATUS_MS : -1);
     }
@@ -417,7 +441,7 @@ static void sum_losses(struct run *run)
         struct drain *drain = &run->members[i]->drain;
 
         /* What waited for a reader that takes nothing. */
-        if (!recorder->sink_ended && recorder->out.length > 0)
+        if (!recorder->sink_ended && !recorder_is_flushed(recorder))
             drain->lossy =
                 loss_unwritten(&drain->loss, drain->lossy, recorder, &run->members[i]->track.share);
         if (!drain->lossy)
@@ -484,7 +508,7 @@ static int finish_sink(struct run *run, int result, struct error *err)
 
     recorder_abandon(&run->recorder);
     sink->failure = result < 0 ? err->text : NULL;
-    int finished = sink_finish(sink, result < 0 ? &later : err);
+    int finished = recorder_finish(&run->recorder, result < 0 ? &later : err);
     sink->failure = NULL;
     return finished < 0 ? -1 : result;
 }

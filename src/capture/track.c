@@ -89,6 +89,7 @@ static uint32_t add_device(struct track *track, const struct capture_interface *
 static void take_over(struct track *track, struct track_device *device)
 {
     device->agent = track->agent;
+    track->recorder->interfaces[device->index].ended = false;
     device->received_before += device->received;
     device->dropped_before += device->dropped;
     device->received = device->dropped = 0;
@@ -191,8 +192,16 @@ bool track_item(struct track *track, enum capture_item_kind kind, const struct c
     return true;
 }
 
+/* None of its interfaces is there any more, until an agent that follows names it. */
+static void end_interfaces(struct track *track)
+{
+    for (size_t i = 0; i < device_count(track); i++)
+        track->recorder->interfaces[device_at(track, i)->index].ended = true;
+}
+
 void track_follow(struct track *track)
 {
+    end_interfaces(track);
     track->agent++;
     buf_take(&track->map, track->map.length);
 }
@@ -288,5 +297,6 @@ bool track_close(struct track *track, const struct track_end *end)
     track->holds = track->holding = false;
     if (end)
         give_end(track, end);
+    end_interfaces(track);
     return true;
 }

@@ -104,8 +104,10 @@ SETTER(remote_tcpdump_path, take_text, remote_tcpdump_path)
 SETTER(count, take_number, count)
 SETTER(duration, take_duration, duration)
 SETTER(max_size, take_size, max_size)
+SETTER(rotate_size, take_size, rotate_size)
+SETTER(rotate_time, take_duration, rotate_time)
+SETTER(rotate_files, take_number, rotate_files)
 SETTER(buffer_size, take_size, buffer_size)
-SETTER(headers_only, take_bool, headers_only)
 SETTER(quiet, take_bool, quiet)
 SETTER(privileged, take_bool, privileged)
 SETTER(image, take_text, image)
@@ -408,10 +410,6 @@ const struct flag flags[] = {
      set_filter},
     {"snaplen", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "BYTES", NULL,
      "keep this much of each packet; default: 262144, which 0 means too", set_snaplen},
-    {"headers-only", 0, FLAG_SWITCH, FLAG_GROUP_CAPTURE, NULL, NULL,
-     "cut each packet behind its TCP, UDP, SCTP or ICMP header, so that what programs say to each "
-     "other stays in the pod; of other protocols, behind the last header that is known",
-     set_headers_only},
     {"buffer-size", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "SIZE", NULL,
      "the buffer that holds packets while the way to you is slow; default, and 0: 32M, less where "
      "the container has little memory",
@@ -428,8 +426,9 @@ const struct flag flags[] = {
      set_drain_timeout},
     {"output-file", 'o', FLAG_VALUE, FLAG_GROUP_OUTPUT, "FILE", P "OUTPUT_FILE",
      "write the packets to this file, which is overwritten, or with - to standard output; what "
-     "ends "
-     "in .gz, .zst or .lz4 is compressed; default: open Wireshark",
+     "ends in .gz, .zst or .lz4 is compressed; in its name %n (namespace), %p (pod) and %c "
+     "(container) give each target a file of its own, %t is the time, %i the number of the file, "
+     "and %% a percent sign; default: open Wireshark",
      set_output_file},
     {"format", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "FORMAT", NULL,
      "pcapng or pcap (with nanoseconds, and of interfaces with the first one's link type only), "
@@ -441,6 +440,18 @@ const struct flag flags[] = {
      "(powers "
      "of 1024; kB, MB, GB: of 1000; without a unit: bytes); default: 0, no limit",
      set_max_size},
+    {"rotate-size", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "SIZE", NULL,
+     "begin another file before this one becomes larger: web_00001_20261128193000.pcapng and so "
+     "on, each complete; default: 0, one file",
+     set_rotate_size},
+    {"rotate-time", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "TIME", NULL,
+     "begin another file with the first packet that comes when this one is so old; default: 0, one "
+     "file",
+     set_rotate_time},
+    {"rotate-files", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "N", NULL,
+     "of the files that follow each other (of each target) keep the last N, and remove older ones; "
+     "default: 0, all",
+     set_rotate_files},
     {"quiet", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "say nothing but warnings and errors",
      set_quiet},
     {"verbose", 'v', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, P "VERBOSE",

@@ -28,11 +28,11 @@ static const struct {
     {"kubectl sniff web -n shop -c app", "choose namespace and container"},
     {"kubectl sniff web -f 'tcp port 8080'", "only what the filter matches"},
     {"kubectl sniff web -o web.pcapng --duration 30s", "30 seconds into a file"},
+    {"kubectl sniff -l app=shop -o '%n-%p.pcapng.zst' --rotate-size 100M --rotate-files 10",
+     "for each pod the last GB, in compressed files"},
     {"kubectl sniff web -o - | tshark -r -", "read along in the terminal"},
     {"kubectl sniff web --check", "tell which methods would work, and what the others lack"},
     {"kubectl sniff node/node1 -f 'port 53'", "a node's own interfaces"},
-    {"kubectl sniff web -i eth0 --count 100 --snaplen 96 -o head.pcap",
-     "the headers of 100 packets, as pcap"},
 };
 
 #define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
@@ -156,6 +156,32 @@ static void print_man_targets(void)
         "and the node itself, have the same interfaces: they are captured once.\n");
 }
 
+static void print_man_files(void)
+{
+    printf(
+        ".SH FILES\nIn the name that \\fB\\-o\\fR gives, not in its directory\\(aqs, these stand "
+        "for "
+        "something:\n"
+        ".TP\n%%n, %%p, %%c\nthe namespace, pod and container of a target, each of which gets a "
+        "file of its own; of a node: node, its name, host. What could mean something in a file "
+        "name becomes _, and more than 100 bytes are cut. Where two targets would have the same "
+        "name, the second has \\-2 before its ending.\n"
+        ".TP\n%%t\nthe local time at which the file begins, 20261128T193000\n"
+        ".TP\n%%i\nthe number of the file, 00001\n"
+        ".TP\n%%%%\na percent sign\n"
+        ".PP\nWith \\fB\\-\\-rotate\\-size\\fR or \\fB\\-\\-rotate\\-time\\fR files follow each "
+        "other. Where the name has no %%i, the number and the local time stand before its ending, "
+        "as dumpcap writes them. Each file has its own section, interfaces, and statistics of the "
+        "packets in it; it begins with a packet, so there is no empty one. The oldest is removed "
+        "when the newest has begun. \\fB\\-\\-count\\fR, \\fB\\-\\-duration\\fR and "
+        "\\fB\\-\\-max\\-size\\fR are over all targets and all files, those that have been removed "
+        "too.\n");
+    printf(
+        ".PP\nA file that ends in .gz, .zst or .lz4 is compressed. Sizes are those of the "
+        "compressed file. What was captured is in it within a second, and then it is whole: what a "
+        "killed client or a full disk leaves can be read up to there.\n");
+}
+
 static void print_man(void)
 {
     printf(".TH KUBECTL\\-SNIFF 1 \"\" \"ksniff %s\"\n"
@@ -196,6 +222,7 @@ static void print_man(void)
             if (flags[i].group == (enum flag_group)group)
                 print_man_flag(&flags[i]);
     }
+    print_man_files();
     printf(".SH EXAMPLES\n");
     for (size_t i = 0; i < EXAMPLES; i++) {
         printf(".TP\n.B ");

@@ -216,7 +216,8 @@ static void take_single_target(const struct options *options, const struct targe
 
 static int sniff(const struct options *options, struct error *err)
 {
-    struct sink sink = {.output = options->output_file};
+    struct sink sink = {.output = options->output_file,
+                        .numbered = options->rotate_size || options->rotate_time};
     struct settings settings = {
         .words = options->targets,
         .word_count = options->target_count,
@@ -229,11 +230,13 @@ static int sniff(const struct options *options, struct error *err)
         .interface_count = options->interface_count,
         .filter_text = options->filter,
         .snaplen = options->snaplen,
-        .headers_only = options->headers_only,
         .buffer_size = options->buffer_size,
         .count = options->count,
         .duration = options->duration,
         .max_size = options->max_size,
+        .rotate_size = options->rotate_size,
+        .rotate_time = options->rotate_time,
+        .rotate_files = options->rotate_files,
         .format = choose_format(options),
         .tcpdump_path = options->local_tcpdump_path,
         .remote_path = options->remote_tcpdump_path,

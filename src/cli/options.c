@@ -334,12 +334,6 @@ static int check_contradictions(const struct parser *parser, struct error *err)
         error_set(err, ERROR_USAGE, "Wireshark is given pcapng: --format pcap needs -o");
         return error_remedy(err, "-o FILE, or -o - for standard output");
     }
-    if (options->local_tcpdump_path && options->headers_only) {
-        error_set(err, ERROR_USAGE, "tcpdump (%s) does not know --headers-only",
-                  tcpdump_flag(parser));
-        return error_remedy(err, "leave out %s, or cut packets with --snaplen",
-                            tcpdump_flag(parser));
-    }
     if (options->local_tcpdump_path && options->buffer_size) {
         error_set(err, ERROR_USAGE, "--buffer-size is of the agent's ring: %s does without it",
                   tcpdump_flag(parser));
@@ -349,6 +343,15 @@ static int check_contradictions(const struct parser *parser, struct error *err)
         error_set(err, ERROR_USAGE, "--max-size has no room for a packet below %d bytes",
                   MAX_SIZE_LEAST);
         return error_remedy(err, "0 is no limit; k, M and G may stand behind the number");
+    }
+    if (options->rotate_size && options->rotate_size < MAX_SIZE_LEAST) {
+        error_set(err, ERROR_USAGE, "--rotate-size has no room for a packet below %d bytes",
+                  MAX_SIZE_LEAST);
+        return error_remedy(err, "0 is no limit; k, M and G may stand behind the number");
+    }
+    if (options->rotate_files && !options->rotate_size && !options->rotate_time) {
+        error_set(err, ERROR_USAGE, "--rotate-files does nothing where there is one file");
+        return error_remedy(err, "--rotate-size or --rotate-time make several");
     }
     if (options->buffer_size && options->buffer_size < AGENT_RING_MIN)
         return error_set(err, ERROR_USAGE, "--buffer-size takes at least 1M");

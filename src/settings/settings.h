@@ -28,12 +28,14 @@ struct settings {
     size_t interface_count;
     const char *filter_text; /* NULL: none */
     struct filter filter;
-    uint32_t snaplen;     /* bytes */
-    bool headers_only;    /* of each packet, up to the transport's */
-    uint64_t buffer_size; /* bytes of the agent's ring, 0: chosen by the container's limit */
-    uint64_t count;       /* packets, 0: no limit */
-    uint64_t duration;    /* milliseconds, 0: no limit */
-    uint64_t max_size;    /* bytes of output, 0: no limit */
+    uint32_t snaplen;      /* bytes */
+    uint64_t buffer_size;  /* bytes of the agent's ring, 0: chosen by the container's limit */
+    uint64_t count;        /* packets, 0: no limit */
+    uint64_t duration;     /* milliseconds, 0: no limit */
+    uint64_t max_size;     /* bytes of output, 0: no limit */
+    uint64_t rotate_size;  /* bytes of one file, 0: no limit */
+    uint64_t rotate_time;  /* milliseconds of one file, 0: no limit */
+    uint64_t rotate_files; /* that are kept, 0: all */
     const struct capture_format *format;
     const char *tcpdump_path; /* -l: upload this instead of our agent; NULL: no */
     const char *remote_path;  /* -r; NULL: chosen in the container */

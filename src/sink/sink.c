@@ -18,6 +18,15 @@
 
 static const struct sink_kind *const kinds[] = {&sink_wireshark, &sink_stdout, &sink_file};
 
+static int refuse_numbers(const struct sink *sink, struct error *err)
+{
+    error_set(err, ERROR_USAGE,
+              "%s cannot be followed by another file: --rotate-size and "
+              "--rotate-time need -o FILE",
+              sink->kind->name);
+    return error_remedy(err, "name a file, or leave them out");
+}
+
 int sink_prepare(struct sink *sink, struct error *err)
 {
     sink->fd = -1;
@@ -26,7 +35,8 @@ int sink_prepare(struct sink *sink, struct error *err)
         if (!kinds[i]->wanted(sink->output))
             continue;
         sink->kind = kinds[i];
-        return sink->kind->prepare(sink, err);
+        return !sink->numbered || sink->kind->next ? sink->kind->prepare(sink, err)
+                                                   : refuse_numbers(sink, err);
     }
     return error_set(err, ERROR_INTERNAL, "no sink for \"%s\"", sink->output);
 }
@@ -109,17 +119,16 @@ static ssize_t write_some(const struct sink *sink, const void *bytes, size_t len
 /* Takes back the part of a block that was written last: @since bytes were written since @bytes. */
 static void cut_to_whole(struct sink *sink, const uint8_t *bytes, size_t since)
 {
-    uint64_t start = sink->written - since;
+    uint64_t start = sink->written - since - sink->file_start;
     size_t whole = sink->format->whole(bytes, since, start == 0);
 
     if (sink->writing == SINK_BLOCKING && ftruncate(sink->fd, (off_t)(start + whole)) == 0)
-        sink->written = start + whole;
+        sink->written = sink->file_start + start + whole;
 }
 
 int sink_cannot_write(const struct sink *sink, int reason, struct error *err)
 {
-    error_set(err, ERROR_OUTPUT, "cannot write to \"%s\": %s",
-              sink->output ? sink->output : sink->kind->name, strerror(reason));
+    error_set(err, ERROR_OUTPUT, "cannot write to \"%s\": %s", sink_name(sink), strerror(reason));
     if (reason == ENOSPC || reason == EDQUOT)
         error_remedy(err, "what was captured until now is in the file; make room, or bound it with "
                           "--max-size");
@@ -172,7 +181,22 @@ int sink_settle(struct sink *sink, struct buf *bytes, struct error *err)
 
 uint64_t sink_size(const struct sink *sink)
 {
-    return sink->compression ? compressed_size(sink) : sink->written;
+    return sink->compression ? sink->file_start + compressed_size(sink) : sink->written;
+}
+
+uint64_t sink_file_size(const struct sink *sink)
+{
+    return sink_size(sink) - sink->file_start;
+}
+
+int sink_next(struct sink *sink, struct error *err)
+{
+    return sink->kind->next(sink, err);
+}
+
+const char *sink_name(const struct sink *sink)
+{
+    return sink->path ? sink->path : sink->output ? sink->output : sink->kind->name;
 }
 
 int sink_finish(struct sink *sink, struct error *err)
@@ -198,4 +222,6 @@ void sink_free(struct sink *sink)
     sink->pipe = NULL;
     free(sink->program);
     sink->program = NULL;
+    free(sink->path);
+    sink->path = NULL;
 }

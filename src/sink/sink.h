@@ -16,6 +16,7 @@
 #include "base/scratch.h"
 #include "pcapng/writer.h"
 #include "sink/compress.h"
+#include "sink/pattern.h"
 
 struct error;
 struct loop;
@@ -36,6 +37,8 @@ struct sink_kind {
     int (*begin)(struct sink *sink, struct error *err);
     /* Nothing more will come and the buffer is empty: close it. */
     int (*finish)(struct sink *sink, struct error *err);
+    /* Finish this file, and begin the one that follows it. NULL: there is no such thing. */
+    int (*next)(struct sink *sink, struct error *err);
 };
 
 struct sink {
@@ -71,6 +74,14 @@ struct sink {
     int interrupted;     /* the signal that has ended the capture, 0: none */
     uint64_t written;    /* bytes of the capture, which are where they should be */
     size_t unread;       /* of them, in its pipe when its reader ended */
+
+    /* Files (file.c). The first two are set before sink_prepare(), the values before sink_begin();
+     * their time, number and twin are the sink's own. */
+    bool numbered;                /* files follow each other: sink_next() */
+    struct pattern_names *names;  /* of all sinks of the run; NULL: this is the only one */
+    struct pattern_values values; /* what the letters of @output stand for; borrowed */
+    char *path;                   /* of the file that is open; owned; NULL: none yet */
+    uint64_t file_start;          /* bytes of output in the files before it */
 
     /* A file that is compressed (compressed.h). */
     const struct compression *compression; /* NULL: it is not */
@@ -124,6 +135,20 @@ static inline uint64_t sink_taken(const struct sink *sink)
 
 /* sink_size - bytes that the output has become, at most: after sink_settle(), exactly. */
 uint64_t sink_size(const struct sink *sink);
+
+/* sink_file_size - of them, those of the file that is open. */
+uint64_t sink_file_size(const struct sink *sink);
+
+/*
+ * sink_next - finish this file in order, and begin the one that follows it
+ *
+ * All that belongs into it has been given, and taken by a sink that is numbered. Return: 0; -1: the
+ * file ends where it is.
+ */
+int sink_next(struct sink *sink, struct error *err);
+
+/* sink_name - for messages: of the file that is open, else of what was asked for. */
+const char *sink_name(const struct sink *sink);
 
 /* sink_finish - close it in order. What it wants to be begun again says so: sink->again. */
 int sink_finish(struct sink *sink, struct error *err);

@@ -95,8 +95,6 @@ static void test_values(void **state)
     assert_string_equal(options.interfaces[1], "lo");
     assert_null(options.interfaces[2]);
     assert_int_equal(options.snaplen, 262144); /* as for tcpdump */
-    assert_false(options.headers_only);
-    assert_true(parsed("web --headers-only").headers_only);
     assert_int_equal(options.count, 7);
     assert_int_equal(options.duration, 60000);
     assert_int_equal(options.max_size, 1 << 20);
@@ -172,8 +170,6 @@ static void test_refusals(void **state)
     refused("web -i lo -i any", "-i any contradicts the other -i", NULL);
     refused("web -i any -i lo", "-i any contradicts the other -i", NULL);
     refused("web --local-tcpdump-path x -i eth0 -i lo", "tcpdump (-l) takes one -i", NULL);
-    refused("web --local-tcpdump-path x --headers-only",
-            "tcpdump (-l) does not know --headers-only", NULL);
     refused("web --local-tcpdump-path x --buffer-size 2M",
             "--buffer-size is of the agent's ring: -l does without it", NULL);
     refused("web --buffer-size 4k", "--buffer-size takes at least 1M", NULL);
@@ -234,6 +230,9 @@ static void test_what_does_nothing_together(void **state)
     refused("web --check -o x", "--output-file does nothing with --check", NULL);
     refused("web --check --duration 5s", "--duration does nothing with --check", NULL);
     refused("web --check --max-size 5M", "--max-size does nothing with --check", NULL);
+    refused("web --check --rotate-size 5M", "--rotate-size does nothing with --check", NULL);
+    refused("web -o x --rotate-files 3", "--rotate-files does nothing where there is one file",
+            "--rotate-size or --rotate-time make several");
     refused("web -p -r /tmp", "--remote-tcpdump-path does nothing with the node method",
             "leave it out, or choose another --method");
     refused("web --method upload --image x", "--image does nothing with the upload method", NULL);
@@ -254,6 +253,10 @@ static void test_too_small_and_empty(void **state)
     (void)state;
     refused("web --max-size 1023", "--max-size has no room for a packet below 1024 bytes", NULL);
     assert_int_equal(parsed("web --max-size 1k").max_size, 1024);
+    refused("web --rotate-size 1023", "--rotate-size has no room for a packet below 1024 bytes",
+            NULL);
+    assert_int_equal(parsed("web -o x --rotate-size 1k --rotate-files 4").rotate_files, 4);
+    assert_int_equal(parsed("web -o x --rotate-time 1h").rotate_time, 3600000);
     assert_int_equal(parsed("web --max-size 0 --count 0 --duration 0").max_size, 0);
     assert_false(parsed("web --wait=0").wait || parsed("web --wait=0s").wait);
     assert_true(parsed("web --wait").wait && parsed("web --wait=1s").wait);
@@ -373,11 +376,14 @@ static void describe(const struct options *o, char *text, size_t size)
 
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
         used += (size_t)snprintf(text + used, size - used, "%s|", strings[i] ? strings[i] : "");
-    used += (size_t)snprintf(text + used, size - used, "%llu %d %d %d %d %d %d %d|%llu %llu|",
-                             (unsigned long long)o->max_targets, o->headers_only, o->privileged,
-                             o->check_json, o->all_namespaces, o->wait, o->no_reconnect,
-                             o->include_own_traffic, (unsigned long long)o->pod_creation_timeout,
+    used += (size_t)snprintf(text + used, size - used, "%llu %d %d %d %d %d %d|%llu %llu|",
+                             (unsigned long long)o->max_targets, o->privileged, o->check_json,
+                             o->all_namespaces, o->wait, o->no_reconnect, o->include_own_traffic,
+                             (unsigned long long)o->pod_creation_timeout,
                              (unsigned long long)o->wait_timeout);
+    used +=
+        (size_t)snprintf(text + used, size - used, "%llu %llu|", (unsigned long long)o->rotate_size,
+                         (unsigned long long)o->rotate_time);
     snprintf(text + used, size - used, "%d %d|%zu|%lu|%llu|%llu|%llu|%llu|%llu|%d|%d|%u|%d|%llu",
              (int)o->action, (int)o->completion, o->interface_count, (unsigned long)o->snaplen,
              (unsigned long long)o->count, (unsigned long long)o->duration,
@@ -404,7 +410,8 @@ static const char *sample(const struct flag *flag)
 static bool stands_alone(const struct flag *flag)
 {
     return strcmp(flag->name, "cleanup") == 0 || strcmp(flag->name, "all-namespaces") == 0 ||
-           strcmp(flag->name, "check") == 0 || strcmp(flag->name, "field-selector") == 0;
+           strcmp(flag->name, "check") == 0 || strcmp(flag->name, "field-selector") == 0 ||
+           strcmp(flag->name, "rotate-files") == 0;
 }
 
 /* Parses "web -o out" and one or two words more, and describes the result. */

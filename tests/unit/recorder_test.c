@@ -31,9 +31,10 @@ struct fixture {
     unsigned started, enough, failed;
 };
 
-static char *describe(void *data)
+static char *describe(void *data, const struct share *share)
 {
     (void)data;
+    (void)share;
     return strdup("pod: web");
 }
 
@@ -266,7 +267,7 @@ static void finish(struct fixture *fixture)
     struct error err;
 
     recorder_flush(&fixture->recorder);
-    assert_int_equal(fixture->recorder.out.length, 0);
+    assert_int_equal(fixture->recorder.outlet.out.length, 0);
     assert_int_equal(sink_finish(&fixture->sink, &err), 0);
     see(read_file(fixture->path));
 }
@@ -564,7 +565,7 @@ static void test_max_size_without_room_for_one(void **state)
 
     (void)state;
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
-    fixture->settings.max_size = fixture->recorder.out.length + 100;
+    fixture->settings.max_size = fixture->recorder.outlet.out.length + 100;
     give_packet(fixture, 0, 1400);
     assert_int_equal(fixture->recorder.packets, 0);
     assert_int_equal(fixture->recorder.failure.kind, ERROR_USAGE);
@@ -588,7 +589,7 @@ static void test_the_limit_that_is_reached_is_known(void **state)
     fixture = begin(NULL);
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
     give_packet(fixture, 0, 10);
-    fixture->settings.max_size = fixture->recorder.out.length;
+    fixture->settings.max_size = fixture->recorder.outlet.out.length;
     give_packet(fixture, 0, 10);
     assert_string_equal(fixture->recorder.limit, "--max-size");
     end(fixture);
@@ -604,7 +605,7 @@ static void test_max_size_and_gap(void **state)
     track_follow(&fixture->track);
     track_gap(&fixture->track, 1000, "because of nothing");
     give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
-    size_t gap = strlen(fixture->track.gap), before = fixture->recorder.out.length;
+    size_t gap = strlen(fixture->track.gap), before = fixture->recorder.outlet.out.length;
     fixture->settings.max_size = before + 10 + 64 + gap - 1;
     give_packet(fixture, 0, 10);
     assert_int_equal(fixture->enough, 1);
@@ -666,7 +667,7 @@ static void test_first_failure_is_kept(void **state)
     recorder_flush(&fixture->recorder);
     assert_int_equal(fixture->failed, 1);
     assert_string_equal(fixture->recorder.failure.text, "the first");
-    assert_int_equal(fixture->recorder.out.length, 0);
+    assert_int_equal(fixture->recorder.outlet.out.length, 0);
     end(fixture);
     loop_free(loop);
 }
@@ -754,7 +755,7 @@ static void test_slow_reader(void **state)
     while (offer_packet(fixture, 0, 1400))
         assert_true(++given < 1000);
     assert_false(recorder_has_room(&fixture->recorder));
-    assert_in_range(fixture->recorder.out.length, 512 << 10, 514 << 10);
+    assert_in_range(fixture->recorder.outlet.out.length, 512 << 10, 514 << 10);
     /* What is no packet is small, and taken still. */
     give_statistics(fixture, 0, 7);
     give_interface(fixture, "eth1", LINKTYPE_ETHERNET);
@@ -768,7 +769,7 @@ static void test_slow_reader(void **state)
             used += (size_t)got;
         loop_step(pipe.loop, 1000);
     }
-    while (fixture->recorder.out.length > 0) {
+    while (fixture->recorder.outlet.out.length > 0) {
         while ((got = read(pipe.fd, bytes + used, sizeof(bytes) - used)) > 0)
             used += (size_t)got;
         loop_step(pipe.loop, 1000);
