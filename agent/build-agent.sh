@@ -34,7 +34,7 @@ trap 'rm -rf "$objects"' EXIT
 # What every packet passes is built for speed, the rest to be small.
 optimize() {
     case ${1##*/} in
-    bpf.c | capture.c | feedback.c | flow.c | link.c | output.c | own.c | source.c) echo -O2 ;;
+    bpf.c | capture.c | feedback.c | flow.c | headers.c | link.c | output.c | own.c | source.c) echo -O2 ;;
     *) echo -Os ;;
     esac
 }

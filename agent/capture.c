@@ -22,6 +22,7 @@
 
 #include "agent/clock.h"
 #include "agent/feedback.h"
+#include "agent/headers.h"
 #include "agent/hold.h"
 #include "agent/interfaces.h"
 #include "agent/link.h"
@@ -212,6 +213,19 @@ static bool judge(const struct interface *interface, const struct packet *packet
     return taken;
 }
 
+/* How much of a packet is written, with what is put in front of it. */
+static uint32_t most_of(const struct interface *interface, const struct packet *packet,
+                        const struct link_header *header)
+{
+    const struct options *options = &capture.options;
+
+    if (!options->headers_only)
+        return options->snaplen;
+    uint32_t more = output_original(interface, packet, header) - packet->original;
+    uint32_t most = headers_end(packet, interface->hatype) + more;
+    return most < options->snaplen ? most : options->snaplen;
+}
+
 static void take_packet(const struct packet *packet)
 {
     struct link_header header;
@@ -228,11 +242,11 @@ static void take_packet(const struct packet *packet)
         return;
     if (source_judged(&capture.source, packet) && !judge(interface, packet))
         return;
-    bool plain = link_is_plain(interface->hatype);
-    if (!plain)
+    const struct link_header *other = link_is_plain(interface->hatype) ? NULL : &header;
+    if (other)
         link_cook(interface->linktype, packet, &header);
-    output_packet(&capture.output, interface, packet, plain ? NULL : &header,
-                  capture.options.snaplen, NULL);
+    output_packet(&capture.output, interface, packet, other, most_of(interface, packet, other),
+                  NULL);
     interface->packets++;
     capture.packets++;
     if (has_flow)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/bpf.h"
+#include "agent/headers.h"
 #include "agent/message.h"
 
 /* Return: 0, or -1 when it is no number from least to most. */
@@ -143,6 +144,8 @@ static void set_flag(char letter, struct options *options)
 {
     if (letter == 'V')
         options->vlan = true;
+    else if (letter == 'H')
+        options->headers_only = true;
     else if (letter == 'N')
         options->no_shell = true;
     else if (letter == 'E')
@@ -179,7 +182,12 @@ int options_parse(int argc, char *const argv[], struct options *ret_options)
     ret_options->snaplen = AGENT_SNAPLEN_MAX;
     ret_options->ring = AGENT_RING_DEFAULT;
     ret_options->silence = AGENT_SILENCE_SECONDS;
-    return parse(argc, argv, "VREON", "isbFSuCP", ret_options);
+    if (parse(argc, argv, "VHREON", "isbFSuCP", ret_options) < 0)
+        return -1;
+    /* The kernel need not copy what is cut off. */
+    if (ret_options->headers_only && ret_options->snaplen > HEADERS_MOST)
+        ret_options->snaplen = HEADERS_MOST;
+    return 0;
 }
 
 int options_parse_hold(int argc, char *const argv[], struct options *ret_options)

@@ -13,6 +13,7 @@
  *   ksniff-agent capture [OPTION]...
  *     -i IFACE       capture only on this interface; may be repeated; default: every interface
  *     -s SNAPLEN     bytes kept of a packet, 1..AGENT_SNAPLEN_MAX; default AGENT_SNAPLEN_MAX
+ *     -H             cut each packet behind its headers: agent/headers.h
  *     -b RING_BYTES  size of the packet ring; halved down to 1 MiB while the kernel has no memory
  *     -F PROGRAM     classic BPF program, base64url without padding of struct agent_bpf_insn[],
  *                    little-endian; it may load SKF_AD_HATYPE to dispatch on the link type

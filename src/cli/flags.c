@@ -108,6 +108,7 @@ SETTER(rotate_size, take_size, rotate_size)
 SETTER(rotate_time, take_duration, rotate_time)
 SETTER(rotate_files, take_number, rotate_files)
 SETTER(buffer_size, take_size, buffer_size)
+SETTER(headers_only, take_bool, headers_only)
 SETTER(quiet, take_bool, quiet)
 SETTER(privileged, take_bool, privileged)
 SETTER(image, take_text, image)
@@ -410,6 +411,10 @@ const struct flag flags[] = {
      set_filter},
     {"snaplen", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "BYTES", NULL,
      "keep this much of each packet; default: 262144, which 0 means too", set_snaplen},
+    {"headers-only", 0, FLAG_SWITCH, FLAG_GROUP_CAPTURE, NULL, NULL,
+     "cut each packet behind its TCP, UDP, SCTP or ICMP header, so that what programs say to each "
+     "other stays in the pod; of other protocols, behind the last header that is known",
+     set_headers_only},
     {"buffer-size", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "SIZE", NULL,
      "the buffer that holds packets while the way to you is slow; default, and 0: 32M, less where "
      "the container has little memory",

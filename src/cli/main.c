@@ -230,6 +230,7 @@ static int sniff(const struct options *options, struct error *err)
         .interface_count = options->interface_count,
         .filter_text = options->filter,
         .snaplen = options->snaplen,
+        .headers_only = options->headers_only,
         .buffer_size = options->buffer_size,
         .count = options->count,
         .duration = options->duration,

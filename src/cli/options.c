@@ -334,6 +334,12 @@ static int check_contradictions(const struct parser *parser, struct error *err)
         error_set(err, ERROR_USAGE, "Wireshark is given pcapng: --format pcap needs -o");
         return error_remedy(err, "-o FILE, or -o - for standard output");
     }
+    if (options->local_tcpdump_path && options->headers_only) {
+        error_set(err, ERROR_USAGE, "tcpdump (%s) does not know --headers-only",
+                  tcpdump_flag(parser));
+        return error_remedy(err, "leave out %s, or cut packets with --snaplen",
+                            tcpdump_flag(parser));
+    }
     if (options->local_tcpdump_path && options->buffer_size) {
         error_set(err, ERROR_USAGE, "--buffer-size is of the agent's ring: %s does without it",
                   tcpdump_flag(parser));

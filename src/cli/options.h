@@ -71,7 +71,8 @@ struct options {
     bool no_reconnect;
     bool include_own_traffic;
 
-    uint32_t snaplen;       /* bytes */
+    uint32_t snaplen; /* bytes */
+    bool headers_only;
     uint64_t count;         /* packets; 0: no limit */
     uint64_t duration;      /* milliseconds; 0: no limit */
     uint64_t drain_timeout; /* milliseconds; 0: no limit */

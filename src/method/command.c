@@ -54,6 +54,8 @@ static int build_agent(struct command *command, const struct settings *settings,
     add(command, command->snaplen);
     add(command, "-b");
     add(command, command->ring);
+    if (settings->headers_only)
+        add(command, "-H");
     if (settings->leave_own_out)
         add(command, "-O");
     if (!settings->filter.program)

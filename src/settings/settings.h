@@ -29,6 +29,7 @@ struct settings {
     const char *filter_text; /* NULL: none */
     struct filter filter;
     uint32_t snaplen;      /* bytes */
+    bool headers_only;     /* of each packet, up to the transport's */
     uint64_t buffer_size;  /* bytes of the agent's ring, 0: chosen by the container's limit */
     uint64_t count;        /* packets, 0: no limit */
     uint64_t duration;     /* milliseconds, 0: no limit */

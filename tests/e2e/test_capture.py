@@ -77,6 +77,19 @@ def test_snaplen_keeps_the_original_length(cluster, ksniff, tmp_path):
     assert [int(row[1]) for row in rows] == [min(60, 42 + len(data)) for _, data in sent]
 
 
+def test_headers_only(cluster, ksniff, tmp_path):
+    """Each packet at its full length, with what was in it nowhere."""
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("web", "-f", "udp port 4003", "--headers-only", "-o", path) as process:
+        sent = cluster.exchange(4003, rounds=6)
+        ksniff.stop(process)
+    rows = tshark(path, "frame.len", "frame.cap_len", "udp.dstport")
+    assert [int(row[0]) for row in rows] == [42 + len(data) for _, data in sent]
+    assert [int(row[1]) for row in rows] == [42] * len(sent) and {row[2] == "4003" for row in rows} == {True, False}
+    with open(path, "rb") as file:
+        assert b"answer" not in file.read()
+
+
 @pytest.mark.parametrize("words, magic", [(["x.pcap"], b"\x4d\x3c\xb2\xa1"), (["x", "--format", "pcap"], b"\x4d\x3c\xb2\xa1"),
                                           (["x.pcapng"], b"\x0a\x0d\x0d\x0a"), (["y.cap"], b"\x0a\x0d\x0d\x0a")])
 def test_formats(cluster, ksniff, tmp_path, words, magic):

@@ -234,7 +234,7 @@ def test_the_kernel_leaves_it_out(namespaces, tmp_path, address):
 @pytest.mark.parametrize("binary", BINARIES, ids=os.path.basename)
 @pytest.mark.parametrize("address, segment, more", [
     ("127.0.0.1", None, []), ("::1", None, []), ("127.0.0.1", 100, []), ("127.0.0.1", 120, ["-R"]), ("::1", None, ["-R"]),
-    ("127.0.0.1", None, ["-s", "60"]), ("127.0.0.1", None, ["-i", "lo"])])
+    ("127.0.0.1", None, ["-s", "60"]), ("127.0.0.1", None, ["-H"]), ("::1", None, ["-H", "-R"]), ("127.0.0.1", None, ["-i", "lo"])])
 @pytest.mark.parametrize("text", [None, "udp port 6000 or greater 9000"])
 def test_mark(namespaces, tmp_path, binary, address, segment, more, text):
     """Whatever the address, the size of segments, the snaplen and the user's filter; nothing else is left out."""

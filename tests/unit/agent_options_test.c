@@ -44,6 +44,12 @@ static void test_defaults_and_values(void **state)
     assert_false(options.ethernet_only || options.own);
     assert_int_equal(PARSE("-E"), 0);
     assert_true(options.ethernet_only && !options.own);
+    assert_false(options.headers_only);
+    assert_int_equal(PARSE("-H"), 0);
+    assert_true(options.headers_only);
+    assert_int_equal(options.snaplen, 512); /* for the kernel, too */
+    assert_int_equal(PARSE("-s", "96", "-H"), 0);
+    assert_int_equal(options.snaplen, 96);
     assert_int_equal(PARSE("-O"), 0);
     assert_true(options.own && !options.ethernet_only);
 }

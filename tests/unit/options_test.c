@@ -95,6 +95,8 @@ static void test_values(void **state)
     assert_string_equal(options.interfaces[1], "lo");
     assert_null(options.interfaces[2]);
     assert_int_equal(options.snaplen, 262144); /* as for tcpdump */
+    assert_false(options.headers_only);
+    assert_true(parsed("web --headers-only").headers_only);
     assert_int_equal(options.count, 7);
     assert_int_equal(options.duration, 60000);
     assert_int_equal(options.max_size, 1 << 20);
@@ -170,6 +172,8 @@ static void test_refusals(void **state)
     refused("web -i lo -i any", "-i any contradicts the other -i", NULL);
     refused("web -i any -i lo", "-i any contradicts the other -i", NULL);
     refused("web --local-tcpdump-path x -i eth0 -i lo", "tcpdump (-l) takes one -i", NULL);
+    refused("web --local-tcpdump-path x --headers-only",
+            "tcpdump (-l) does not know --headers-only", NULL);
     refused("web --local-tcpdump-path x --buffer-size 2M",
             "--buffer-size is of the agent's ring: -l does without it", NULL);
     refused("web --buffer-size 4k", "--buffer-size takes at least 1M", NULL);
@@ -376,10 +380,10 @@ static void describe(const struct options *o, char *text, size_t size)
 
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
         used += (size_t)snprintf(text + used, size - used, "%s|", strings[i] ? strings[i] : "");
-    used += (size_t)snprintf(text + used, size - used, "%llu %d %d %d %d %d %d|%llu %llu|",
-                             (unsigned long long)o->max_targets, o->privileged, o->check_json,
-                             o->all_namespaces, o->wait, o->no_reconnect, o->include_own_traffic,
-                             (unsigned long long)o->pod_creation_timeout,
+    used += (size_t)snprintf(text + used, size - used, "%llu %d %d %d %d %d %d %d|%llu %llu|",
+                             (unsigned long long)o->max_targets, o->headers_only, o->privileged,
+                             o->check_json, o->all_namespaces, o->wait, o->no_reconnect,
+                             o->include_own_traffic, (unsigned long long)o->pod_creation_timeout,
                              (unsigned long long)o->wait_timeout);
     used +=
         (size_t)snprintf(text + used, size - used, "%llu %llu|", (unsigned long long)o->rotate_size,
