@@ -28,6 +28,7 @@ struct kube_credentials {
     uint64_t file_read;     /* when that was, loop_now() */
     struct kube_oidc *oidc; /* NULL: no auth-provider */
     bool has_answer;        /* the plugin's credentials are in answer */
+    bool asking;            /* it runs, and the loop is stepped meanwhile */
     struct exec_credential answer;
 };
 
@@ -177,7 +178,13 @@ static int refresh_from_plugin(struct kube_credentials *credentials, bool reject
 
     if (credentials->has_answer && !rejected && !has_expired(&credentials->answer))
         return 0;
-    if (exec_plugin_run(credentials->loop, credentials->config, &answer, err) < 0)
+    /* Whoever asks meanwhile takes those that there are: they are renewed before they expire. */
+    if (credentials->asking && credentials->has_answer)
+        return 0;
+    credentials->asking = true;
+    int result = exec_plugin_run(credentials->loop, credentials->config, &answer, err);
+    credentials->asking = false;
+    if (result < 0)
         return -1;
     *changed = blobs_differ(&answer.certificate, &credentials->answer.certificate) ||
                blobs_differ(&answer.key, &credentials->answer.key);

@@ -398,6 +398,34 @@ static void test_expiry(void **state)
     kube_credentials_free(credentials);
 }
 
+static void ask_too(void *data)
+{
+    struct kube_credentials *credentials = data;
+
+    assert_false(refresh(credentials, false));
+    assert_string_equal(kube_credentials_authorization(credentials), "Bearer t-1");
+}
+
+/* Many agents' requests come while the plugin runs: it is not run for each of them. */
+static void test_one_plugin_at_a_time(void **state)
+{
+    struct kube_credentials *credentials;
+    struct loop_timer *timers[3];
+
+    (void)state;
+    use_expiring(5);
+    credentials = make();
+    assert_true(refresh(credentials, false));
+    for (size_t i = 0; i < 3; i++)
+        timers[i] = loop_add_timer(loop, 0, ask_too, credentials);
+    assert_true(refresh(credentials, false));
+    assert_string_equal(kube_credentials_authorization(credentials), "Bearer t-2");
+    assert_int_equal(count_runs(), 2);
+    for (size_t i = 0; i < 3; i++)
+        loop_remove_timer(timers[i]);
+    kube_credentials_free(credentials);
+}
+
 static void test_plugin_on_path(void **state)
 {
     cleanup_free char *before = strdup(getenv("PATH"));
@@ -792,6 +820,7 @@ int main(void)
         TEST(test_cluster_info),
         TEST(test_plugin_certificate),
         TEST(test_expiry),
+        TEST(test_one_plugin_at_a_time),
         TEST(test_plugin_on_path),
         TEST(test_plugin_that_leaves_a_process),
         TEST(test_stderr_passes_through),
