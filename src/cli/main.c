@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/resident.h"
 #include "method/method.h"
 #include "capture/check.h"
 #include "capture/run.h"
@@ -302,6 +303,7 @@ int main(int argc, char *argv[])
     struct options options;
     struct error err = {0};
 
+    resident_trim();
     log_start(LOG_LEVEL_INFO);
     if (options_parse(argc, argv, &options, &err) < 0) {
         log_failure(&err);
