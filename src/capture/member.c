@@ -56,6 +56,15 @@ void member_give_up(struct member *member, const char *why)
     drain_give_up(&member->drain, why);
 }
 
+void member_depart(struct member *member, bool gone)
+{
+    member->departing = true;
+    /* One that captures is ended by that: upload's agent has died with it, and node's is told to
+     * stop by who looks after the pod. */
+    if (gone && member->state != MEMBER_ENDED && member->state != MEMBER_RUNNING)
+        member_stop(member, true);
+}
+
 void member_cut(struct member *member)
 {
     member->stopping = true;
@@ -236,7 +245,8 @@ static bool may_resume(struct member *member)
         patience_doubts(&member->refused, &session->error) && member->state == MEMBER_CUT;
 
     return member->begun && member->settings.reconnect && (session->cut || doubtful) &&
-           session->error.kind != ERROR_NONE && !member->stopping && !member->gone;
+           session->error.kind != ERROR_NONE && !member->stopping && !member->gone &&
+           !member->departing;
 }
 
 static void on_retry(void *data)

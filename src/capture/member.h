@@ -60,9 +60,10 @@ struct member {
     bool begun;    /* it has captured */
     bool stopping; /* the user or a limit has ended it */
 
-    bool planned;                     /* the time of the next try is set */
-    bool due;                         /* and has come */
-    bool gone;                        /* there is no use in trying */
+    bool planned;   /* the time of the next try is set */
+    bool due;       /* and has come */
+    bool gone;      /* there is no use in trying */
+    bool departing; /* its pod is being deleted, or was: then its end is no failure */
     struct target_question *question; /* is the target still there? */
     bool answered, running;           /* the answer: its container's state, or the error */
     struct error answer;
@@ -105,6 +106,10 @@ void member_stop(struct member *member, bool wanted);
 
 /* member_give_up - what is still to come is not waited for, for the reason @why. */
 void member_give_up(struct member *member, const char *why);
+
+/* member_depart - its pod is being deleted, or is @gone: it ends with that, and nothing is tried.
+ */
+void member_depart(struct member *member, bool gone);
 
 /* member_cut - end it now, whatever its agent still has. */
 void member_cut(struct member *member);

@@ -25,6 +25,7 @@
 #include "settings/settings.h"
 #include "sink/sink.h"
 #include "target/find.h"
+#include "target/follow.h"
 
 #define STATUS_MS     250
 #define SAY_MS        1000 /* the end takes so long: it is worth a word */
@@ -37,7 +38,8 @@ struct run {
     const struct settings *settings;
     struct facts *facts;
     struct target_set targets;
-    struct member **members; /* owned, each of them, too */
+    struct target_follow *follow; /* NULL: they are all there are */
+    struct member **members;      /* owned, each of them, too */
     size_t count;
     struct recorder recorder;
     struct sweep *sweep; /* of what earlier clients left */
@@ -92,6 +94,8 @@ static const char *drain_text(const struct run *run, char *out, size_t size)
 
 static bool has_ended(const struct run *run)
 {
+    if (run->follow && !run->stopping)
+        return false;
     for (size_t i = 0; i < run->count; i++)
         if (run->members[i]->state != MEMBER_ENDED)
             return false;
@@ -373,7 +377,9 @@ static void on_interrupt(struct run *run)
 /* Outside of any event, a member has ended: what is to be said, and away with its agent. */
 static void leave(struct run *run, struct member *member)
 {
-    if (!is_single(run) && member->error.kind != ERROR_NONE)
+    if (member->departing)
+        log_info("%s is gone: its capture has ended", member->target->label);
+    else if (!is_single(run) && member->error.kind != ERROR_NONE)
         log_warning("%s: %s", member->target->label, member->error.text);
     if (!is_single(run))
         member_close(member);
@@ -513,6 +519,19 @@ static int finish_sink(struct run *run, int result, struct error *err)
     return finished < 0 ? -1 : result;
 }
 
+static void forget_what_is_gone(struct run *run)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->members[i]->departing)
+            member_free(run->members[i]);
+        else
+            run->members[kept++] = run->members[i];
+    }
+    run->count = kept;
+}
+
 /* Everything as before the first capture, but for the targets. */
 static void start_over(struct run *run)
 {
@@ -527,6 +546,7 @@ static void start_over(struct run *run)
     run->recorder.sink->interrupted = 0;
     run->recorder.sink->again = false;
     recorder_reset(&run->recorder);
+    forget_what_is_gone(run);
     for (size_t i = 0; i < run->count; i++)
         member_reset(run->members[i]);
 }
@@ -572,14 +592,55 @@ static int add_member(struct run *run, struct target *target, bool several, stru
     return 0;
 }
 
+/* One more, which is followed. */
+static void on_added(void *data, struct target *target)
+{
+    struct run *run = data;
+    struct error err;
+
+    if (add_member(run, target, true, &err) < 0)
+        log_warning("%s", err.text);
+}
+
+static void depart(struct run *run, const char *uid, bool gone)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        struct member *member = run->members[i];
+
+        if (member->target->pod && strcmp(member->target->pod->uid, uid) == 0)
+            member_depart(member, gone);
+    }
+}
+
+static void on_leaving(void *data, const char *uid)
+{
+    depart(data, uid, false);
+}
+
+static void on_gone(void *data, const char *uid, const char *why)
+{
+    log_debug("the pod of the uid %s: %s", uid, why);
+    depart(data, uid, true);
+}
+
+static int find_targets(struct run *run, struct error *err)
+{
+    static const struct target_follow_events events = {
+        .added = on_added, .leaving = on_leaving, .gone = on_gone};
+
+    return run->settings->follow ? target_follow_start(run->env.client, run->settings, &events, run,
+                                                       &run->targets, &run->follow, err)
+                                 : targets_find(run->env.client, run->settings, &run->targets, err);
+}
+
 /* Everything that was asked for becomes a member. */
 static int find_members(struct run *run, struct error *err)
 {
     struct target_set *set = &run->targets;
 
-    if (targets_find(run->env.client, run->settings, set, err) < 0)
+    if (find_targets(run, err) < 0)
         return -1;
-    bool several = set->count > 1;
+    bool several = run->follow || set->count > 1;
 
     for (size_t i = 0; i < set->count; i++) {
         struct target *target = set->targets[i];
@@ -593,6 +654,8 @@ static int find_members(struct run *run, struct error *err)
 
 static char *title_of(const struct run *run)
 {
+    if (run->count == 0)
+        return strdup("what comes to match");
     const struct member *first = run->members[0];
     const struct kube_container *container = first->target->container;
 
@@ -608,7 +671,7 @@ static int run_targets(struct run *run, struct error *err)
     int result;
 
     run->recorder.title = title;
-    run->recorder.subject = run->members[0]->target->name;
+    run->recorder.subject = run->count ? run->members[0]->target->name : "the targets";
     if (run->show_status)
         run->status_timer = loop_add_timer(run->loop, STATUS_MS, on_status, run);
     result = run_once(run, err);
@@ -655,6 +718,7 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
     if (result == 0)
         result = run_targets(&run, err);
     recorder_free(&run.recorder);
+    target_follow_end(run.follow);
     free_members(&run);
     helper_pods_free(run.env.helpers);
     target_set_free(&run.targets);

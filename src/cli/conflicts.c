@@ -23,9 +23,9 @@ static const struct {
 };
 
 /* Of packets, which --check does not take. */
-static const char *const of_a_run[] = {"output-file", "format",      "max-size",
-                                       "rotate-size", "rotate-time", "rotate-files",
-                                       "count",       "duration",    "no-reconnect"};
+static const char *const of_a_run[] = {"output-file",  "format",       "max-size", "rotate-size",
+                                       "rotate-time",  "rotate-files", "count",    "duration",
+                                       "no-reconnect", "follow"};
 
 static const char *const of_cleanup[] = {"cleanup", "all-namespaces", "quiet", "verbose"};
 
@@ -59,6 +59,12 @@ int conflicts_check(const struct options *options, const bool given[], struct er
 
     if (options->wait && options->only_nodes)
         return error_set(err, ERROR_USAGE, "a node is not waited for: leave out --wait");
+    if (options->follow && options->only_nodes)
+        return error_set(err, ERROR_USAGE, "a node is not followed: leave out --follow");
+    if (options->follow && options->wait) {
+        error_set(err, ERROR_USAGE, "--follow waits without a time: leave out --wait");
+        return error_remedy(err, "or --follow: then the capture begins once all are there");
+    }
     for (size_t i = 0; i < flag_count; i++) {
         if (!given[i])
             continue;

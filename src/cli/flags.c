@@ -121,6 +121,7 @@ SETTER(drain_timeout, take_duration, drain_timeout)
 SETTER(no_reconnect, take_bool, no_reconnect)
 SETTER(include_own_traffic, take_bool, include_own_traffic)
 SETTER(all_namespaces, take_bool, all_namespaces)
+SETTER(follow, take_bool, follow)
 SETTER(max_targets, take_number, max_targets)
 SETTER(context, take_text, kube.context)
 SETTER(kubeconfig, take_text, kube.kubeconfig)
@@ -400,6 +401,9 @@ const struct flag flags[] = {
      set_all_namespaces},
     {"max-targets", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "N", NULL,
      "refuse to capture more pods and nodes than this; default: 50; 0: no limit", set_max_targets},
+    {"follow", 0, FLAG_SWITCH, FLAG_GROUP_CAPTURE, NULL, NULL,
+     "capture what comes to match later, too, as in a rollout, and wait where nothing is there yet",
+     set_follow},
     {"interface", 'i', FLAG_VALUE, FLAG_GROUP_CAPTURE, "INTERFACE", P "INTERFACE",
      "capture on this interface only; may be given several times; default: any, which is every "
      "interface of the pod",

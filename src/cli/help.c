@@ -153,7 +153,11 @@ static void print_man_targets(void)
         "type is, stands alone, or is written pod/svc.\n"
         ".PP\nPods that cannot be captured, as they have ended or have no node yet, are left out "
         "of what a pattern, a selector or a workload chooses. Pods with their node\\(aqs network, "
-        "and the node itself, have the same interfaces: they are captured once.\n");
+        "and the node itself, have the same interfaces: they are captured once.\n"
+        ".PP\nWith \\-\\-follow pods that come to match later are captured, too: of a rollout, of "
+        "a "
+        "workload that grows, and what is made again under its name. What would then be more than "
+        "\\-\\-max\\-targets is told, and not captured.\n");
 }
 
 static void print_man_files(void)

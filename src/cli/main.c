@@ -207,7 +207,7 @@ static int run_in_loop(struct loop *loop, const struct options *options, struct 
 static void take_single_target(const struct options *options, const struct target_word *words,
                                size_t count, struct settings *settings)
 {
-    if (count != 1 || options->selector || words[0].is_pattern)
+    if (count != 1 || options->follow || options->selector || words[0].is_pattern)
         return;
     if (target_word_is_one_pod(&words[0]))
         settings->pod = words[0].name;
@@ -226,6 +226,7 @@ static int sniff(const struct options *options, struct error *err)
         .field_selector = options->field_selector,
         .all_namespaces = options->all_namespaces,
         .max_targets = options->max_targets,
+        .follow = options->follow,
         .container = options->container,
         .interfaces = options->interfaces,
         .interface_count = options->interface_count,

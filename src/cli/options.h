@@ -47,7 +47,7 @@ struct options {
     const char *selector;       /* labels; NULL: none */
     const char *field_selector; /* NULL: none */
     uint64_t max_targets;       /* 0: no limit */
-    bool all_namespaces;
+    bool all_namespaces, follow;
     bool check_json; /* with OPTIONS_CHECK */
 
     const char *namespace;                              /* NULL: the context's */

@@ -115,10 +115,12 @@ static bool leave_out(struct collect *collect, const struct kube_pod *pod)
                   target_why_pending(pod));
         error_remedy(&why, "see: kubectl describe pod %s -n %s", pod->name, pod->namespace);
         not_yet(collect, &why);
-    } else if (verdict == POD_ENDED) {
-        log_debug("pod '%s' has ended (%s)", pod->name, pod->phase);
-    } else if (verdict == POD_NOT_YET && collect->mode == COLLECT_FOLLOW) {
-        log_debug("pod '%s' is not there yet: %s", pod->name, target_why_pending(pod));
+    } else if (verdict == POD_ENDED ||
+               (verdict == POD_NOT_YET && collect->mode == COLLECT_FOLLOW)) {
+        snprintf(line, sizeof(line), "pod '%s' is left out: it %s", pod->name,
+                 verdict == POD_ENDED ? "has ended" : "is not there yet");
+        if (is_news(collect, line))
+            log_debug("%s", line);
     } else {
         snprintf(line, sizeof(line), "pod '%s' is left out: %s", pod->name,
                  verdict == POD_NEVER ? "it runs on Windows, which has no AF_PACKET"

@@ -54,15 +54,22 @@ static struct target shadow_of(const struct target *target)
 static void on_added(void *data, struct target *target)
 {
     struct target_follow *follow = data;
-    struct target given = *target, *kept;
+    struct target given = *target, *kept = malloc(sizeof(*kept));
 
     *target = shadow_of(&given);
-    if (!follow->first) {
-        log_info("%s is captured from now on", given.label);
-        follow->events->added(follow->data, &given);
-    } else if (target_set_add(follow->first, &given, &kept, &follow->error) < 0) {
-        log_debug("%s", follow->error.text);
+    if (!kept) {
+        target_free(&given);
+        return;
     }
+    *kept = given;
+    if (!follow->first) {
+        log_info("%s is captured from now on", kept->label);
+        follow->events->added(follow->data, kept);
+        return;
+    }
+    free(kept);
+    if (target_set_add(follow->first, &given, &kept, &follow->error) < 0)
+        log_debug("%s", follow->error.text);
 }
 
 /* ---- what is gone ---- */
@@ -74,16 +81,25 @@ static bool has_ended(const json_t *pod)
     return phase && (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0);
 }
 
+static const json_t *find_pod(const struct target_follow *follow, const char *uid)
+{
+    const json_t *pod = NULL;
+
+    for (size_t i = 0; i < follow->gather.count && !pod; i++)
+        pod = json_object_get(follow->gather.sources[i]->pods, uid);
+    return pod;
+}
+
 /* Why the pod is no more to be captured; NULL: it is. */
 static const char *why_gone(const struct target_follow *follow, const char *uid)
 {
-    for (size_t i = 0; i < follow->gather.count; i++) {
-        const json_t *pod = json_object_get(follow->gather.sources[i]->pods, uid);
+    const json_t *pod = find_pod(follow, uid);
 
-        if (pod)
-            return has_ended(pod) ? "it has ended" : NULL;
-    }
-    return "it is gone";
+    if (!pod)
+        return "it is gone";
+    if (json_object_get(json_object_get(pod, "metadata"), "deletionTimestamp"))
+        follow->events->leaving(follow->data, uid);
+    return has_ended(pod) ? "it has ended" : NULL;
 }
 
 static void lose_what_is_gone(struct target_follow *follow)

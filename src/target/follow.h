@@ -18,8 +18,10 @@ struct target_follow;
 
 /* What is heard of it later, from the loop. No request may be waited for meanwhile. */
 struct target_follow_events {
-    /* One more. @target: its contents are taken over */
+    /* One more. @target: taken over: target_free() and free() */
     void (*added)(void *data, struct target *target);
+    /* The pod of this uid is being deleted: where its capture is cut, that is its end. */
+    void (*leaving)(void *data, const char *uid);
     /* The pod of this uid is no more there, or has ended: @why, as in "it was deleted". Of pods
      * that have the same interfaces another may be added for it. */
     void (*gone)(void *data, const char *uid, const char *why);

@@ -482,7 +482,6 @@ static void begin_again(struct source *source)
 static void take_object(struct source *source, json_t *object)
 {
     cleanup_free char *before = source->labels ? strdup(source->labels) : NULL;
-    bool first = !source->object;
     struct error err;
 
     json_decref(source->object);
@@ -492,7 +491,8 @@ static void take_object(struct source *source, json_t *object)
         fail(source, &err);
         return;
     }
-    if (!first && strcmp(before ? before : "", source->labels ? source->labels : "") != 0)
+    if (source->pods_watch &&
+        strcmp(before ? before : "", source->labels ? source->labels : "") != 0)
         begin_again(source);
     if (source->kind->id != TARGET_NODE && source->kind->id != TARGET_SERVICE)
         list_owned(source, source->kind->id == TARGET_CRON_JOB ? NULL : source->labels);

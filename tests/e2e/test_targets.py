@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import threading
 
 import pytest
 
@@ -302,28 +303,57 @@ def test_requests_are_shared(found, far, words, count):
 # ---- docs/rbac/targets.yaml ----
 
 EVERY_WAY = ["deploy/shop", "rs/shop-1", "sts/db", "ds/logger", "job/nightly-2", "cronjob/nightly", "svc/shop", "alpha*", "-l", "app=db"]
-NEEDS = {  # what is refused without a right; the rest does with less
-    ("list", "pods"): ["-l", "app=db"], ("get", "deployments"): ["deploy/shop"], ("get", "statefulsets"): ["sts/db"],
-    ("get", "daemonsets"): ["ds/logger"], ("get", "replicasets"): ["rs/shop-1"], ("list", "replicasets"): ["deploy/shop"],
-    ("get", "jobs"): ["job/nightly-2"], ("list", "jobs"): ["cronjob/nightly"], ("get", "cronjobs"): ["cronjob/nightly"],
-    ("get", "services"): ["svc/shop"]}
+WORDS = {"pods": ["-l", "app=db"], "deployments": ["deploy/shop"], "statefulsets": ["sts/db"], "daemonsets": ["ds/logger"],
+         "replicasets": ["rs/shop-1"], "jobs": ["job/nightly-2"], "cronjobs": ["cronjob/nightly"], "services": ["svc/shop"]}
+BETWEEN = {"replicasets": ["deploy/shop"], "jobs": ["cronjob/nightly"]}  # what these may be listed for
 
 
 def test_role_suffices(found, far):
     config = far.kubeconfig_for("targets", role_of("targets")["rules"])
-    assert found(*EVERY_WAY, "--kubeconfig", config).names == [*SHOP, "db-0", "logger-0", "nightly-2-a", "lone", "alpha", "db-x"]
+    names = [*SHOP, "db-0", "logger-0", "nightly-2-a", "lone", "alpha", "db-x"]
+    assert found(*EVERY_WAY, "--kubeconfig", config).names == names
+    assert found(*EVERY_WAY, "--follow", "--kubeconfig", config).names == names
 
 
 @pytest.mark.parametrize("verb, resource", rights_of("targets"))
-def test_nothing_can_be_left_out_of_the_role(found, refused, far, verb, resource):
+def test_nothing_can_be_left_out_of_the_role(ksniff, far, verb, resource):
     config = far.kubeconfig_for(f"less-{verb}-{resource}", without(role_of("targets"), verb, resource)["rules"])
-    if (verb, resource) == ("list", "endpointslices"):
-        # All that the selector chooses, whether it is an endpoint or not.
-        assert found("svc/shop", "--kubeconfig", config).names == ["adopted", "lone", *SHOP, "stranger-a"]
-        assert refused("svc/by-hand", "--kubeconfig", config) == (
-            'service "by-hand" has no selector, and its endpoints may not be listed (needs: list endpointslices)')
+    words = ["-n", FAR, "--kubeconfig", config, "-o", "/dev/null", "--method", "upload"]
+    if resource == "endpointslices":
+        return  # see below
+    if verb == "get" or (verb == "list" and resource in ("pods", *BETWEEN)):
+        words += BETWEEN[resource] if verb == "list" and resource in BETWEEN else WORDS[resource]
+        assert f"(needs: {verb} {resource})" in ksniff.fail(*words)
+    elif verb == "list":
+        assert f"(needs: {verb} {resource})" in ksniff.fail(*words, "--follow", *WORDS[resource])
     else:
-        assert f"(needs: {verb} {resource})" in refused(*NEEDS[verb, resource], "--kubeconfig", config)
+        # It is known only once the list is there: an error, or a warning where the capture has begun by then.
+        read_until(ksniff, f'cannot watch resource "{resource}"', *words, "--follow", *WORDS[resource])
+
+
+def read_until(ksniff, text, *words):
+    """Runs the client until it says so."""
+    process = ksniff.start(*words)
+    guard = threading.Timer(GUARD, process.kill)
+    guard.start()
+    try:
+        said = b""
+        while text.encode() not in said:
+            line = process.stderr.readline()
+            assert line, said.decode()
+            said += line
+    finally:
+        guard.cancel()
+        process.kill()
+        process.communicate(timeout=GUARD)
+
+
+def test_endpoints_that_may_not_be_listed(found, refused, far):
+    """All that the selector chooses, whether it is an endpoint or not."""
+    config = far.kubeconfig_for("no-endpoints", without(role_of("targets"), "list", "endpointslices")["rules"])
+    assert found("svc/shop", "--kubeconfig", config).names == ["adopted", "lone", *SHOP, "stranger-a"]
+    assert refused("svc/by-hand", "--kubeconfig", config) == (
+        'service "by-hand" has no selector, and its endpoints may not be listed (needs: list endpointslices)')
 
 
 def test_pods_by_name_need_no_list(found, far):

@@ -385,6 +385,7 @@ static void describe(const struct options *o, char *text, size_t size)
                              o->check_json, o->all_namespaces, o->wait, o->no_reconnect,
                              o->include_own_traffic, (unsigned long long)o->pod_creation_timeout,
                              (unsigned long long)o->wait_timeout);
+    used += (size_t)snprintf(text + used, size - used, "%d|", o->follow);
     used +=
         (size_t)snprintf(text + used, size - used, "%llu %llu|", (unsigned long long)o->rotate_size,
                          (unsigned long long)o->rotate_time);
@@ -598,6 +599,11 @@ static void test_selectors(void **state)
             "such as app=web, 'tier in (web,api)' or '!canary'");
     refused("deploy -l a=b", "labels and fields choose pods, not a deployment", NULL);
     refused("-l a=b --cleanup", "--selector does nothing with --cleanup", NULL);
+    assert_true(parsed("deploy/web --follow").follow);
+    refused("node/a --follow", "a node is not followed: leave out --follow", NULL);
+    refused("deploy/web --follow --wait=5m", "--follow waits without a time: leave out --wait",
+            NULL);
+    refused("deploy/web --follow --check", "--follow does nothing with --check", NULL);
     refused("--max-targets some -l a", "--max-targets takes a whole number, not \"some\"", NULL);
 }
 

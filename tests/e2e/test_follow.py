@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--follow: targets that come and go while they are captured."""
+import contextlib
+import re
+import threading
+import time
+
+import pytest
+
+from conftest import GUARD, tshark, wait_until
+from test_targets import FAR, owner, put, put_pod
+
+SLEEP = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
+
+
+@contextlib.contextmanager
+def pods(sandbox, *names):
+    """Makes pods with a label, and removes those that are still there."""
+    for name in names:
+        sandbox.create_pod(name, metadata={"labels": {"follow": "yes"}}, containers=[SLEEP])
+    try:
+        yield
+    finally:
+        for name in names:
+            sandbox.delete_pod(name)
+
+
+def read_until(process, text):
+    """Reads what a client says up to this. Returns it all."""
+    said = getattr(process, "said", "")
+    while text not in said:
+        line = process.stderr.readline().decode()
+        assert line, said
+        said += line
+    process.said = said
+    return said
+
+
+@contextlib.contextmanager
+def following(ksniff, *words):
+    process = ksniff.start("--follow", *words)
+    guard = threading.Timer(GUARD, process.kill)
+    guard.start()
+    try:
+        yield process
+    finally:
+        guard.cancel()
+        if process.poll() is None:
+            process.kill()
+            process.wait(timeout=GUARD)
+        process.stderr.close()
+        process.stdout.close()
+
+
+def end(process):
+    process.send_signal(2)
+    said = process.said + process.stderr.read().decode()
+    code = process.wait(timeout=GUARD)
+    assert "Sanitizer" not in said and "runtime error" not in said, said
+    return code, said
+
+
+def payloads(path, interface):
+    return [bytes.fromhex(row[0]) for row in tshark(path, "udp.payload", display=f'udp and frame.interface_name == "{interface}"')]
+
+
+@pytest.mark.parametrize("method", ["upload", "node"])
+def test_pods_come_and_go(sandbox, ksniff, tmp_path, method):
+    """From nothing to one pod, to another, and to the last of them: all in one file, each with its own interface."""
+    path = str(tmp_path / "x.pcapng")
+    with following(ksniff, "-l", "follow=yes", "-f", "udp port 4801", "-i", "lo", "--method", method, "-o", path) as process:
+        read_until(process, 'waiting: no pod in namespace "default" has the labels "follow=yes"')
+        with pods(sandbox, "first"):
+            read_until(process, 'pod "first" is captured from now on')
+            read_until(process, "capturing; Ctrl-C ends it")
+            sandbox.datagrams("first", 4801)
+            with pods(sandbox, "second"):
+                read_until(process, 'pod "second" is captured from now on')
+                wait_until(lambda: sandbox.ours_in("second") if method == "upload" else len(list(sandbox.helpers())) > 0, "its agent")
+                wait_until(lambda: arrives(sandbox, "second", path), "its packets")
+                sandbox.delete_pod("first")
+                read_until(process, 'pod "first" is gone: its capture has ended')
+                sandbox.datagrams("second", 4801)
+                code, said = end(process)
+    assert code == 0, said
+    assert payloads(path, "default/first:lo") == [b"number 0", b"number 1", b"number 2"]
+    assert payloads(path, "default/second:lo")[-3:] == [b"number 0", b"number 1", b"number 2"]
+    assert "taking it up again" not in said and "WARN[" not in said
+    wait_until(lambda: not sandbox.leftovers(), "a clean cluster")
+
+
+def arrives(sandbox, name, path):
+    """Whether packets of a pod come into the file."""
+    sandbox.datagrams(name, 4801)
+    time.sleep(0.2)
+    with open(path, "rb") as file:
+        return f"default/{name}:lo".encode() in file.read()
+
+
+def put_deployment(sandbox, labels):
+    return put(sandbox, "deployments", "grow", spec={"replicas": 0, "paused": True, "selector": {"matchLabels": labels}})
+
+
+def put_replica_set(sandbox, number, labels):
+    return put(sandbox, "replicasets", f"grow-{number}", metadata={"labels": labels, "ownerReferences": owner(
+        "Deployment", f"uid-{FAR}-deployments-grow")}, spec={"replicas": 0, "selector": {"matchLabels": labels}})
+
+
+def remove(sandbox, name):
+    sandbox.call("DELETE", f"/api/v1/namespaces/{FAR}/pods/{name}?gracePeriodSeconds=0")
+
+
+def test_what_is_taken_in(sandbox, ksniff, tmp_path):
+    """Workloads, Services, names and patterns, by objects that are only stored: no agent comes to their pods. A pod may be heard
+    of before its ReplicaSet; the watch outlives the API server, and its Deployment."""
+    words = ["deploy/grow", "svc/grow", "alone", "like-*"]
+    with following(ksniff, "-n", FAR, "-v", "--max-targets", "6", "--method", "upload", "-o", str(tmp_path / "x"), *words) as process:
+        for missing in ('deployments "grow" not found', 'services "grow" not found', 'pods "alone" not found', 'no pod in namespace'):
+            read_until(process, "waiting: " + missing)
+        put_deployment(sandbox, {"app": "grow"})
+        first = put_replica_set(sandbox, 1, {"app": "grow"})
+        put_pod(sandbox, "stranger", labels={"app": "grow"})
+        put_pod(sandbox, "grow-1-a", owners=owner("ReplicaSet", first), labels={"app": "grow"}, phase="Pending", node=None)
+        put_pod(sandbox, "grow-1-a", owners=owner("ReplicaSet", first), labels={"app": "grow"})
+        read_until(process, 'pod "grow-1-a" is captured from now on')
+        # A rollout: the pod comes first.
+        put_pod(sandbox, "grow-2-a", owners=owner("ReplicaSet", f"uid-{FAR}-replicasets-grow-2"), labels={"app": "grow"})
+        put_replica_set(sandbox, 2, {"app": "grow"})
+        read_until(process, 'pod "grow-2-a" is captured from now on')
+        put_pod(sandbox, "alone")
+        read_until(process, 'pod "alone" is captured from now on')
+        put_pod(sandbox, "like-1", phase="Succeeded")
+        put_pod(sandbox, "like-2")
+        read_until(process, 'pod "like-2" is captured from now on')
+        # An endpoint, with a selector that is none of the Deployment's.
+        put_pod(sandbox, "behind", labels={"app": "other"})
+        put(sandbox, "services", "grow", spec={"selector": {"app": "other"}})
+        put(sandbox, "endpointslices", "grow-1", metadata={"labels": {"kubernetes.io/service-name": "grow"}}, endpoints=[
+            {"addresses": ["10.9.9.9"], "targetRef": {"kind": "Pod", "name": "behind", "namespace": FAR}}])
+        read_until(process, 'pod "behind" is captured from now on')
+        # Under the same name, and while nobody watched.
+        remove(sandbox, "alone")
+        read_until(process, f"the pod of the uid uid-{FAR}-pods-alone: it is gone")
+        sandbox.call("POST", "/sandbox/restart", {"seconds": 0.5})
+        put(sandbox, "pods", "alone", metadata={"uid": "another"}, spec={"nodeName": "node1", "containers": [{"name": "app"}]},
+            status={"phase": "Running"})
+        wait_until(lambda: process.said.count('pod "alone" is captured from now on') == 2 or not read_line(process), "the other one")
+        # Made again, with another selector.
+        sandbox.call("DELETE", f"/apis/apps/v1/namespaces/{FAR}/deployments/grow?propagationPolicy=Orphan")
+        read_until(process, "deployment 'grow' was deleted")
+        put_deployment(sandbox, {"app": "grow", "new": "yes"})
+        third = put_replica_set(sandbox, 3, {"app": "grow", "new": "yes"})
+        read_until(process, f"the pod of the uid uid-{FAR}-pods-grow-1-a: it is gone")
+        put_pod(sandbox, "grow-3-a", owners=owner("ReplicaSet", third), labels={"app": "grow", "new": "yes"})
+        read_until(process, 'pod "grow-3-a" is captured from now on')
+        # There are grow-3-a, another, like-2 and behind.
+        for number in (3, 4, 5):
+            put_pod(sandbox, f"like-{number}")
+        read_until(process, "pod 'like-5' is not captured: there are 6 targets, and --max-targets allows no more")
+        code, said = end(process)
+    assert code == 130, said  # nothing was captured
+    assert not re.search("INFO.*(stranger|like-1)", said)
+    assert said.count("waiting: ") == len(set(re.findall("waiting: .*", said)))  # each is said once
+    for name in ("grow-1-a", "grow-2-a", "grow-3-a", "stranger", "alone", "behind", *[f"like-{n}" for n in range(1, 6)]):
+        remove(sandbox, name)
+    for path in ("deployments/grow", "replicasets/grow-1", "replicasets/grow-2", "replicasets/grow-3"):
+        sandbox.call("DELETE", f"/apis/apps/v1/namespaces/{FAR}/{path}?propagationPolicy=Orphan")
+    sandbox.call("DELETE", f"/api/v1/namespaces/{FAR}/services/grow")
+    sandbox.call("DELETE", f"/apis/discovery.k8s.io/v1/namespaces/{FAR}/endpointslices/grow-1")
+
+
+def read_line(process):
+    """Reads one more line of what a client says. Returns whether there was none."""
+    line = process.stderr.readline().decode()
+    process.said += line
+    return bool(line)
