@@ -184,8 +184,8 @@ int options_parse(int argc, char *const argv[], struct options *ret_options)
     ret_options->silence = AGENT_SILENCE_SECONDS;
     if (parse(argc, argv, "VHREON", "isbFSuCP", ret_options) < 0)
         return -1;
-    /* The kernel need not copy what is cut off. */
-    if (ret_options->headers_only && ret_options->snaplen > HEADERS_MOST)
+    /* The kernel need not copy what is cut off, unless the agent's mark may stand there. */
+    if (ret_options->headers_only && !ret_options->own && ret_options->snaplen > HEADERS_MOST)
         ret_options->snaplen = HEADERS_MOST;
     return 0;
 }

@@ -20,8 +20,8 @@ struct options {
     size_t program_length; /* 0: no filter */
     bool vlan;
     bool ethernet_only; /* the program is for Ethernet only */
-    bool headers_only;  /* and snaplen is what they take at most */
-    bool own;           /* leave the own stream out */
+    bool headers_only;
+    bool own; /* leave the own stream out */
     bool no_ring;
     bool no_shell;
     const char *unlink_path;

@@ -67,8 +67,10 @@ static void on_stage_timeout(void *data)
     session_end(session, &err);
 }
 
-static uint64_t next_heartbeat(struct session *session)
+/* Of a row of questions the next one comes soon. */
+static uint64_t beat(struct session *session)
 {
+    session->method->heartbeat(session);
     session->beats++;
     if (session->settings->tcpdump_path)
         return HEARTBEAT_MS;
@@ -80,10 +82,10 @@ static void on_heartbeat(void *data)
 {
     struct session *session = data;
 
-    if (session->state == SESSION_RUNNING ||
-        (session->state == SESSION_STOPPING && !session->account.complete))
-        session->method->heartbeat(session);
-    loop_set_timer(session->heartbeat, next_heartbeat(session));
+    bool listens = session->state == SESSION_RUNNING ||
+                   (session->state == SESSION_STOPPING && !session->account.complete);
+
+    loop_set_timer(session->heartbeat, listens ? beat(session) : HEARTBEAT_MS);
 }
 
 struct session *session_start(const struct session_env *env, const struct method *method,

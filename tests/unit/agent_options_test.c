@@ -48,6 +48,8 @@ static void test_defaults_and_values(void **state)
     assert_int_equal(PARSE("-H"), 0);
     assert_true(options.headers_only);
     assert_int_equal(options.snaplen, 512); /* for the kernel, too */
+    assert_int_equal(PARSE("-H", "-O"), 0);
+    assert_int_equal(options.snaplen, AGENT_SNAPLEN_MAX); /* the mark may stand there */
     assert_int_equal(PARSE("-s", "96", "-H"), 0);
     assert_int_equal(options.snaplen, 96);
     assert_int_equal(PARSE("-O"), 0);
