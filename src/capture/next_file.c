@@ -66,7 +66,9 @@ static int begin_next(struct recorder *recorder, struct share *share, struct err
     const struct capture_section section = {.comment = comment,
                                             .application = "kubectl-sniff " KSNIFF_VERSION};
 
-    if (end_file(recorder, share->outlet, err) < 0 || outlet_next(share->outlet, &section, err) < 0)
+    if (end_file(recorder, share->outlet, err) < 0 ||
+        outlet_next(share->outlet, &section, err) < 0 ||
+        recorder_write_names(recorder, share->outlet, err) < 0)
         return -1;
     return begin_file(recorder, share->outlet, err);
 }

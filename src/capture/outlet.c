@@ -30,6 +30,7 @@ struct end {
 static void begin_section(struct outlet *outlet)
 {
     outlet->writer = (struct capture_writer){.format = outlet->writer.format, .out = &outlet->out};
+    outlet->names = 0;
 }
 
 void outlet_init(struct outlet *outlet, struct sink *sink, const struct settings *settings)

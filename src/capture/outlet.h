@@ -29,6 +29,7 @@ struct outlet {
     struct capture_writer writer;
     struct buf ends; /* of packets that the sink may not have taken: one entry each */
     struct rotation rotation;
+    uint64_t names;  /* the cursor of those that stand in this section */
     uint64_t latest; /* time stamp of the last packet, nanoseconds since 1970 */
 };
 

@@ -14,7 +14,9 @@
 #include "settings/settings.h"
 #include "sink/sink.h"
 
-#define LAST_ROOM CAPTURE_ITEM_ROOM
+#define LAST_ROOM     CAPTURE_ITEM_ROOM
+
+#define NAMES_AT_ONCE 32
 
 /* A target's own. */
 struct recorder_file {
@@ -53,6 +55,7 @@ void recorder_reset(struct recorder *recorder)
                              .title = recorder->title,
                              .subject = recorder->subject,
                              .describe = recorder->describe,
+                             .next_names = recorder->next_names,
                              .started = recorder->started,
                              .enough = recorder->enough,
                              .failed = recorder->failed,
@@ -121,6 +124,51 @@ uint64_t recorder_unwritten(const struct recorder *recorder, const struct share 
     return count;
 }
 
+/* Return: false when the sink takes no more now. */
+static bool makes_room(struct outlet *outlet, struct error *err, int *ret_result)
+{
+    *ret_result = outlet->out.length < OUTLET_HIGH ? 0 : outlet_flush(outlet, err);
+    return *ret_result == 0 && outlet->out.length < OUTLET_HIGH;
+}
+
+int recorder_write_names(struct recorder *recorder, struct outlet *outlet, struct error *err)
+{
+    int (*write)(struct capture_writer *, const struct capture_address *, size_t, struct error *) =
+        outlet->writer.format->names;
+    struct capture_address addresses[NAMES_AT_ONCE];
+    int result = 0;
+
+    if (!recorder->next_names || !write || !outlet->begun)
+        return 0;
+    while (makes_room(outlet, err, &result)) {
+        size_t count =
+            recorder->next_names(recorder->data, &outlet->names, addresses, NAMES_AT_ONCE);
+
+        for (size_t done = 0; done < count; done += (size_t)result)
+            if ((result = write(&outlet->writer, addresses + done, count - done, err)) < 0)
+                return -1;
+        if (count < NAMES_AT_ONCE)
+            return 0;
+    }
+    recorder->names_due = true;
+    return result;
+}
+
+void recorder_names(struct recorder *recorder)
+{
+    struct error err;
+    int result;
+
+    recorder->names_due = false;
+    if (recorder->failure.kind != ERROR_NONE || recorder->sink_ended || recorder->discarding)
+        return;
+    result = recorder_write_names(recorder, &recorder->outlet, &err);
+    for (struct recorder_file *file = recorder->files; file && result == 0; file = file->next)
+        result = recorder_write_names(recorder, &file->outlet, &err);
+    if (result < 0)
+        fail(recorder, &err);
+}
+
 static void flush(struct recorder *recorder, struct outlet *outlet)
 {
     struct error err;
@@ -137,6 +185,8 @@ void recorder_flush(struct recorder *recorder)
     for (struct recorder_file *file = recorder->files; file; file = file->next)
         flush(recorder, &file->outlet);
     look_at_sink(recorder, waiting);
+    if (recorder->names_due && recorder_has_room(recorder))
+        recorder_names(recorder);
 }
 
 bool recorder_is_flushed(const struct recorder *recorder)
@@ -221,6 +271,8 @@ static int begin(struct recorder *recorder, struct share *share, struct error *e
     share->outlet->sink->subject = recorder->subject;
     int result = outlet_begin(share->outlet, &section, err);
     share->outlet->sink->title = share->outlet->sink->subject = NULL;
+    if (result == 0)
+        result = recorder_write_names(recorder, share->outlet, err);
     if (result == 0 && !recorder->begun) {
         recorder->begun = true;
         recorder->started(recorder->data);

@@ -79,12 +79,18 @@ struct recorder {
     struct recorder_interface *interfaces; /* owned; interface_count of them */
     size_t interface_count, interface_room;
 
+    bool names_due; /* there are names that a section does not have yet */
+
     const char *limit;       /* the flag whose limit is reached; NULL: none */
     uint64_t packets, bytes; /* the sums of all shares, as are: */
     uint64_t dropped, lost, left_out;
 
     /* Return: the comment of the section of this share, NULL: of all; owned by the caller. */
     char *(*describe)(void *data, const struct share *share);
+    /* As names_next(): those that the section of @cursor does not have yet; NULL: there are none.
+     */
+    size_t (*next_names)(void *data, uint64_t *cursor, struct capture_address *ret_addresses,
+                         size_t most);
     void (*started)(void *data); /* capturing has really begun */
     void (*enough)(void *data);  /* a limit is reached, or nobody reads any more */
     void (*failed)(void *data);  /* nothing can be written any more */
@@ -132,6 +138,13 @@ bool recorder_packet(struct recorder *recorder, const struct capture_packet *pac
 
 /* recorder_statistics - take statistics, which count from the section's beginning. */
 void recorder_statistics(struct recorder *recorder, const struct capture_statistics *statistics);
+
+/* recorder_names - there are new names: each section gets them. */
+void recorder_names(struct recorder *recorder);
+
+/* recorder_write_names - write those that the outlet's section does not have yet, as many as it
+ * takes now; recorder_flush() writes the rest. Return: 0, -1 with the error. */
+int recorder_write_names(struct recorder *recorder, struct outlet *outlet, struct error *err);
 
 /* recorder_flush - give the sink what it takes. */
 void recorder_flush(struct recorder *recorder);
