@@ -79,12 +79,13 @@ fuzz: ## looks for input that the parsers do not stand, MINUTES=1 with each, goi
 	@ninja -C build-fuzz fuzzers
 	@tests/fuzz/run build-fuzz $(MINUTES)
 
-bench: build ## the agent against tcpdump and dumpcap, the client against kubectl
+bench: build ## the agent against tcpdump and dumpcap, the client against kubectl and an earlier one, a hundred targets
 	@packaging/install-dependencies build demo test
 	@ninja -C build bench/block_bench
 	@$(PYTHON) bench/agent_bench.py
 	@$(PYTHON) bench/client_bench.py
 	@$(PYTHON) bench/first_packet.py
+	@$(PYTHON) bench/scale_bench.py
 
 install: build ## the program, its man page and its roles, below DESTDIR and PREFIX
 	@meson install -C $(BUILD) --no-rebuild
