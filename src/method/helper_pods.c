@@ -38,9 +38,9 @@ struct helper_group {
     struct helper_user *users;
     struct helper_pod *pod; /* that who waits is about to get; NULL: none */
     bool doubtful;          /* after a cut: requests may find the way dead */
-    bool unseen;            /* the pod could not be asked for, and is not any more */
-    bool told_of_init;      /* that it waits for a container of somebody else */
-    uint64_t pulling;       /* loop_now() since when its image seems to be pulled; 0: it does not */
+    bool unwatched;    /* the pod is not asked for any more: it could not be, or nobody waits */
+    bool told_of_init; /* that it waits for a container of somebody else */
+    uint64_t pulling;  /* loop_now() since when its image seems to be pulled; 0: it does not */
 
     struct kube_call *call; /* what runs on the node */
     bool looked;            /* that was asked */
@@ -118,7 +118,7 @@ static void retire(struct helper_group *group)
     struct helper_pod *pod = group->pod;
 
     group->pod = NULL;
-    group->unseen = false;
+    group->unwatched = false;
     if (pod && pod->users == 0)
         remove_pod(group, pod);
 }
@@ -385,7 +385,7 @@ static void on_runs(struct helper_group *group, const struct kube_pod *seen)
     helper_pod_watch_age(group->pod, seen);
     group->pod->has_run = true;
     group->pod->timeout = 0;
-    group->doubtful = group->unseen = false;
+    group->doubtful = false;
     tell_ready(group);
 }
 
@@ -416,7 +416,10 @@ static void on_seen(void *data, struct helper_pod *pod, const struct kube_pod *s
     struct helper_group *group = data;
     char why[300] = "";
 
-    if (pod != group->pod || !is_waited_for(group))
+    if (pod != group->pod)
+        return;
+    group->unwatched = !is_waited_for(group);
+    if (group->unwatched)
         return;
     enum helper_state state =
         seen ? helper_state(seen, kube_pod_container(seen, HELPER_CONTAINER), why, sizeof(why))
@@ -442,7 +445,7 @@ static void on_unseen(void *data, struct helper_pod *pod, const struct error *er
 
     if (pod != group->pod)
         return;
-    group->unseen = true; /* it may be there all the same */
+    group->unwatched = true; /* it may be there all the same */
     tell_failed(group, HELPER_FAILED, err);
 }
 
@@ -533,10 +536,11 @@ static int prepare(struct helper_group *group, const struct target *target, stru
     uint64_t ring = helper_recipe_ring(&group->recipe, room_of(group));
 
     if (!group->of->settings->buffer_size && ring < AGENT_RING_DEFAULT)
-        log_info("the packet rings of %zu targets on node '%s' have %u MiB each, not %u: "
-                 "--buffer-size sets it",
-                 room_of(group), group->recipe.node_name, (unsigned)(ring >> 20),
-                 AGENT_RING_DEFAULT >> 20);
+        log_info(
+            "the packet rings on node '%s' have %u MiB each, not %u, as up to %zu targets share "
+            "a helper pod: --buffer-size sets it",
+            group->recipe.node_name, (unsigned)(ring >> 20), AGENT_RING_DEFAULT >> 20,
+            room_of(group));
     return helper_recipe_fill(&group->recipe, target, others, err);
 }
 
@@ -582,8 +586,8 @@ void helper_user_wait(struct helper_user *user, bool cut)
             begin(group);
     } else if (pod->has_run && !cut && loop_now() - pod->seen < FRESH_MS) {
         tell_ready(group);
-    } else if (pod->has_run || group->unseen) {
-        group->unseen = false;
+    } else if (pod->has_run || group->unwatched) {
+        group->unwatched = false;
         helper_pod_look(pod);
     } /* else it is being made, and looked at */
 }

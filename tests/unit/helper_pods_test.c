@@ -247,6 +247,26 @@ static void test_more_privilege(void **state)
     run_stop(&run);
 }
 
+/* Whoever had it made has left before it ran; the next gets it all the same. */
+static void test_nobody_waits_for_a_while(void **state)
+{
+    struct run run;
+
+    (void)state;
+    run_start(&run, RUNNING, 3, 0);
+    join_all(&run, 2);
+    *run.server.mode = STARTING;
+    helper_user_needs_more(&run.users[0].user, "AppArmor");
+    helper_user_leave(&run.users[0].user);
+    for (int i = 0; i < 30; i++) /* until it is not looked at any more */
+        loop_step(run.server.loop, 20);
+    *run.server.mode = RUNNING;
+    join(&run, 2, &run.target);
+    server_step_until(&run.server, &told, 3);
+    assert_ptr_not_equal(run.users[2].user.pod, run.users[1].user.pod);
+    run_stop(&run);
+}
+
 /* There is no image without one: the same helper, and all agents run despite the shell. */
 static void test_shell(void **state)
 {
@@ -397,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_who_comes_later),
         cmocka_unit_test(test_what_makes_them_differ),
         cmocka_unit_test(test_more_privilege),
+        cmocka_unit_test(test_nobody_waits_for_a_while),
         cmocka_unit_test(test_shell),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_cut),
