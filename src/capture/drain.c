@@ -33,6 +33,7 @@ bool drain_close(struct drain *drain, const struct session *session, struct trac
 {
     drain->lossy = loss_find(session, track, &drain->loss);
     drain->closed = loss_record(session, drain->lossy ? &drain->loss : NULL, track);
+    drain->discarded = track->share.discarded;
     return drain->closed;
 }
 

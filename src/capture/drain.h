@@ -23,6 +23,7 @@ struct drain {
     bool given_up;           /* what is still to come is not waited for */
     bool closed;             /* drain_close() */
     bool lossy;
+    uint64_t discarded; /* packets of it, when it was closed */
     struct loss loss;
     struct loop_timer *limit;
 };

@@ -83,6 +83,17 @@ bool loss_unwritten(struct loss *loss, bool lossy, const struct recorder *record
     return true;
 }
 
+bool loss_discarded(struct loss *loss, bool lossy, uint64_t before, const struct share *share,
+                    const char *why)
+{
+    if (share->discarded <= before)
+        return lossy;
+    if (!lossy)
+        say_why(loss, why);
+    loss->packets += share->discarded - before;
+    return true;
+}
+
 void loss_add(struct loss *sum, const struct loss *loss)
 {
     if (!sum->why[0])

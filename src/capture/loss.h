@@ -33,6 +33,11 @@ bool loss_find(const struct session *session, const struct track *track, struct 
 bool loss_unwritten(struct loss *loss, bool lossy, const struct recorder *recorder,
                     const struct share *share);
 
+/* loss_discarded - the end was cut short, for the reason @why, when @before of its packets had been
+ * discarded and been counted. Return: is anything lost now? */
+bool loss_discarded(struct loss *loss, bool lossy, uint64_t before, const struct share *share,
+                    const char *why);
+
 /* loss_add - the same of another target, into a sum. */
 void loss_add(struct loss *sum, const struct loss *loss);
 

@@ -12,6 +12,8 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "capture/choice.h"
+#include "capture/recorder.h"
+#include "capture/timeline.h"
 #include "kube/client.h"
 #include "kube/patience.h"
 #include "method/method.h"
@@ -21,6 +23,7 @@
 
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_MOST_MS  30000
+#define HOLD_NS          200000000u /* for the clocks, before anything of it is written */
 #define STEADY_MS        10000 /* a capture that ran for so long begins with the first wait again */
 
 /* What stands before a message where there are several targets. */
@@ -31,6 +34,7 @@
 static void end(struct member *member, const struct error *err)
 {
     member->state = MEMBER_ENDED;
+    timeline_close(member->timeline, member->source);
     if (err && member->error.kind == ERROR_NONE)
         member->error = *err;
 }
@@ -121,6 +125,21 @@ static void on_gap(struct member *member, uint64_t timestamp)
     track_gap(&member->track, gap, member->why);
 }
 
+/* Of its interfaces, as they are written. */
+static void describe(struct member *member)
+{
+    const struct target *target = member->target;
+    const char *container = target->pod ? target->container->name : NULL;
+    char clock[100];
+
+    timeline_clock_text(member->timeline, member->source, clock, sizeof(clock));
+    free(member->description);
+    member->description = text_format("node: %s%s%s, method: %s%s%s", target->node_name,
+                                      container ? ", container: " : "", container ? container : "",
+                                      member->method->name, *clock ? ", clock: " : "", clock);
+    member->track.share.description = member->description;
+}
+
 static bool on_item(void *data, enum capture_item_kind kind, const struct capture_item *item)
 {
     struct member *member = data;
@@ -129,6 +148,8 @@ static bool on_item(void *data, enum capture_item_kind kind, const struct captur
         on_resumed(member);
     else if (!member->begun)
         on_begun(member);
+    if (kind == CAPTURE_INTERFACE)
+        describe(member);
     if (member->gap_open && kind == CAPTURE_PACKET)
         on_gap(member, item->packet.timestamp);
     else if (member->gap_open && kind == CAPTURE_STATISTICS)
@@ -138,16 +159,11 @@ static bool on_item(void *data, enum capture_item_kind kind, const struct captur
 
 /* ---- choosing a method ---- */
 
-static void describe(struct member *member)
+/* Of several nodes' clocks it is said at the interfaces how they differ, and from the first packet
+ * on they are corrected. */
+static bool waits_for_clocks(const struct member *member)
 {
-    const struct target *target = member->target;
-
-    free(member->description);
-    member->description =
-        target->pod ? text_format("node: %s, container: %s, method: %s", target->node_name,
-                                  target->container->name, member->method->name)
-                    : text_format("node: %s, method: %s", target->node_name, member->method->name);
-    member->track.share.description = member->description;
+    return member->several && member->settings.clock_sync && !member->settings.tcpdump_path;
 }
 
 static bool try_method(struct member *member, const struct method *method)
@@ -157,11 +173,13 @@ static bool try_method(struct member *member, const struct method *method)
     member->method = method;
     member->state = MEMBER_TRYING;
     member->backoff = BACKOFF_FIRST_MS;
-    describe(member);
     member->session = session_start(member->env, method, member->target, &member->settings, on_item,
                                     member, &err);
-    if (member->session)
+    if (member->session) {
+        if (waits_for_clocks(member))
+            session_hold(member->session);
         return true;
+    }
     if (member->choice)
         choice_failed(member->choice, NULL, &err);
     end(member, &err);
@@ -262,6 +280,7 @@ static void on_cut(struct member *member)
 
     member->state = MEMBER_CUT;
     member->cuts++;
+    timeline_close(member->timeline, member->source);
     /* A gap that no packet has followed yet grows. */
     if (!member->gap_open && !member->track.gap[0] && member->session->account.latest)
         member->until = member->session->account.latest;
@@ -352,9 +371,46 @@ static bool step_close(struct member *member)
     return true;
 }
 
+/* What is known of its agent's clock. */
+static void note_clock(struct member *member)
+{
+    const struct target *target = member->target;
+    const struct clock *clock = &member->session->clock;
+    uint64_t now = loop_time();
+
+    if (member->began == 0) {
+        member->began = now;
+        timeline_begin(member->timeline, member->source, target->node_name,
+                       target->pod && !target->host_network, now);
+    }
+    if (!clock->valid || clock->answers == member->answers)
+        return;
+    member->answers = clock->answers;
+    timeline_clock(member->timeline, member->source, clock->offset, clock->bound, now);
+}
+
+/* Are the clocks known, or not to be waited for? Return: whether the session gives out its items.
+ */
+static bool release(struct member *member)
+{
+    struct session *session = member->session;
+    uint64_t now = loop_time();
+
+    if (session->state != SESSION_ENDED && now - member->began < HOLD_NS &&
+        (!session->clock.valid || !timeline_knows_clocks(member->timeline, now)))
+        return false;
+    session_release(session);
+    return true;
+}
+
 static bool step_session(struct member *member)
 {
     struct session *session = member->session;
+
+    if (session->reader && session->state != SESSION_STARTING)
+        note_clock(member);
+    if (session->held)
+        return (session->reader || session->state == SESSION_ENDED) && release(member);
 
     /* Its method may have told it to. */
     if (session->reason.kind != ERROR_NONE)
@@ -419,11 +475,24 @@ static int prepare(struct member *member, struct error *err)
     return 0;
 }
 
-struct member *
-member_new(const struct session_env *env, struct facts *facts, const struct settings *settings,
-           struct target *target, struct recorder *recorder, bool several,
-           bool (*give)(void *data, enum capture_item_kind kind, const struct capture_item *item),
-           void *data, struct error *err)
+static bool give(void *data, enum capture_item_kind kind, const struct capture_item *item)
+{
+    const struct member *member = data;
+
+    return timeline_put(member->timeline, member->source, kind, item, loop_time());
+}
+
+static int enter_timeline(struct member *member, struct error *err)
+{
+    int source = timeline_add(member->timeline);
+
+    member->source = source < 0 ? 0 : (unsigned)source;
+    return source < 0 ? error_set(err, ERROR_INTERNAL, "out of memory") : 0;
+}
+
+struct member *member_new(const struct session_env *env, struct facts *facts,
+                          const struct settings *settings, struct target *target,
+                          struct timeline *timeline, bool several, struct error *err)
 {
     struct member *member = calloc(1, sizeof(*member));
 
@@ -433,15 +502,17 @@ member_new(const struct session_env *env, struct facts *facts, const struct sett
         error_set(err, ERROR_INTERNAL, "out of memory");
         return NULL;
     }
-    *member = (struct member){.loop = kube_client_loop(env->client),
-                              .env = env,
-                              .facts = facts,
-                              .settings = *settings,
-                              .several = several,
-                              .target = target,
-                              .track = {.recorder = recorder, .give = give, .data = data}};
+    *member =
+        (struct member){.loop = kube_client_loop(env->client),
+                        .env = env,
+                        .facts = facts,
+                        .settings = *settings,
+                        .several = several,
+                        .target = target,
+                        .timeline = timeline,
+                        .track = {.recorder = timeline->recorder, .give = give, .data = member}};
     track_init(&member->track);
-    if (prepare(member, err) == 0)
+    if (enter_timeline(member, err) == 0 && prepare(member, err) == 0)
         return member;
     member_free(member);
     return NULL;
@@ -461,7 +532,7 @@ void member_close(struct member *member)
     member->choice = NULL;
 }
 
-void member_reset(struct member *member)
+int member_reset(struct member *member, struct error *err)
 {
     struct track *track = &member->track;
     struct track fresh = {.recorder = track->recorder,
@@ -481,8 +552,9 @@ void member_reset(struct member *member)
     member->begun = member->stopping = member->left = member->planned = member->due = member->gone =
         member->gap_open = false;
     member->cuts = 0;
-    member->resumed = member->gap_length = 0;
+    member->resumed = member->gap_length = member->began = member->answers = 0;
     member->backoff = BACKOFF_FIRST_MS;
+    return enter_timeline(member, err);
 }
 
 void member_free(struct member *member)

@@ -21,8 +21,8 @@ struct facts;
 struct loop;
 struct loop_timer;
 struct method;
-struct recorder;
 struct session;
+struct timeline;
 struct session_env;
 
 enum member_state {
@@ -57,8 +57,12 @@ struct member {
     struct choice *choice; /* owned; NULL: the method is known */
     struct session *session;
     struct track track;
-    bool begun;    /* it has captured */
-    bool stopping; /* the user or a limit has ended it */
+    struct timeline *timeline;
+    unsigned source;  /* its number there */
+    uint64_t began;   /* loop_time(): its agent captures; 0: not yet */
+    uint64_t answers; /* that the clock has had */
+    bool begun;       /* it has captured */
+    bool stopping;    /* the user or a limit has ended it */
 
     bool planned;   /* the time of the next try is set */
     bool due;       /* and has come */
@@ -81,15 +85,12 @@ struct member {
  * member_new - nothing is asked for yet
  * @env, @facts: of the run; must outlive it
  * @target: allocated; taken over, also when it fails
- * @give, @data: as those of struct track
  *
  * Return: owned by the caller; NULL with the error.
  */
-struct member *
-member_new(const struct session_env *env, struct facts *facts, const struct settings *settings,
-           struct target *target, struct recorder *recorder, bool several,
-           bool (*give)(void *data, enum capture_item_kind kind, const struct capture_item *item),
-           void *data, struct error *err);
+struct member *member_new(const struct session_env *env, struct facts *facts,
+                          const struct settings *settings, struct target *target,
+                          struct timeline *timeline, bool several, struct error *err);
 void member_free(struct member *member);
 
 /* member_start - its turn has come. */
@@ -125,7 +126,8 @@ bool member_is_starting(const struct member *member);
 /* member_close - it has ended: away with its agent, and with what is left of it in the cluster. */
 void member_close(struct member *member);
 
-/* member_reset - as before the first capture, but for the target and the method that was found. */
-void member_reset(struct member *member);
+/* member_reset - as before the first capture, but for the target and the method that was found; its
+ * timeline is a new one. Return: 0; -1 with the error. */
+int member_reset(struct member *member, struct error *err);
 
 #endif

@@ -26,7 +26,6 @@ enum state {
 
 struct merge_source {
     enum state state;
-    bool settled;
     bool behind; /* too far to be waited for */
     struct shelf_row row;
     struct slew slew;
@@ -156,6 +155,12 @@ static void look_around(struct merge *merge, uint64_t now)
     }
 }
 
+/* Is there nobody to be waited for? */
+static bool is_alone(const struct merge *merge)
+{
+    return merge->added <= 1 || merge->open == 0 || (merge->open == 1 && !merge->ending);
+}
+
 /* ---- sources ---- */
 
 static int number_for(struct merge *merge)
@@ -178,7 +183,7 @@ static int number_for(struct merge *merge)
     return (int)number;
 }
 
-int merge_add(struct merge *merge, bool settled)
+int merge_add(struct merge *merge)
 {
     struct merge_source *source = calloc(1, sizeof(*source));
     int number = source ? number_for(merge) : -1;
@@ -187,9 +192,9 @@ int merge_add(struct merge *merge, bool settled)
         free(source);
         return -1;
     }
-    source->settled = settled;
     source->state = CLOSED;
     merge->sources[number] = source;
+    merge->added++;
     merge_open(merge, (unsigned)number);
     return number;
 }
@@ -224,11 +229,7 @@ void merge_remove(struct merge *merge, unsigned number)
     merge_close(merge, number);
     free(merge->sources[number]);
     merge->sources[number] = NULL;
-}
-
-void merge_settle(struct merge *merge, unsigned source)
-{
-    merge->sources[source]->settled = true;
+    merge->added--;
 }
 
 void merge_correct(struct merge *merge, unsigned number, int64_t shift)
@@ -361,8 +362,6 @@ static struct shelf_item *due(struct merge *merge, uint64_t now)
 
         return is_astray(merge, source, oldest->time, oldest->arrived) ? oldest : first(merge);
     }
-    if (!merge->sources[top->id]->settled)
-        return NULL;
     /* Late already: whatever it waits for has gone. */
     return top->key < merge->given || is_passed(merge, top->key, now) ? first(merge) : NULL;
 }
@@ -380,7 +379,7 @@ bool merge_advance(struct merge *merge, uint64_t now)
 {
     struct shelf_item *kept;
 
-    if (merge->open <= 1)
+    if (is_alone(merge))
         return merge_flush(merge);
     merge->refused = false;
     if (merge->held > 0 && (!merge->compared || now - merge->looked >= LOOK(merge->window)))
@@ -389,6 +388,13 @@ bool merge_advance(struct merge *merge, uint64_t now)
         if (!give(merge, kept))
             return false;
     return true;
+}
+
+void merge_end(struct merge *merge, uint64_t window)
+{
+    merge->ending = true;
+    if (merge->window > 0 && merge->window < window)
+        merge->window = window;
 }
 
 /* Return: when the time will tell of the source what lets its marks pass @time. */
@@ -409,7 +415,7 @@ uint64_t merge_deadline(const struct merge *merge)
     if (merge->held == 0 || merge->refused)
         return MERGE_NEVER;
     uint64_t deadline = merge->shelf.oldest->arrived + merge->window;
-    if (!merge->sources[head->id]->settled || !mark)
+    if (!mark)
         return deadline;
     uint64_t at = passes(merge, merge->sources[mark->id], head->key);
     return at < deadline ? at : deadline;
@@ -501,7 +507,7 @@ static bool put_timed(struct merge *merge, unsigned number, enum capture_item_ki
 
     if (is_astray(merge, source, place, now))
         return give_astray(merge, number, kind, item, place, now);
-    if (late && source->settled && source->row.count == 0) {
+    if (late && source->row.count == 0) {
         taken = give_as_it_is(merge, number, kind, item);
         if (taken)
             note_given(merge, source, kind, place, now);
@@ -539,11 +545,11 @@ bool merge_put(struct merge *merge, unsigned number, enum capture_item_kind kind
     note_arrival(merge, number, now);
     if (merge->refused && !merge_advance(merge, now))
         return false;
-    if (merge->open <= 1 || merge->window == 0)
+    if (is_alone(merge) || merge->window == 0)
         return pass(merge, number, kind, item, time, now);
     if (kind != CAPTURE_INTERFACE)
         return put_timed(merge, number, kind, item, time, now);
-    if (source->settled && source->row.count == 0)
+    if (source->row.count == 0)
         return merge->take(merge->data, number, kind, item);
     return keep(merge, number, kind, item, place_of(source, kind, 0), now);
 }

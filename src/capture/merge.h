@@ -50,8 +50,10 @@ struct merge {
 
     struct merge_source **sources; /* by number; NULL: free */
     size_t count;
-    size_t open; /* those that are not closed */
-    size_t held; /* items */
+    size_t added; /* those that are not free */
+    size_t open;  /* those that are not closed */
+    bool ending;  /* merge_end() */
+    size_t held;  /* items */
 
     struct shelf shelf;
     struct heap heads; /* sources that hold something, by the corrected time of the first */
@@ -73,17 +75,9 @@ void merge_init(struct merge *merge, uint64_t window,
                 void *data);
 void merge_free(struct merge *merge);
 
-/*
- * merge_add - a source, from which something may come soon
- * @settled: its clock's correction is known, or none will be; otherwise its items wait, at most
- * the window, until merge_settle()
- *
- * Return: its number, that of a removed one perhaps; -1 when out of memory.
- */
-int merge_add(struct merge *merge, bool settled);
-
-/* merge_settle - its clock's correction is known. Then call merge_advance(). */
-void merge_settle(struct merge *merge, unsigned source);
+/* merge_add - a source, from which something may come soon. Return: its number, that of a removed
+ * one perhaps; -1 when out of memory. */
+int merge_add(struct merge *merge);
 
 /* merge_correct - add @shift to its times, as capture/slew.h has it; also to those that wait. Then
  * call merge_advance(). */
@@ -120,6 +114,10 @@ size_t merge_holds(const struct merge *merge, unsigned source);
 
 /* merge_late - Return: how many of its packets came too late for their place. */
 uint64_t merge_late(const struct merge *merge, unsigned source);
+
+/* merge_end - all sources come to their ends, not at once: they are waited for until they are
+ * closed, for at least @window, so that the last items are in order, too. */
+void merge_end(struct merge *merge, uint64_t window);
 
 /* merge_flush - give out all that waits. Return: false when something was not taken. */
 bool merge_flush(struct merge *merge);

@@ -16,6 +16,7 @@
 #include "capture/loss.h"
 #include "capture/member.h"
 #include "capture/recorder.h"
+#include "capture/timeline.h"
 #include "kube/client.h"
 #include "method/facts.h"
 #include "method/helper_pods.h"
@@ -41,6 +42,7 @@ struct run {
     struct target_follow *follow; /* NULL: they are all there are */
     struct member **members;      /* owned, each of them, too */
     size_t count;
+    struct timeline timeline;
     struct recorder recorder;
     struct sweep *sweep; /* of what earlier clients left */
     bool sweep_due;
@@ -51,6 +53,7 @@ struct run {
 
     bool told;                  /* the user knows that the end takes time */
     bool given_up;              /* what is still to come is not waited for */
+    const char *why;            /* that is so */
     uint64_t written, progress; /* bytes that the sink has, and loop_now() when they changed */
     struct loop_timer *say;
     struct loss loss; /* of all members */
@@ -121,6 +124,7 @@ static void stop(void *data)
     struct run *run = data;
 
     run->stopping = true;
+    timeline_end(&run->timeline);
     for (size_t i = 0; i < run->count; i++)
         member_stop(run->members[i], true);
     if (!run->say)
@@ -159,6 +163,7 @@ static void give_up(struct run *run, const char *why)
     if (run->given_up)
         return;
     run->given_up = true;
+    run->why = why;
     run->progress = loop_now();
     recorder_discard(&run->recorder);
     for (size_t i = 0; i < run->count; i++)
@@ -237,16 +242,6 @@ static void on_started(void *data)
         log_info("capturing; Ctrl-C ends it");
     /* Not here: a request may step the loop, and this is an event of the stream. */
     run->sweep_due = !run->again;
-}
-
-static bool on_item(void *data, enum capture_item_kind kind, const struct capture_item *item)
-{
-    struct run *run = data;
-
-    if (kind == CAPTURE_PACKET)
-        return recorder_packet(&run->recorder, &item->packet);
-    recorder_statistics(&run->recorder, &item->statistics);
-    return true;
 }
 
 /* ---- what the user sees ---- */
@@ -332,6 +327,15 @@ static void tell_what_is_missing(const struct run *run)
 
     for (size_t i = 0; i < run->count; i++)
         cuts += run->members[i]->cuts;
+    if (run->timeline.dedup.repeated)
+        log_info("%" PRIu64 " packet%s seen at another interface before and left out (--dedup)",
+                 run->timeline.dedup.repeated,
+                 run->timeline.dedup.repeated == 1 ? " was" : "s were");
+    if (run->timeline.merge.late)
+        log_warning("%" PRIu64 " packet%s too late for %s place in the order of time: raise "
+                    "--reorder-window",
+                    run->timeline.merge.late, run->timeline.merge.late == 1 ? " came" : "s came",
+                    run->timeline.merge.late == 1 ? "its" : "their");
     if (recorder->left_out)
         log_warning("%" PRIu64 " packets of another link type were left out: a pcap file holds one",
                     recorder->left_out);
@@ -409,6 +413,14 @@ static bool step_members(struct run *run)
     return moved;
 }
 
+/* Return: milliseconds for which the loop may wait; -1: as long as it takes. */
+static int patience(const struct run *run)
+{
+    int wait = timeline_wait(&run->timeline, loop_time());
+
+    return run->given_up && (wait < 0 || wait > STATUS_MS) ? STATUS_MS : wait;
+}
+
 /* Runs the loop until every agent has ended for good and the sink has everything. */
 static void run_members(struct run *run)
 {
@@ -429,11 +441,14 @@ static void run_members(struct run *run)
             run->sweep = sweep_start(run->env.client, run->settings);
         }
         recorder_flush(recorder);
-        if (step_members(run))
+        bool moved = step_members(run);
+        timeline_step(&run->timeline, loop_time());
+        if (moved)
             continue;
-        if (has_ended(run) && (recorder_is_flushed(recorder) || !recorder->begun || is_stuck(run)))
+        if (has_ended(run) && timeline_is_empty(&run->timeline) &&
+            (recorder_is_flushed(recorder) || !recorder->begun || is_stuck(run)))
             return;
-        loop_step(run->loop, run->given_up ? STATUS_MS : -1);
+        loop_step(run->loop, patience(run));
     }
 }
 
@@ -447,6 +462,9 @@ static void sum_losses(struct run *run)
         struct drain *drain = &run->members[i]->drain;
 
         /* What waited for a reader that takes nothing. */
+        if (recorder->discarding)
+            drain->lossy = loss_discarded(&drain->loss, drain->lossy, drain->discarded,
+                                          &run->members[i]->track.share, run->why);
         if (!recorder->sink_ended && !recorder_is_flushed(recorder))
             drain->lossy =
                 loss_unwritten(&drain->loss, drain->lossy, recorder, &run->members[i]->track.share);
@@ -533,7 +551,7 @@ static void forget_what_is_gone(struct run *run)
 }
 
 /* Everything as before the first capture, but for the targets. */
-static void start_over(struct run *run)
+static int start_over(struct run *run, struct error *err)
 {
     log_info("another capture begins, as Wireshark wants it");
     loop_remove_timer(run->duration);
@@ -547,8 +565,11 @@ static void start_over(struct run *run)
     run->recorder.sink->again = false;
     recorder_reset(&run->recorder);
     forget_what_is_gone(run);
-    for (size_t i = 0; i < run->count; i++)
-        member_reset(run->members[i]);
+    timeline_free(&run->timeline);
+    int result = timeline_init(&run->timeline, err);
+    for (size_t i = 0; result == 0 && i < run->count; i++)
+        result = member_reset(run->members[i], err);
+    return result;
 }
 
 /* Captures once. */
@@ -584,8 +605,8 @@ static int add_member(struct run *run, struct target *target, bool several, stru
     }
     run->members = members;
     helper_pods_expect(run->env.helpers, target);
-    members[run->count] = member_new(&run->env, run->facts, run->settings, target, &run->recorder,
-                                     several, on_item, run, err);
+    members[run->count] =
+        member_new(&run->env, run->facts, run->settings, target, &run->timeline, several, err);
     if (!members[run->count])
         return -1;
     run->count++;
@@ -675,10 +696,8 @@ static int run_targets(struct run *run, struct error *err)
     if (run->show_status)
         run->status_timer = loop_add_timer(run->loop, STATUS_MS, on_status, run);
     result = run_once(run, err);
-    while (run->recorder.sink->again) {
-        start_over(run);
-        result = run_once(run, err);
-    }
+    while (run->recorder.sink->again)
+        result = start_over(run, err) < 0 ? -1 : run_once(run, err);
     sweep_end(run->sweep);
     loop_remove_timer(run->status_timer);
     loop_remove_timer(run->duration);
@@ -709,17 +728,22 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
     };
 
     run.recorder.data = &run;
+    run.timeline.settings = settings;
+    run.timeline.recorder = &run.recorder;
     sink->loop = run.loop;
     recorder_init(&run.recorder);
     run.facts = facts_new(client);
     run.env.helpers = helper_pods_new(client, settings, 0);
-    int result = run.facts && run.env.helpers ? find_members(&run, err)
+    int result = run.facts && run.env.helpers ? timeline_init(&run.timeline, err)
                                               : error_set(err, ERROR_INTERNAL, "out of memory");
+    if (result == 0)
+        result = find_members(&run, err);
     if (result == 0)
         result = run_targets(&run, err);
     recorder_free(&run.recorder);
     target_follow_end(run.follow);
     free_members(&run);
+    timeline_free(&run.timeline);
     helper_pods_free(run.env.helpers);
     target_set_free(&run.targets);
     facts_free(run.facts);

@@ -23,9 +23,10 @@ static const struct {
 };
 
 /* Of packets, which --check does not take. */
-static const char *const of_a_run[] = {"output-file",  "format",       "max-size", "rotate-size",
-                                       "rotate-time",  "rotate-files", "count",    "duration",
-                                       "no-reconnect", "follow"};
+static const char *const of_a_run[] = {
+    "output-file",    "format",     "max-size", "rotate-size",  "rotate-time",
+    "rotate-files",   "count",      "duration", "no-reconnect", "follow",
+    "reorder-window", "clock-sync", "dedup"};
 
 static const char *const of_cleanup[] = {"cleanup", "all-namespaces", "quiet", "verbose"};
 

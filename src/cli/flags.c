@@ -118,6 +118,7 @@ SETTER(tcpdump_image, take_text, tcpdump_image)
 SETTER(socket, take_text, socket)
 SETTER(pod_creation_timeout, take_duration, pod_creation_timeout)
 SETTER(drain_timeout, take_duration, drain_timeout)
+SETTER(dedup, take_bool, dedup)
 SETTER(no_reconnect, take_bool, no_reconnect)
 SETTER(include_own_traffic, take_bool, include_own_traffic)
 SETTER(all_namespaces, take_bool, all_namespaces)
@@ -237,6 +238,30 @@ static int set_format(struct options *options, const char *value, const char *as
         options->format = OPTIONS_FORMAT_PCAP;
     else
         return expected(err, as, value, "pcapng or pcap");
+    return 0;
+}
+
+#define REORDER_WINDOW_MAX 60000 /* milliseconds */
+
+static int set_reorder_window(struct options *options, const char *value, const char *as,
+                              struct error *err)
+{
+    uint64_t window;
+
+    if (take_duration(&window, value, as, err) < 0)
+        return -1;
+    if (window > REORDER_WINDOW_MAX)
+        return expected(err, as, value, "at most a minute");
+    options->reorder_window = window;
+    return 0;
+}
+
+static int set_clock_sync(struct options *options, const char *value, const char *as,
+                          struct error *err)
+{
+    options->no_clock_sync = strcmp(value, "off") == 0;
+    if (!options->no_clock_sync && strcmp(value, "auto") != 0)
+        return expected(err, as, value, "auto or off");
     return 0;
 }
 
@@ -433,6 +458,18 @@ const struct flag flags[] = {
      "for "
      "as long as any come",
      set_drain_timeout},
+    {"reorder-window", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "TIME", NULL,
+     "with several targets, how long a packet may wait for earlier ones of others before it is "
+     "written, so that all are in the order of time; 0: not at all; default: 200ms",
+     set_reorder_window},
+    {"clock-sync", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "MODE", NULL,
+     "auto (correct the times of packets of nodes whose clocks differ from the others' by more "
+     "than can be told) or off; default: auto",
+     set_clock_sync},
+    {"dedup", 0, FLAG_SWITCH, FLAG_GROUP_CAPTURE, NULL, NULL,
+     "of a packet that is seen at several interfaces keep the first only; default: all, for they "
+     "tell when it was where",
+     set_dedup},
     {"output-file", 'o', FLAG_VALUE, FLAG_GROUP_OUTPUT, "FILE", P "OUTPUT_FILE",
      "write the packets to this file, which is overwritten, or with - to standard output; what "
      "ends in .gz, .zst or .lz4 is compressed; in its name %n (namespace), %p (pod) and %c "

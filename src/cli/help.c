@@ -411,6 +411,8 @@ static void complete_value(const struct line *line, const struct flag *flag, con
             puts("pcapng\npcap");
         else if (is_metavar(flag, "METHOD"))
             puts("auto\nupload\nnode\nephemeral");
+        else if (is_metavar(flag, "MODE"))
+            puts("auto\noff");
         else if (is_metavar(flag, "json"))
             puts("json");
         else if (flag->kind == FLAG_SWITCH)

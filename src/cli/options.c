@@ -13,8 +13,9 @@
 #include "common/agent.h"
 #include "target/words.h"
 
-#define MAX_TARGETS    50   /* unless the user wants more */
-#define MAX_SIZE_LEAST 1024 /* bytes: the file's head alone takes some hundreds */
+#define REORDER_WINDOW_MS 200
+#define MAX_TARGETS       50   /* unless the user wants more */
+#define MAX_SIZE_LEAST    1024 /* bytes: the file's head alone takes some hundreds */
 
 struct parser {
     int argc;
@@ -412,8 +413,10 @@ static bool asks_for_help(int argc, char *const argv[])
 
 int options_parse(int argc, char *const argv[], struct options *ret_options, struct error *err)
 {
-    struct options options = {
-        .snaplen = AGENT_SNAPLEN_MAX, .pod_creation_timeout = 60000, .max_targets = MAX_TARGETS};
+    struct options options = {.snaplen = AGENT_SNAPLEN_MAX,
+                              .pod_creation_timeout = 60000,
+                              .max_targets = MAX_TARGETS,
+                              .reorder_window = REORDER_WINDOW_MS};
     struct parser parser = {.argc = argc, .argv = argv, .options = &options};
 
     bool help = asks_for_help(argc, argv);

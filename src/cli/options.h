@@ -73,14 +73,17 @@ struct options {
 
     uint32_t snaplen; /* bytes */
     bool headers_only;
-    uint64_t count;         /* packets; 0: no limit */
-    uint64_t duration;      /* milliseconds; 0: no limit */
-    uint64_t drain_timeout; /* milliseconds; 0: no limit */
-    uint64_t max_size;      /* bytes of output; 0: no limit */
-    uint64_t rotate_size;   /* bytes of one file; 0: no limit */
-    uint64_t rotate_time;   /* milliseconds of one file; 0: no limit */
-    uint64_t rotate_files;  /* that are kept; 0: all */
-    uint64_t buffer_size;   /* bytes of the agent's ring; 0: default */
+    uint64_t count;          /* packets; 0: no limit */
+    uint64_t duration;       /* milliseconds; 0: no limit */
+    uint64_t drain_timeout;  /* milliseconds; 0: no limit */
+    uint64_t reorder_window; /* milliseconds; 0: none */
+    bool no_clock_sync;
+    bool dedup;
+    uint64_t max_size;     /* bytes of output; 0: no limit */
+    uint64_t rotate_size;  /* bytes of one file; 0: no limit */
+    uint64_t rotate_time;  /* milliseconds of one file; 0: no limit */
+    uint64_t rotate_files; /* that are kept; 0: all */
+    uint64_t buffer_size;  /* bytes of the agent's ring; 0: default */
     enum options_format format;
     bool quiet;
     unsigned verbose; /* how many times */

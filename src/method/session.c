@@ -25,6 +25,7 @@
 #define STOP_MS          5000  /* for its end, when what it still has is not wanted */
 #define COMPLAINT_MAX    4096  /* bytes of one line of standard error */
 #define COMPLAINTS_SHOWN 20
+#define HELD_MAX         (128u << 10) /* bytes that a session may hold: session_hold() */
 
 /* The first reason is the one that counts. */
 static void cut_short(struct session *session, const char *why)
@@ -270,6 +271,19 @@ void session_cut(struct session *session)
 
 /* ---- what the agent sends ---- */
 
+void session_hold(struct session *session)
+{
+    session->held = true;
+}
+
+void session_release(struct session *session)
+{
+    if (!session->held)
+        return;
+    session->held = false;
+    session_pump(session);
+}
+
 void session_pump(struct session *session)
 {
     struct capture_item item;
@@ -314,12 +328,14 @@ void session_packets(struct session *session, const unsigned char *bytes, size_t
     if (session->state == SESSION_ENDED || !session->reader)
         return;
     progress(session);
+    if (session->held && capture_reader_pending(session->reader) + length > HELD_MAX)
+        session_release(session);
     if (capture_reader_feed(session->reader, bytes, length) < 0) {
         error_set(&err, ERROR_INTERNAL, "out of memory");
         session_end(session, &err);
         return;
     }
-    if (!session->paused)
+    if (!session->paused && !session->held)
         session_pump(session);
 }
 

@@ -92,6 +92,7 @@ struct session {
     struct loop_timer *heartbeat;
     unsigned beats; /* since the agent runs */
     bool paused;    /* the owner could not take a packet: it stays in the reader */
+    bool held;      /* the owner takes nothing yet: session_hold() */
 
     /* Takes an item. Return: false when a packet cannot be taken now: it is given again later. */
     bool (*item)(void *data, enum capture_item_kind kind, const struct capture_item *item);
@@ -133,6 +134,11 @@ void session_give_up(struct session *session, const char *why);
 
 /* session_cut - end it now, whatever it still has. */
 void session_cut(struct session *session);
+
+/* session_hold - give out nothing before session_release(), but go on reading, as long as it is not
+ * much that has come. */
+void session_hold(struct session *session);
+void session_release(struct session *session);
 
 /* session_pump - give out the items that are there, and read on if all were taken. Also after the
  * end: what came before it is still to be given out while `paused` says so. */

@@ -46,6 +46,9 @@ struct settings {
     uint64_t wait_timeout;       /* milliseconds, 0: no limit */
     bool reconnect;              /* take a cut capture up again */
     uint64_t drain_timeout;      /* milliseconds, for what is to come at the end; 0: no limit */
+    uint64_t reorder_window;     /* milliseconds that a packet may wait for others' earlier ones */
+    bool clock_sync;             /* correct the times of nodes whose clocks differ */
+    bool dedup;                  /* of a packet that is seen at several interfaces keep the first */
     bool own_traffic;            /* do not keep the capture's own stream out */
     const char *asked_filter; /* with leave_own_out: filter_text as the user gave it; NULL: none */
     bool leave_own_out;       /* it would be captured: the agent looks for it and leaves it out */

@@ -63,7 +63,7 @@ static struct fixture *begin(uint64_t window, unsigned sources)
     fixture->refuse = OUT_MAX;
     merge_init(&fixture->merge, window, take, fixture);
     for (unsigned i = 0; i < sources; i++)
-        assert_int_equal(merge_add(&fixture->merge, true), i);
+        assert_int_equal(merge_add(&fixture->merge), i);
     return fixture;
 }
 
@@ -397,6 +397,27 @@ static void test_a_source_that_is_closed_is_not_waited_for(void **state)
     end(fixture);
 }
 
+/* One has ended, the other still has something from before. */
+static void test_at_the_end_each_is_waited_for(void **state)
+{
+    struct fixture *fixture = begin(WINDOW, 2);
+
+    (void)state;
+    packet(fixture, 0, 10, 1);
+    packet(fixture, 1, 11, 2);
+    merge_end(&fixture->merge, 2 * SECOND);
+    packet(fixture, 0, 20, 3);
+    merge_close(&fixture->merge, 0);
+    merge_advance(&fixture->merge, fixture->now);
+    wait_until(fixture, START + 500 * MS);
+    packet(fixture, 1, 19, 4);
+    merge_close(&fixture->merge, 1);
+    assert_true(merge_advance(&fixture->merge, fixture->now));
+    assert_int_equal(fixture->count, 4);
+    assert_int_equal(backwards(fixture), 0);
+    end(fixture);
+}
+
 static void test_a_number_is_used_again(void **state)
 {
     struct fixture *fixture = begin(WINDOW, 3);
@@ -406,8 +427,8 @@ static void test_a_number_is_used_again(void **state)
     merge_close(&fixture->merge, 1);
     merge_flush(&fixture->merge);
     merge_remove(&fixture->merge, 1);
-    assert_int_equal(merge_add(&fixture->merge, true), 1);
-    assert_int_equal(merge_add(&fixture->merge, true), 3);
+    assert_int_equal(merge_add(&fixture->merge), 1);
+    assert_int_equal(merge_add(&fixture->merge), 3);
     assert_int_equal(merge_late(&fixture->merge, 1), 0);
     end(fixture);
 }
@@ -582,44 +603,6 @@ static void test_a_correction_that_changes_lets_no_time_run_backwards(void **sta
         last = fixture->out[i].time;
     }
     assert_int_equal(fixture->count, 2000);
-    end(fixture);
-}
-
-static void test_what_comes_before_the_clock_is_known_waits_for_it(void **state)
-{
-    struct fixture *fixture = begin(WINDOW, 1);
-
-    (void)state;
-    assert_int_equal(merge_add(&fixture->merge, false), 1);
-    interface(fixture, 1);
-    packet(fixture, 1, 60, 1);
-    packet(fixture, 0, 15, 2);
-    packet(fixture, 0, 100, 3);
-    packet(fixture, 1, 120, 4);
-    assert_int_equal(fixture->count, 0);
-    merge_correct(&fixture->merge, 1, -50 * (int64_t)MS);
-    merge_settle(&fixture->merge, 1);
-    merge_advance(&fixture->merge, fixture->now);
-    assert_int_equal(fixture->count, 3);
-    assert_int_equal(fixture->out[0].kind, CAPTURE_INTERFACE);
-    assert_int_equal(fixture->out[1].time, START + 10 * MS);
-    assert_int_equal(fixture->out[2].mark, 2);
-    end(fixture);
-}
-
-static void test_it_does_not_wait_longer_than_the_window(void **state)
-{
-    struct fixture *fixture = begin(WINDOW, 1);
-
-    (void)state;
-    merge_add(&fixture->merge, false);
-    interface(fixture, 1);
-    packet(fixture, 1, 0, 1);
-    packet(fixture, 0, 1, 2);
-    wait_until(fixture, START + WINDOW - 1);
-    assert_int_equal(fixture->count, 0);
-    wait_until(fixture, START + WINDOW);
-    assert_int_equal(fixture->count, 3);
     end(fixture);
 }
 
@@ -957,6 +940,7 @@ int main(void)
         cmocka_unit_test(test_statistics_do_not_tell_that_nothing_earlier_comes),
         cmocka_unit_test(test_before_the_start_nothing_is_waited_for),
         cmocka_unit_test(test_a_source_that_is_closed_is_not_waited_for),
+        cmocka_unit_test(test_at_the_end_each_is_waited_for),
         cmocka_unit_test(test_a_number_is_used_again),
         cmocka_unit_test(test_what_comes_too_late_is_given_out_and_counted),
         cmocka_unit_test(test_an_interface_comes_before_its_packets_and_statistics_behind_them),
@@ -966,8 +950,6 @@ int main(void)
         cmocka_unit_test(test_the_order_is_that_of_the_corrected_times),
         cmocka_unit_test(test_who_is_corrected_has_not_come_as_far),
         cmocka_unit_test(test_a_correction_that_changes_lets_no_time_run_backwards),
-        cmocka_unit_test(test_what_comes_before_the_clock_is_known_waits_for_it),
-        cmocka_unit_test(test_it_does_not_wait_longer_than_the_window),
         cmocka_unit_test(test_an_absurd_clock_does_not_break_the_order_of_the_others),
         cmocka_unit_test(test_our_own_clock_does_not_matter),
         cmocka_unit_test(test_who_is_too_slow_is_not_waited_for),

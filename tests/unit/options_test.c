@@ -61,6 +61,9 @@ static void test_defaults(void **state)
     assert_int_equal(options.count, 0);
     assert_int_equal(options.duration, 0);
     assert_int_equal(options.drain_timeout, 0);
+    assert_int_equal(options.reorder_window, 200);
+    assert_false(options.no_clock_sync);
+    assert_false(options.dedup);
     assert_int_equal(options.max_size, 0);
     assert_int_equal(options.buffer_size, 0);
     assert_int_equal(options.format, OPTIONS_FORMAT_DEFAULT);
@@ -389,6 +392,8 @@ static void describe(const struct options *o, char *text, size_t size)
     used +=
         (size_t)snprintf(text + used, size - used, "%llu %llu|", (unsigned long long)o->rotate_size,
                          (unsigned long long)o->rotate_time);
+    used += (size_t)snprintf(text + used, size - used, "%llu %d %d|",
+                             (unsigned long long)o->reorder_window, o->no_clock_sync, o->dedup);
     snprintf(text + used, size - used, "%d %d|%zu|%lu|%llu|%llu|%llu|%llu|%llu|%d|%d|%u|%d|%llu",
              (int)o->action, (int)o->completion, o->interface_count, (unsigned long)o->snaplen,
              (unsigned long long)o->count, (unsigned long long)o->duration,
@@ -402,8 +407,9 @@ static const char *sample(const struct flag *flag)
 {
     static const struct {
         const char *metavar, *value;
-    } samples[] = {{"BYTES", "77"},    {"N", "77"},      {"SIZE", "64M"},    {"TIME", "5s"},
-                   {"FORMAT", "pcap"}, {"SHELL", "zsh"}, {"METHOD", "node"}, {"LIST", "cpu=1m"}};
+    } samples[] = {{"BYTES", "77"},    {"N", "77"},        {"SIZE", "64M"},
+                   {"TIME", "5s"},     {"FORMAT", "pcap"}, {"SHELL", "zsh"},
+                   {"METHOD", "node"}, {"LIST", "cpu=1m"}, {"MODE", "off"}};
 
     for (size_t i = 0; flag->kind == FLAG_VALUE && i < sizeof(samples) / sizeof(samples[0]); i++)
         if (strcmp(flag->metavar, samples[i].metavar) == 0)
@@ -604,6 +610,11 @@ static void test_selectors(void **state)
     refused("deploy/web --follow --wait=5m", "--follow waits without a time: leave out --wait",
             NULL);
     refused("deploy/web --follow --check", "--follow does nothing with --check", NULL);
+    refused("web --reorder-window 61s", "--reorder-window takes at most a minute, not \"61s\"",
+            NULL);
+    refused("web --reorder-window -1s",
+            "--reorder-window takes a duration such as 30s, 5m or 1h30m, not \"-1s\"", NULL);
+    refused("web --clock-sync on", "--clock-sync takes auto or off, not \"on\"", NULL);
     refused("--max-targets some -l a", "--max-targets takes a whole number, not \"some\"", NULL);
 }
 
