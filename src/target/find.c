@@ -12,6 +12,7 @@
 #include "kube/client.h"
 #include "settings/settings.h"
 #include "target/collect.h"
+#include "target/missing.h"
 
 #define WAIT_POLL_MS 1000
 #define NAMES_LENGTH 300 /* bytes of names in a message */
@@ -36,9 +37,11 @@ static int find_one(struct kube_client *client, const struct settings *settings,
     struct target target, *added;
 
     *ret_set = (struct target_set){0};
-    return resolve_one(client, settings, &target, err) < 0
-               ? -1
-               : target_set_add(ret_set, &target, &added, err);
+    if (resolve_one(client, settings, &target, err) == 0)
+        return target_set_add(ret_set, &target, &added, err);
+    if (settings->pod && settings->word_count == 1 && strchr(settings->words[0], '/'))
+        missing_type(settings->namespace, settings->pod, err);
+    return -1;
 }
 
 /* ---- several ---- */
@@ -79,19 +82,6 @@ static int look(struct kube_client *client, struct collect *collect, struct erro
     return result < 0 ? -1 : collect->yet.kind != ERROR_NONE;
 }
 
-/* Lets the loop run for a while. Return: 0, or -1 when interrupted. */
-static int pass_time(struct loop *loop, struct error *err)
-{
-    uint64_t end = loop_now() + WAIT_POLL_MS;
-
-    for (uint64_t now = loop_now(); now < end; now = loop_now()) {
-        if (loop_interrupted(loop))
-            return error_set(err, ERROR_INTERRUPTED, "interrupted before the capture had begun");
-        loop_step(loop, (int)(end - now));
-    }
-    return 0;
-}
-
 /* What a bad moment of the server's says, once it has answered, does not end hours of waiting. */
 static bool goes_on(int result, bool begun, struct collect *collect, const struct error *err)
 {
@@ -121,7 +111,7 @@ static int look_until_all_are_there(struct kube_client *client, struct collect *
             return -1;
         }
         target_set_free(collect->set);
-        if (pass_time(kube_client_loop(client), err) < 0)
+        if (target_pass_time(kube_client_loop(client), WAIT_POLL_MS, err) < 0)
             return -1;
     }
 }

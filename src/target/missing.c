@@ -73,3 +73,13 @@ int missing_set(const struct source *source, struct error *err)
         return error_remedy(err, "if a tcpdump was meant: there is no file \"%s\"", source->labels);
     return -1;
 }
+
+void missing_type(const char *namespace, const char *name, struct error *err)
+{
+    /* Shorter ones are near to everything. */
+    const struct target_kind *kind = strlen(namespace) > 4 ? target_kind_nearest(namespace) : NULL;
+
+    if (kind && err->kind == ERROR_NOT_FOUND)
+        error_remedy(err, "did you mean \"%s/%s\"? \"%s\" is taken for a namespace", kind->name,
+                     name, namespace);
+}

@@ -15,4 +15,10 @@ char *missing_text(const struct source *source, char *out, size_t size);
 /* missing_set - that as an error, ERROR_TARGET, with a remedy. Asks the server for near names. */
 int missing_set(const struct source *source, struct error *err);
 
+/*
+ * missing_type - a pod was not found in a namespace that is called nearly as a type is: was
+ * "deplyo/web" meant to be "deployment/web"? Only the remedy changes.
+ */
+void missing_type(const char *namespace, const char *name, struct error *err);
+
 #endif

@@ -98,8 +98,7 @@ int target_resolve(struct kube_client *client, const char *namespace, const char
     return target_of_pod(pod, container, ret_target, err);
 }
 
-/* Lets the loop run for a while. Return: 0, or -1 when interrupted. */
-static int pass_time(struct loop *loop, uint64_t milliseconds, struct error *err)
+int target_pass_time(struct loop *loop, uint64_t milliseconds, struct error *err)
 {
     uint64_t end = loop_now() + milliseconds;
 
@@ -213,7 +212,7 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
         if (result >= 0 && loop_now() >= end)
             result = result > 0 ? -1 : waited_in_vain(pod, namespace, name, err);
         kube_pod_free(pod);
-        if (result < 0 || pass_time(kube_client_loop(client), pause, err) < 0)
+        if (result < 0 || target_pass_time(kube_client_loop(client), pause, err) < 0)
             return -1;
     }
 }

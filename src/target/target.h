@@ -11,6 +11,7 @@
 struct error;
 struct kube_client;
 struct kube_node;
+struct loop;
 struct target_question;
 
 /* Strings are owned by the pod, or point to what was given. */
@@ -60,6 +61,9 @@ int target_of_pod(struct kube_pod *pod, const char *container, struct target *re
 /* target_why_pending - what keeps a pod Pending, in the words of its containers, else of its
  * conditions. */
 const char *target_why_pending(const struct kube_pod *pod);
+
+/* target_pass_time - let the loop run for so long. Return: 0, or -1 when interrupted. */
+int target_pass_time(struct loop *loop, uint64_t milliseconds, struct error *err);
 
 /* target_of_node - the node itself. Errors: no such node, Windows, a virtual kubelet. */
 int target_of_node(struct kube_client *client, const char *name, struct target *ret_target,

@@ -216,6 +216,9 @@ def test_nothing_found(refused):
                                          '-n far; choose a namespace with -n)')
     assert refused("lone", "beat").startswith('pods "beat" not found in namespace "far" (did you mean "beta"? ')
     assert refused("shop").startswith('pods "shop" not found in namespace "far" (did you mean "shop-0-a", or all pods of deploy/shop?')
+    for words in (["deplyo/web"], ["lone", "deplyo/web"]):
+        assert refused(*words) == ('pods "web" not found in namespace "deplyo" (did you mean "deployment/web"? "deplyo" is taken '
+                                   "for a namespace)")
     assert refused("deploy/shp") == ('deployments "shp" not found in namespace "far" (did you mean "shop"? list them '
                                      "with: kubectl get deployments -n far)")
     assert refused("svc/shops").startswith('services "shops" not found in namespace "far" (did you mean "shop"? ')
