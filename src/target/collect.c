@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "settings/settings.h"
+#include "target/belongs.h"
 #include "target/missing.h"
 #include "target/nearest.h"
 
@@ -244,7 +245,7 @@ static int take_pods(struct collect *collect, const struct source *source, struc
 
     json_object_foreach(source->pods, uid, pod)
     {
-        if (!source_takes(source, pod))
+        if (!belongs_to(source, pod))
             continue;
         found++;
         if (take_pod(collect, pod, false, err) < 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "target/source.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,42 +12,11 @@
 #include "kube/pod.h"
 #include "kube/watch.h"
 #include "settings/settings.h"
+#include "target/belongs.h"
 #include "target/selector.h"
 
 #define MANY_NAMES 5   /* from there on a list may be cheaper */
 #define WORTH      100 /* pods that may be listed for each of them: a page of the list */
-
-static const char *string_at(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
-static const char *uid_of(const json_t *object)
-{
-    return string_at(json_object_get(object, "metadata"), "uid");
-}
-
-static const char *name_of(const json_t *object)
-{
-    return string_at(json_object_get(object, "metadata"), "name");
-}
-
-/* The uid of what has made the object and cares for it; "": nobody does. */
-static const char *controller_of(const json_t *object)
-{
-    size_t i;
-    json_t *owner;
-
-    json_array_foreach(json_object_get(json_object_get(object, "metadata"), "ownerReferences"), i,
-                       owner)
-    {
-        if (json_is_true(json_object_get(owner, "controller")))
-            return string_at(owner, "uid");
-    }
-    return "";
-}
 
 static void heard(const struct source *source)
 {
@@ -71,67 +39,6 @@ static void out_of_memory(struct source *source)
     fail(source, &err);
 }
 
-/* ---- what belongs to it ---- */
-
-/* What stands between some workloads and their pods. */
-static const struct owned {
-    enum target_kind_id of;
-    const char *root, *resource;
-} owned_kinds[] = {
-    {TARGET_DEPLOYMENT, "/apis/apps/v1", "replicasets"},
-    {TARGET_CRON_JOB, "/apis/batch/v1", "jobs"},
-    {TARGET_SERVICE, "/apis/discovery.k8s.io/v1", "endpointslices"},
-};
-
-/* Return: NULL when nothing does. */
-static const struct owned *owned_by(const struct source *source)
-{
-    for (size_t i = 0; i < sizeof(owned_kinds) / sizeof(owned_kinds[0]); i++)
-        if (owned_kinds[i].of == source->kind->id)
-            return &owned_kinds[i];
-    return NULL;
-}
-
-static bool is_endpoint(const struct source *source, const json_t *pod)
-{
-    const char *uid;
-    json_t *names;
-
-    if (source->slices_hidden)
-        return true;
-    json_object_foreach(source->slices, uid, names)
-    {
-        if (json_object_get(names, name_of(pod)))
-            return true;
-    }
-    return false;
-}
-
-static bool is_named(const struct source *source, const json_t *pod)
-{
-    for (size_t i = 0; i < source->name_count; i++)
-        if (strcmp(source->names[i].name, name_of(pod)) == 0)
-            return true;
-    return false;
-}
-
-bool source_takes(const struct source *source, const json_t *pod)
-{
-    const char *uid = uid_of(source->object), *controller = controller_of(pod);
-
-    if (source->names)
-        return is_named(source, pod);
-    if (source->kind->id == TARGET_POD)
-        return !source->name || fnmatch(source->name, name_of(pod), 0) == 0;
-    if (source->kind->id == TARGET_SERVICE)
-        return is_endpoint(source, pod);
-    if (!*uid || !*controller)
-        return false;
-    if (owned_by(source))
-        controller = string_at(source->owned, controller);
-    return strcmp(controller, uid) == 0;
-}
-
 /* ---- pods ---- */
 
 /* Of a list that is longer than what is looked for, only that is kept. */
@@ -139,12 +46,12 @@ static void keep_pod(struct source *source, json_t *pod)
 {
     bool by_name = source->names || source->is_pattern;
 
-    if (by_name && !source_takes(source, pod)) {
-        json_object_del(source->pods, uid_of(pod));
+    if (by_name && !belongs_to(source, pod)) {
+        json_object_del(source->pods, belongs_uid(pod));
         return;
     }
     kube_pod_slim(pod);
-    if (json_object_set(source->pods, uid_of(pod), pod) < 0)
+    if (json_object_set(source->pods, belongs_uid(pod), pod) < 0)
         out_of_memory(source);
 }
 
@@ -272,7 +179,7 @@ static void on_one_of_many(void *data, json_t *pod)
 
     keep_pod(source, pod);
     for (size_t i = 0; i < source->name_count; i++) {
-        source->names[i].found |= strcmp(source->names[i].name, name_of(pod)) == 0;
+        source->names[i].found |= strcmp(source->names[i].name, belongs_name(pod)) == 0;
         all &= source->names[i].found;
     }
     if (all || ++source->looked_at >= WORTH * source->name_count)
@@ -312,11 +219,13 @@ static void find_names(struct source *source)
 static void keep_endpoint(struct source *source, const json_t *endpoint, json_t *names)
 {
     const json_t *target = json_object_get(endpoint, "targetRef");
+    const char *kind = json_string_value(json_object_get(target, "kind"));
+    const char *name = json_string_value(json_object_get(target, "name"));
     const char *address =
         json_string_value(json_array_get(json_object_get(endpoint, "addresses"), 0));
 
-    if (strcmp(string_at(target, "kind"), "Pod") == 0)
-        json_object_set_new(names, string_at(target, "name"), json_true());
+    if (kind && name && strcmp(kind, "Pod") == 0)
+        json_object_set_new(names, name, json_true());
     else if (address)
         snprintf(source->foreign, sizeof(source->foreign), "%s", address);
 }
@@ -330,7 +239,7 @@ static void on_slice(struct source *source, const json_t *slice)
     {
         keep_endpoint(source, endpoint, names);
     }
-    if (json_object_set_new(source->slices, uid_of(slice), names) < 0)
+    if (json_object_set_new(source->slices, belongs_uid(slice), names) < 0)
         out_of_memory(source);
 }
 
@@ -340,8 +249,8 @@ static void on_owned(void *data, json_t *object)
 
     if (source->kind->id == TARGET_SERVICE)
         on_slice(source, object);
-    else if (json_object_set_new(source->owned, uid_of(object),
-                                 json_string(controller_of(object))) < 0)
+    else if (json_object_set_new(source->owned, belongs_uid(object),
+                                 json_string(belongs_controller(object))) < 0)
         out_of_memory(source);
     if (source->owned_known)
         heard(source);
@@ -386,7 +295,7 @@ static void list_owned(struct source *source, const char *labels)
                                                     .failed = on_nothing_owned};
     const struct kube_watch_wanted wanted = {.labels = labels,
                                              .metadata = source->kind->id != TARGET_SERVICE};
-    const struct owned *owned = owned_by(source);
+    const struct belongs_kind *owned = belongs_between(source);
 
     if (!owned || source->owned_watch)
         return;
@@ -583,7 +492,8 @@ bool source_is_settled(const struct source *source)
         return source->pods_known;
     if (source->object_known && !source->object)
         return true; /* followed, and not there yet */
-    return source->object_known && source->pods_known && (source->owned_known || !owned_by(source));
+    return source->object_known && source->pods_known &&
+           (source->owned_known || !belongs_between(source));
 }
 
 static struct source *allocate(const struct source_context *context, const struct target_kind *kind,

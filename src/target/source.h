@@ -87,7 +87,4 @@ void source_free(struct source *source);
 /* source_is_settled - is all known that there is now, or has it failed? */
 bool source_is_settled(const struct source *source);
 
-/* source_takes - is a pod among those that are meant? @pod: of source->pods */
-bool source_takes(const struct source *source, const json_t *pod);
-
 #endif
