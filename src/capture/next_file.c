@@ -36,13 +36,15 @@ static int end_interface(struct recorder_interface *row, struct error *err)
     return keep_room(outlet, err);
 }
 
-static int end_file(struct recorder *recorder, const struct outlet *outlet, struct error *err)
+/* @all: also of which the file has statistics already */
+static int end_file(struct recorder *recorder, const struct outlet *outlet, bool all,
+                    struct error *err)
 {
     for (size_t i = 0; i < recorder->interface_count; i++) {
         struct recorder_interface *row = &recorder->interfaces[i];
 
         if (row->share->outlet == outlet && row->number != RECORDER_NO_NUMBER &&
-            end_interface(row, err) < 0)
+            (all || row->untold) && end_interface(row, err) < 0)
             return -1;
     }
     return 0;
@@ -66,7 +68,7 @@ static int begin_next(struct recorder *recorder, struct share *share, struct err
     const struct capture_section section = {.comment = comment,
                                             .application = "kubectl-sniff " KSNIFF_VERSION};
 
-    if (end_file(recorder, share->outlet, err) < 0 ||
+    if (end_file(recorder, share->outlet, true, err) < 0 ||
         outlet_next(share->outlet, &section, err) < 0 ||
         recorder_write_names(recorder, share->outlet, err) < 0)
         return -1;
@@ -97,4 +99,9 @@ int next_file_make_way(struct recorder *recorder, struct share *share,
         return -1;
     return rotation_is_full(rotation, size_with(outlet, packet)) ? begin_next(recorder, share, err)
                                                                  : 0;
+}
+
+int next_file_last(struct recorder *recorder, struct outlet *outlet, struct error *err)
+{
+    return end_file(recorder, outlet, false, err) < 0 ? -1 : outlet_flush(outlet, err);
 }

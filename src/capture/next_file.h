@@ -9,11 +9,16 @@
 
 struct capture_packet;
 struct error;
+struct outlet;
 struct recorder;
 struct share;
 
 /* next_file_make_way - begin the next file, if @packet is not to stand in the one that is open. */
 int next_file_make_way(struct recorder *recorder, struct share *share,
                        const struct capture_packet *packet, struct error *err);
+
+/* next_file_last - no other follows: the last one of @outlet gets those statistics that its agents
+ * have given before it began. */
+int next_file_last(struct recorder *recorder, struct outlet *outlet, struct error *err);
 
 #endif

@@ -214,13 +214,21 @@ uint64_t recorder_files(const struct recorder *recorder, const char **ret_last)
     return count;
 }
 
+static int finish(struct recorder *recorder, struct outlet *outlet, struct error *err)
+{
+    bool whole = recorder->failure.kind == ERROR_NONE && !recorder->sink_ended;
+    int result = whole ? next_file_last(recorder, outlet, err) : 0;
+
+    return sink_finish(outlet->sink, result < 0 ? NULL : err) < 0 ? -1 : result;
+}
+
 int recorder_finish(struct recorder *recorder, struct error *err)
 {
     int result = 0;
 
     for (struct recorder_file *file = recorder->files; file; file = file->next)
-        result |= sink_finish(&file->sink, result < 0 ? NULL : err);
-    return sink_finish(recorder->sink, result < 0 ? NULL : err) < 0 ? -1 : result;
+        result |= finish(recorder, &file->outlet, result < 0 ? NULL : err);
+    return finish(recorder, &recorder->outlet, result < 0 ? NULL : err) < 0 ? -1 : result;
 }
 
 static bool has_room(const struct recorder *recorder, const struct outlet *outlet)
