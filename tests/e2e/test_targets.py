@@ -245,6 +245,14 @@ def test_no_server(refused):
         assert "connection to the server" in refused(*words, "--server", "https://127.0.0.1:1")
 
 
+def test_letter_of_tcpdump(ksniff):
+    """-l with the name of a file is the plugin in Go's, and one line says so; with another word it is kubectl's."""
+    said = ksniff.run("absent", "-l", __file__, "-o", "/dev/null").err
+    assert f"-l: '{__file__}' is a file: this tcpdump is uploaded (--selector chooses pods by labels)" in said
+    said = ksniff.run("-l", "absent=yes", "-o", "/dev/null").err
+    assert "is a file" not in said and 'has the labels "absent=yes"' in said
+
+
 def test_wait(ksniff, far):
     """For what does not exist yet, has no pods, or only Pending ones; each is told once."""
     process = ksniff.start("-n", FAR, "--method", "upload", "-o", "/dev/null", "-v", "--wait", "-l", "app=late", "ds/late", "late-*")
