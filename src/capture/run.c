@@ -31,6 +31,7 @@
 #define STATUS_MS     250
 #define SAY_MS        1000 /* the end takes so long: it is worth a word */
 #define STUCK_MS      1000 /* with a reader that takes nothing, once the rest was given up */
+#define FOLLOW_ROOM   7    /* pods that may come to each node, and share its helper */
 #define STARTING_MOST 16   /* members on their way to their first packet at once */
 
 struct run {
@@ -733,7 +734,7 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
     sink->loop = run.loop;
     recorder_init(&run.recorder);
     run.facts = facts_new(client);
-    run.env.helpers = helper_pods_new(client, settings, 0);
+    run.env.helpers = helper_pods_new(client, settings, settings->follow ? FOLLOW_ROOM : 0);
     int result = run.facts && run.env.helpers ? timeline_init(&run.timeline, err)
                                               : error_set(err, ERROR_INTERNAL, "out of memory");
     if (result == 0)

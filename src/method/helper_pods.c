@@ -34,6 +34,7 @@ struct helper_group {
     struct helper_group *next;
     struct helper_recipe recipe;
     size_t expected; /* targets that are known of */
+    size_t room;     /* users that its helpers are made for */
 
     struct helper_user *users;
     struct helper_pod *pod; /* that who waits is about to get; NULL: none */
@@ -184,19 +185,13 @@ static void give_up(struct helper_group *group, enum helper_failure how, const s
 
 /* ---- making one ---- */
 
-/* Return: users that a helper of the group has room for. */
-static size_t room_of(const struct helper_group *group)
-{
-    return (group->expected ? group->expected : 1) + group->of->room;
-}
-
 static void make(struct helper_group *group)
 {
     const struct agent_binary *agent = agent_binary_find(group->recipe.machine);
     struct helper helper;
     struct error err;
 
-    helper_recipe_read(&group->recipe, room_of(group), &helper);
+    helper_recipe_read(&group->recipe, group->room, &helper);
     if (!agent)
         error_set(&err, ERROR_TARGET, "there is no agent for \"%s\" machines",
                   group->recipe.machine);
@@ -501,6 +496,12 @@ size_t helper_pods_users(const struct helper_pods *pods)
     return count;
 }
 
+/* Also where nobody has joined yet: what it is made for follows then. */
+static bool has_room(const struct helper_group *group)
+{
+    return group->room == 0 || count_users(group) < group->room;
+}
+
 static struct helper_group *group_new(struct helper_pods *pods, const struct target *target,
                                       struct error *err)
 {
@@ -533,14 +534,15 @@ void helper_pods_expect(struct helper_pods *pods, const struct target *target)
 static int prepare(struct helper_group *group, const struct target *target, struct error *err)
 {
     size_t others = group->expected ? group->expected - 1 : 0;
-    uint64_t ring = helper_recipe_ring(&group->recipe, room_of(group));
+
+    group->room = 1 + others + group->of->room;
+    uint64_t ring = helper_recipe_ring(&group->recipe, group->room);
 
     if (!group->of->settings->buffer_size && ring < AGENT_RING_DEFAULT)
         log_info(
             "the packet rings on node '%s' have %u MiB each, not %u, as up to %zu targets share "
             "a helper pod: --buffer-size sets it",
-            group->recipe.node_name, (unsigned)(ring >> 20), AGENT_RING_DEFAULT >> 20,
-            room_of(group));
+            group->recipe.node_name, (unsigned)(ring >> 20), AGENT_RING_DEFAULT >> 20, group->room);
     return helper_recipe_fill(&group->recipe, target, others, err);
 }
 
@@ -551,15 +553,14 @@ int helper_pods_join(struct helper_pods *pods, struct helper_user *user,
 {
     struct helper_group *group = pods->groups;
 
-    while (group &&
-           !(helper_recipe_fits(&group->recipe, target) && count_users(group) < room_of(group)))
+    while (group && !(helper_recipe_fits(&group->recipe, target) && has_room(group)))
         group = group->next;
     if (!group && !(group = group_new(pods, target, err)))
         return -1;
     if (!group->recipe.who && prepare(group, target, err) < 0)
         return -1;
     user->target = target;
-    user->ring = helper_recipe_ring(&group->recipe, room_of(group));
+    user->ring = helper_recipe_ring(&group->recipe, group->room);
     user->group = group;
     struct helper_user **at = &group->users;
     while (*at)

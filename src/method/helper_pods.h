@@ -33,7 +33,8 @@ struct helper_pods *helper_pods_new(struct kube_client *client, const struct set
                                     size_t room);
 
 /* helper_pods_expect - a target that may want a helper: what one is allowed depends on how many it
- * will serve, and cannot be changed later. Once for each target, before the first is started. */
+ * will serve, and cannot be changed later. Once for each target; of those that come to a node when
+ * the first has joined, as many as there is room for share its helper. */
 void helper_pods_expect(struct helper_pods *pods, const struct target *target);
 
 /* helper_pods_settle - wait until all that nobody uses is removed, seconds at most. Not from within
