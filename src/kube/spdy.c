@@ -127,6 +127,8 @@ static void pump(struct spdy *spdy)
         spdy->stdin_window -= (int64_t)length;
         spdy->session_window -= (int64_t)length;
     }
+    if (spdy->pending.length == 0)
+        buf_free(&spdy->pending);
     if (spdy->stdin_ending && !spdy->stdin_ended && spdy->pending.length == 0)
         spdy->stdin_ended = spdy_write_data(spdy->wire.out, id_of(STDIN), SPDY_FIN, "", 0);
 }

@@ -445,6 +445,8 @@ static void transmit(struct kube_stream *stream)
             return;
         buf_take(&stream->out, (size_t)sent);
     }
+    /* An agent went up, perhaps: what follows are pings. */
+    buf_free(&stream->out);
     if (some && stream->state == OPEN && kube_stream_queued(stream) == 0 && stream->events.drained)
         stream->events.drained(stream->data);
 }
