@@ -90,7 +90,6 @@ int clocks_node(struct clocks *clocks, const char *name, uint64_t now)
     nodes[clocks->count] = (struct clock_node){.name = strdup(name), .added = now};
     if (!nodes[clocks->count].name)
         return -1;
-    clocks->changed = true;
     clocks->eager_until = now + EAGER_NS;
     return (int)clocks->count++;
 }
@@ -146,6 +145,7 @@ void clocks_estimate(struct clocks *clocks, unsigned number, int64_t offset, int
     node->told_at = now;
     node->known = true;
     clocks->changed = true;
+    clocks->updated = 0; /* answers are rare, and are waited for */
 }
 
 static struct clock_pair *pair_of(struct clocks *clocks, unsigned a, unsigned b)
@@ -378,6 +378,11 @@ static void bound_all(struct clocks *clocks, struct range *ranges, uint64_t now)
 
 /* ---- the time that is kept ---- */
 
+static bool contains(const struct range *range, int64_t time)
+{
+    return range->least <= time && time <= range->most;
+}
+
 /* Return: how many nodes' clocks may show @time. */
 static size_t agreeing(const struct clocks *clocks, int64_t time)
 {
@@ -386,7 +391,7 @@ static size_t agreeing(const struct clocks *clocks, int64_t time)
     for (size_t i = 0; i < clocks->count; i++) {
         const struct clock_node *node = &clocks->nodes[i];
 
-        count += node->bounded && node->bounds.least <= time && time <= node->bounds.most;
+        count += node->bounded && contains(&node->bounds, time);
     }
     return count;
 }
@@ -401,41 +406,73 @@ static size_t voters(const struct clocks *clocks, uint64_t now)
     return count;
 }
 
-/*
- * The time that is kept stays, unless the greater part of the nodes agree on another: then it is
- * the nearest one that most of them agree on, which is the end of a range of one of them.
- */
-static void choose_time(struct clocks *clocks, uint64_t now)
-{
-    size_t most = voters(clocks, now) / 2;
-    int64_t before = clocks->time;
-
-    if (agreeing(clocks, before) > most)
-        return;
-    for (size_t i = 0; i < 2 * clocks->count; i++) {
-        const struct clock_node *node = &clocks->nodes[i / 2];
-        int64_t time = i % 2 ? node->bounds.least : node->bounds.most;
-        size_t count = node->bounded ? agreeing(clocks, time) : 0;
-        bool nearer = llabs(time - before) < llabs(clocks->time - before);
-
-        if (count > most || (count == most && clocks->time != before && nearer)) {
-            most = count;
-            clocks->time = time;
-        }
-    }
-}
-
-/* ---- corrections ---- */
-
 static int64_t middle(const struct range *range)
 {
     return range->least + (range->most - range->least) / 2;
 }
 
-static bool contains(const struct range *range, int64_t time)
+/* Return: the middle of what all nodes agree on that may show @time. */
+static int64_t agreed(const struct clocks *clocks, int64_t time)
 {
-    return range->least <= time && time <= range->most;
+    struct range common = {-FAR, FAR};
+
+    for (size_t i = 0; i < clocks->count; i++) {
+        const struct range *bounds = &clocks->nodes[i].bounds;
+
+        if (!clocks->nodes[i].bounded || !contains(bounds, time))
+            continue;
+        common.least = bounds->least > common.least ? bounds->least : common.least;
+        common.most = bounds->most < common.most ? bounds->most : common.most;
+    }
+    return middle(&common);
 }
+
+/* The node whose clock is kept stays as it is: more is known of it than before. */
+static void follow_anchor(struct clocks *clocks)
+{
+    const struct range *bounds;
+
+    if (!clocks->anchored)
+        return;
+    bounds = &clocks->nodes[clocks->anchor].bounds;
+    if (!clocks->nodes[clocks->anchor].bounded || contains(bounds, clocks->time))
+        return;
+    clocks->time = clocks->time < bounds->least ? bounds->least : bounds->most;
+}
+
+/*
+ * The time that is kept stays, unless the greater part of the nodes agree on another: then it is
+ * the nearest that most of them agree on, found by the ends of their ranges.
+ */
+static void choose_time(struct clocks *clocks, uint64_t now)
+{
+    size_t half = voters(clocks, now) / 2, most = half, number = 0;
+    int64_t best = 0;
+
+    if (agreeing(clocks, clocks->time) > half)
+        return;
+    for (size_t i = 0; i < 2 * clocks->count; i++) {
+        const struct clock_node *node = &clocks->nodes[i / 2];
+        int64_t time = i % 2 ? node->bounds.least : node->bounds.most;
+        size_t count = node->bounded ? agreeing(clocks, time) : 0;
+        bool nearer = llabs(time - clocks->time) < llabs(best - clocks->time);
+
+        if (count > most || (count == most && most > half && nearer)) {
+            most = count;
+            best = time;
+            number = i / 2;
+        }
+    }
+    if (most == half) {
+        follow_anchor(clocks);
+        return;
+    }
+    clocks->time = agreed(clocks, best);
+    clocks->anchor = number;
+    clocks->anchored = true;
+}
+
+/* ---- corrections ---- */
 
 /* Nothing but that is possible for this node any more; what follows for the others? */
 static bool settle(struct clocks *clocks, struct range *ranges, unsigned number, uint64_t now)

@@ -40,9 +40,11 @@ struct clocks {
     size_t pair_count;
     struct clock_sight *sights; /* a table of packets that were seen lately */
     int64_t time;               /* the time that is kept, seen from this machine's */
-    bool changed;               /* something is known that was not taken into account */
-    uint64_t updated;           /* when that was done */
-    uint64_t eager_until;       /* every packet is looked at */
+    bool anchored;              /* it is that of a node: */
+    size_t anchor;
+    bool changed;         /* something is known that was not taken into account */
+    uint64_t updated;     /* when that was done */
+    uint64_t eager_until; /* every packet is looked at */
 };
 
 /* clocks_init - @key: random. Release with clocks_free(). */

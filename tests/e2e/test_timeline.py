@@ -4,7 +4,10 @@ import os
 import re
 import signal
 
-from conftest import exchange_in, processes_of, tshark, wait_until
+import pytest
+
+import conftest
+from conftest import Ksniff, capinfos, exchange_in, processes_of, tshark, wait_until
 
 ROUNDS = 50
 IDLE = [{"name": "app", "image": "busybox", "command": ["sleep", "3600"]}]
@@ -91,3 +94,63 @@ def test_nothing_waits_without_a_window(sandbox, ksniff, tmp_path):
         exchange_in(sandbox, 4504, ROUNDS)
         err = ksniff.stop(process)
     assert len(packets_of(path)) == 4 * ROUNDS and "too late" not in err
+
+
+def capture_on_two_nodes(two_nodes, path, port, *words):
+    """Of an exchange between the pods client, on one node, and web, on the other."""
+    ksniff = Ksniff(two_nodes)
+    with ksniff.capturing("client", "web", "-f", f"udp port {port}", "--reorder-window", "10s", *words,
+                          "-o", path) as process:
+        wait_for_all(path, "client", "web")
+        exchange_in(two_nodes, port, ROUNDS)
+        err = ksniff.stop(process)
+    packets = packets_of(path)
+    check_order(packets)
+    assert len(packets) == 4 * ROUNDS
+    return packets, err
+
+
+def steps_of(packets):
+    """Of each round the times at which the question leaves client and arrives at web, and the answer leaves web and
+    arrives at client."""
+    times = {name: [time for where, time, _ in packets if where == name]
+             for name in ("default/client:eth0", "default/web:eth0")}
+    client, web = times["default/client:eth0"], times["default/web:eth0"]
+    return list(zip(client[0::2], web[0::2], web[1::2], client[1::2]))
+
+
+SEVERAL_NODES = pytest.mark.skipif(not hasattr(conftest, "two_nodes"), reason="the sandbox has one node")
+ERRORS = {"node1": 50, "node2": -50}
+
+
+@SEVERAL_NODES
+def test_clocks_that_differ_are_corrected(two_nodes, tmp_path):
+    """An answer stands behind its question at both ends, to within 100 us, from the first packet on; which is said in the
+    log and at the interfaces."""
+    path = str(tmp_path / "x.pcapng")
+    with two_nodes.faults(clock_error=ERRORS):
+        packets, err = capture_on_two_nodes(two_nodes, path, 4511)
+    for steps in steps_of(packets):
+        assert all(after >= before - 100_000 for before, after in zip(steps, steps[1:])), steps
+    corrected = {node: float(off) * (1 if side == "ahead" else -1) for node, off, side in re.findall(
+        r"clock of node '(\w+)' is ([0-9.]+) ms (ahead|behind) \(± [0-9.]+ ms\), corrected", err)}
+    # Both to this machine's clock, or the one that began later to the other's.
+    left = [error - corrected.get(node, 0) for node, error in ERRORS.items()]
+    assert corrected and abs(left[0] - left[1]) < 10, err
+    text = capinfos(path)
+    for node, off in corrected.items():
+        side = "ahead" if off > 0 else "behind"
+        assert re.search(rf"node: {node}, .*clock: [0-9.]+ ms {side} \(± [0-9.]+ ms\), corrected", text), text
+
+
+@SEVERAL_NODES
+def test_clocks_are_left_as_they_are(two_nodes, tmp_path):
+    """If that is wanted; and where they agree."""
+    path = str(tmp_path / "x.pcapng")
+    with two_nodes.faults(clock_error=ERRORS):
+        packets, err = capture_on_two_nodes(two_nodes, path, 4512, "--clock-sync", "off")
+    # web's clock, by which the question arrives, is ahead by a tenth of a second.
+    assert all(arrived - left > 90_000_000 for left, arrived, _, _ in steps_of(packets))
+    assert "corrected" not in err + capinfos(path)
+    packets, err = capture_on_two_nodes(two_nodes, path, 4513)
+    assert "corrected" not in err + capinfos(path)

@@ -279,6 +279,33 @@ static void test_only_who_differs_from_the_greater_part_is_corrected(void **stat
     clocks_free(&world.clocks);
 }
 
+/* The other is found when it begins, and more becomes known of both. */
+static void test_who_began_first_keeps_its_time(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, (int64_t[]){50 * MS}, 1);
+    world.error[1] = -50 * MS;
+    clocks_estimate(&world.clocks, 0, 49 * MS, 4 * MS, world.now);
+    update(&world);
+    world.now += 100 * MS;
+    assert_int_equal(clocks_node(&world.clocks, "node1", world.now), 1);
+    clocks_estimate(&world.clocks, 1, -51 * MS, 4 * MS, world.now);
+    update(&world);
+    assert_int_equal(world.changes, 1);
+    for (unsigned i = 10; i > 0; i--) {
+        world.now += 100 * MS;
+        clocks_estimate(&world.clocks, 0, 50 * MS, i * 100 * US, world.now);
+        clocks_estimate(&world.clocks, 1, -50 * MS, i * 100 * US, world.now);
+        update(&world);
+        talk(&world, 0, 1, 10, 50 * US, 50 * US);
+    }
+    assert_int_equal(clocks_shift(&world.clocks, 0), 0);
+    assert_true(llabs(apart(&world, 0, 1)) <= 100 * US);
+    clocks_free(&world.clocks);
+}
+
 static void test_agents_of_one_node_are_taken_together(void **state)
 {
     struct world world;
@@ -289,8 +316,10 @@ static void test_agents_of_one_node_are_taken_together(void **state)
     assert_int_equal(clocks_node(&world.clocks, "node0", START), 0);
     assert_false(clocks_offset(&world.clocks, 0, &offset, &bound));
     clocks_estimate(&world.clocks, 0, 12 * MS, 3 * MS, world.now);
+    clocks_update(&world.clocks, world.now);
+    /* At once: answers are waited for. */
     clocks_estimate(&world.clocks, 0, 8 * MS, 3 * MS, world.now);
-    update(&world);
+    clocks_update(&world.clocks, world.now);
     assert_true(clocks_offset(&world.clocks, 0, &offset, &bound));
     assert_int_equal(offset, 10 * MS);
     assert_int_equal(bound, MS);
@@ -538,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_corrected_when_there_is_nothing_to_correct),
         cmocka_unit_test(test_nothing_is_corrected_where_the_nodes_agree),
         cmocka_unit_test(test_only_who_differs_from_the_greater_part_is_corrected),
+        cmocka_unit_test(test_who_began_first_keeps_its_time),
         cmocka_unit_test(test_agents_of_one_node_are_taken_together),
         cmocka_unit_test(test_clocks_that_drift_apart_stay_together),
         cmocka_unit_test(test_a_clock_that_is_set_is_followed),
