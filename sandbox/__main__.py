@@ -35,7 +35,7 @@ In another terminal (make build has put kubectl-sniff into build/src):
 
   export KUBECONFIG={kubeconfig}
   export PATH=$PWD/build/src:$PATH
-  kubectl sniff web -o - | tshark -r -      # or without -o: in Wireshark
+  kubectl sniff web -o - | tshark -r - -N dn  # or without -o: in Wireshark
   kubectl get pods; kubectl exec -it web -- sh
 
 Ctrl-C here stops it, and leaves nothing behind."""

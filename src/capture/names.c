@@ -13,10 +13,10 @@
 #include "capture/name_table.h"
 #include "kube/client.h"
 #include "kube/watch.h"
+#include "method/facts.h"
 
 #define NEWS_MS        100 /* from a name to its event, with those that follow it meanwhile */
 #define NAMESPACES_MAX 50  /* of targets, that are listed each for itself */
-#define API_SERVER     "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes"
 
 /* What is listed: in the whole cluster, else in the targets' namespaces. */
 struct kind {
@@ -50,8 +50,9 @@ struct names {
     char **namespaces; /* owned; count of them */
     size_t count;
     struct source *sources;
-    struct kube_call *api_server; /* NULL: it has been answered */
-    size_t awaited;               /* answers to the first requests */
+    const struct fact *servers; /* the EndpointSlice of the API servers */
+    struct facts_wait wait;
+    size_t awaited; /* answers to the first requests */
     struct {
         bool elsewhere; /* outside of the targets' namespaces */
         bool here;      /* in one of them */
@@ -93,15 +94,19 @@ static void tell_what_is_missing(struct names *names)
         log_info("names are missing of all but %d addresses", NAME_TABLE_MAX);
 }
 
-static void on_timer(void *data)
+static void give_news(struct names *names)
 {
-    struct names *names = data;
-
     names->due = false;
+    loop_stop_timer(names->timer);
     if (name_table_last(names->table) == names->known)
         return;
     names->known = name_table_last(names->table);
     names->news(names->data);
+}
+
+static void on_timer(void *data)
+{
+    give_news(data);
 }
 
 /* Something has been taken. */
@@ -120,8 +125,8 @@ static void answered(struct names *names)
         return;
     names->told = true;
     tell_what_is_missing(names);
-    names->due = true;
-    loop_set_timer(names->timer, 0);
+    give_news(names);
+    log_debug("names: all that can be had are there");
 }
 
 /* ---- lists ---- */
@@ -190,14 +195,11 @@ static void on_failed(void *data, const struct error *err)
     answered(names);
 }
 
-static void on_api_server(void *data, json_t *slice, const struct error *err)
+static void on_servers(void *data)
 {
     struct names *names = data;
 
-    names->api_server = NULL;
-    if (err)
-        log_debug("the API server has no name: %s", err->text);
-    name_table_api_server(names->table, slice);
+    name_table_api_server(names->table, fact_object(names->servers));
     taken(names);
     answered(names);
 }
@@ -217,28 +219,28 @@ static bool copy_namespaces(struct names *names, const char *const *namespaces, 
     return true;
 }
 
-struct names *names_start(struct kube_client *client, const char *const *namespaces, size_t count,
+struct names *names_start(struct facts *facts, const char *const *namespaces, size_t count,
                           bool follow, void (*news)(void *data), void *data)
 {
-    const struct kube_request request = {.path = API_SERVER};
     struct names *names = calloc(1, sizeof(*names));
 
     if (!names)
         return NULL;
-    *names = (struct names){.client = client, .follow = follow, .news = news, .data = data};
+    *names =
+        (struct names){.client = facts_client(facts), .follow = follow, .news = news, .data = data};
     names->table = name_table_new();
-    names->timer = loop_add_timer(kube_client_loop(client), 0, on_timer, names);
+    names->timer = loop_add_timer(kube_client_loop(names->client), 0, on_timer, names);
     if (!names->table || !names->timer || !copy_namespaces(names, namespaces, count)) {
         names_free(names);
         return NULL;
     }
     loop_stop_timer(names->timer);
-    /* This first: it may step the loop. */
-    names->api_server = kube_call_start(client, &request, on_api_server, names, NULL);
-    names->awaited += names->api_server != NULL;
     for (size_t i = 0; i < KINDS; i++)
         if (!add_source(names, &kinds[i], NULL))
             names->missing[i].here = true;
+    names->awaited++;
+    names->servers = facts_wait_add(&names->wait, facts_servers(facts));
+    facts_wait_begin(&names->wait, facts, on_servers, names);
     return names;
 }
 
@@ -253,7 +255,7 @@ void names_free(struct names *names)
         kube_watch_free(source->watch);
         free(source);
     }
-    kube_call_cancel(names->api_server);
+    facts_wait_end(&names->wait);
     loop_remove_timer(names->timer);
     name_table_free(names->table);
     for (size_t i = 0; i < names->count; i++)

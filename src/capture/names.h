@@ -16,18 +16,19 @@
 
 #include "pcapng/item.h"
 
-struct kube_client;
+struct facts;
 struct names;
 
 /*
  * names_start - ask for them; the answers are events of the loop
+ * @facts: must outlive them
  * @namespaces: of the targets, @count of them, each once; borrowed for the call
  * @follow: go on with what appears later
  * @news: called from the loop when names_next() has more; at most ten times a second
  *
  * Return: owned by the caller; NULL when out of memory.
  */
-struct names *names_start(struct kube_client *client, const char *const *namespaces, size_t count,
+struct names *names_start(struct facts *facts, const char *const *namespaces, size_t count,
                           bool follow, void (*news)(void *data), void *data);
 /* names_free - NULL is allowed. */
 void names_free(struct names *names);

@@ -17,6 +17,8 @@
 #define LAST_ROOM     CAPTURE_ITEM_ROOM
 
 #define NAMES_AT_ONCE 32
+#define NAMES_ROOM    (NAMES_AT_ONCE * 64) /* bytes that they take as a rule */
+#define NAMES_PART    4                    /* of a file's size, at most, they take */
 
 /* A target's own. */
 struct recorder_file {
@@ -131,6 +133,16 @@ static bool makes_room(struct outlet *outlet, struct error *err, int *ret_result
     return *ret_result == 0 && outlet->out.length < OUTLET_HIGH;
 }
 
+/* Where a file is to be small, packets are worth more than names. */
+static bool may_have_names(const struct recorder *recorder, const struct outlet *outlet)
+{
+    const uint64_t most = recorder->settings->max_size, rotate = recorder->settings->rotate_size;
+    const uint64_t size = outlet_file_size(outlet);
+
+    return (!most || size + NAMES_ROOM <= most / NAMES_PART) &&
+           (!rotate || size <= rotate / NAMES_PART);
+}
+
 int recorder_write_names(struct recorder *recorder, struct outlet *outlet, struct error *err)
 {
     int (*write)(struct capture_writer *, const struct capture_address *, size_t, struct error *) =
@@ -141,6 +153,8 @@ int recorder_write_names(struct recorder *recorder, struct outlet *outlet, struc
     if (!recorder->next_names || !write || !outlet->begun)
         return 0;
     while (makes_room(outlet, err, &result)) {
+        if (!may_have_names(recorder, outlet))
+            return 0;
         size_t count =
             recorder->next_names(recorder->data, &outlet->names, addresses, NAMES_AT_ONCE);
 

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "capture/loss.h"
 #include "capture/member.h"
+#include "capture/names.h"
 #include "capture/recorder.h"
 #include "capture/timeline.h"
 #include "kube/client.h"
@@ -45,6 +46,7 @@ struct run {
     size_t count;
     struct timeline timeline;
     struct recorder recorder;
+    struct names *names; /* NULL: none are asked for */
     struct sweep *sweep; /* of what earlier clients left */
     bool sweep_due;
 
@@ -611,6 +613,8 @@ static int add_member(struct run *run, struct target *target, bool several, stru
     if (!members[run->count])
         return -1;
     run->count++;
+    if (target->pod)
+        names_pod(run->names, target->pod->json);
     return 0;
 }
 
@@ -674,6 +678,65 @@ static int find_members(struct run *run, struct error *err)
     return 0;
 }
 
+static void on_names(void *data)
+{
+    struct run *run = data;
+
+    recorder_names(&run->recorder);
+}
+
+static size_t next_names(void *data, uint64_t *cursor, struct capture_address *ret_addresses,
+                         size_t most)
+{
+    const struct run *run = data;
+
+    return names_next(run->names, cursor, ret_addresses, most);
+}
+
+/* Return: the namespaces of the targets, each once, *@ret_count of them; borrowed strings in an
+ * array owned by the caller. */
+static const char **namespaces_of(const struct run *run, size_t *ret_count)
+{
+    const char **namespaces = calloc(run->count + 1, sizeof(*namespaces));
+    size_t count = 0, k;
+
+    for (size_t i = 0; namespaces && i < run->count; i++) {
+        const struct target *target = run->members[i]->target;
+
+        for (k = 0; k < count && target->pod; k++)
+            if (strcmp(namespaces[k], target->namespace) == 0)
+                break;
+        if (target->pod && k == count)
+            namespaces[count++] = target->namespace;
+    }
+    if (namespaces && count == 0 && !run->settings->all_namespaces)
+        namespaces[count++] = run->settings->namespace;
+    *ret_count = count;
+    return namespaces;
+}
+
+/* Nothing waits for them; without memory for them there are none. */
+static void ask_for_names(struct run *run)
+{
+    size_t count = 0;
+
+    if (!run->settings->names)
+        return;
+    if (!run->settings->format->names) {
+        log_info("a %s file holds no names of pods and Services: --format pcapng does",
+                 run->settings->format->name);
+        return;
+    }
+    const char **namespaces = namespaces_of(run, &count);
+
+    run->names = names_start(run->facts, namespaces, count, run->settings->follow, on_names, run);
+    free(namespaces);
+    for (size_t i = 0; i < run->count; i++)
+        if (run->members[i]->target->pod)
+            names_pod(run->names, run->members[i]->target->pod->json);
+    run->recorder.next_names = run->names ? next_names : NULL;
+}
+
 static char *title_of(const struct run *run)
 {
     if (run->count == 0)
@@ -694,12 +757,17 @@ static int run_targets(struct run *run, struct error *err)
 
     run->recorder.title = title;
     run->recorder.subject = run->count ? run->members[0]->target->name : "the targets";
+    run->recorder.sink->several = !is_single(run);
+    ask_for_names(run);
+    run->recorder.sink->named = run->names != NULL;
     if (run->show_status)
         run->status_timer = loop_add_timer(run->loop, STATUS_MS, on_status, run);
     result = run_once(run, err);
     while (run->recorder.sink->again)
         result = start_over(run, err) < 0 ? -1 : run_once(run, err);
     sweep_end(run->sweep);
+    run->recorder.next_names = NULL;
+    names_free(run->names);
     loop_remove_timer(run->status_timer);
     loop_remove_timer(run->duration);
     return result;

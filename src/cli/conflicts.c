@@ -26,7 +26,7 @@ static const struct {
 static const char *const of_a_run[] = {
     "output-file",    "format",     "max-size", "rotate-size",  "rotate-time",
     "rotate-files",   "count",      "duration", "no-reconnect", "follow",
-    "reorder-window", "clock-sync", "dedup"};
+    "reorder-window", "clock-sync", "dedup",    "no-names"};
 
 static const char *const of_cleanup[] = {"cleanup", "all-namespaces", "quiet", "verbose"};
 

@@ -120,6 +120,7 @@ SETTER(pod_creation_timeout, take_duration, pod_creation_timeout)
 SETTER(drain_timeout, take_duration, drain_timeout)
 SETTER(dedup, take_bool, dedup)
 SETTER(no_reconnect, take_bool, no_reconnect)
+SETTER(no_names, take_bool, no_names)
 SETTER(include_own_traffic, take_bool, include_own_traffic)
 SETTER(all_namespaces, take_bool, all_namespaces)
 SETTER(follow, take_bool, follow)
@@ -498,6 +499,9 @@ const struct flag flags[] = {
      "of the files that follow each other (of each target) keep the last N, and remove older ones; "
      "default: 0, all",
      set_rotate_files},
+    {"no-names", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL,
+     "do not ask for the names of pods, Services and nodes, and write none into the file",
+     set_no_names},
     {"quiet", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "say nothing but warnings and errors",
      set_quiet},
     {"verbose", 'v', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, P "VERBOSE",

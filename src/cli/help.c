@@ -30,7 +30,7 @@ static const struct {
     {"kubectl sniff web -o web.pcapng --duration 30s", "30 seconds into a file"},
     {"kubectl sniff -l app=shop -o '%n-%p.pcapng.zst' --rotate-size 100M --rotate-files 10",
      "for each pod the last GB, in compressed files"},
-    {"kubectl sniff web -o - | tshark -r -", "read along in the terminal"},
+    {"kubectl sniff web -o - | tshark -r - -N dn", "read along in the terminal, with names"},
     {"kubectl sniff web --check", "tell which methods would work, and what the others lack"},
     {"kubectl sniff node/node1 -f 'port 53'", "a node's own interfaces"},
 };
@@ -186,6 +186,32 @@ static void print_man_files(void)
         "killed client or a full disk leaves can be read up to there.\n");
 }
 
+static void print_man_names(void)
+{
+    printf(
+        ".SH NAMES\nA pcapng file holds the names of addresses: of pods "
+        "(\\fIpod\\fR.\\fInamespace\\fR), "
+        "Services (\\fIservice\\fR.\\fInamespace\\fR.svc), nodes, and the API server "
+        "(kube\\-apiserver). They are asked for while the capture begins, which does not wait for "
+        "them; with \\fB\\-\\-follow\\fR those of later pods follow. Where pods, Services or nodes "
+        "may "
+        "not be listed in the whole cluster, those of the targets\\(aq namespaces and the targets "
+        "themselves have names.\n"
+        ".PP\nWireshark is started with "
+        "\\fB\\-o nameres.network_name:TRUE \\-o nameres.use_external_name_resolver:FALSE\\fR: it "
+        "shows "
+        "these names, and asks no DNS server for others. For a file: "
+        "\\fBtshark \\-N dn \\-r\\fR \\fIFILE\\fR, where packets in front of the names show "
+        "addresses (\\fB\\-2\\fR names them too), or in Wireshark View, Name Resolution.\n"
+        ".PP\nWith several targets it also has a column \\(lqSeen at\\(rq, the interface "
+        "(frame.interface_name), in front of the source, beside the columns of the profile that "
+        "was "
+        "used last. Both hold for that window, and nothing is saved when it is closed; they stay "
+        "where preferences or columns are saved in it. To have the column for good: Edit, "
+        "Preferences, Appearance, "
+        "Columns, then OK, in such a window.\n");
+}
+
 static void print_man(void)
 {
     printf(".TH KUBECTL\\-SNIFF 1 \"\" \"ksniff %s\"\n"
@@ -217,6 +243,7 @@ static void print_man(void)
         "any of them come. A second interrupt gives them up. What is lost is counted in the "
         "statistics of the output, and a comment on its last packet says so.\n");
     print_man_targets();
+    print_man_names();
     printf(".SH OPTIONS\nWhere a variable is named, it is read when the flag is not given.\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         printf(".SS \"");

@@ -252,6 +252,7 @@ static int sniff(const struct options *options, struct error *err)
         .clock_sync = !options->no_clock_sync,
         .dedup = options->dedup,
         .own_traffic = options->include_own_traffic,
+        .names = !options->no_names,
         .image = options->image,
         .node_namespace = options->node_namespace,
         .service_account = options->service_account,

@@ -70,6 +70,7 @@ struct options {
     uint64_t wait_timeout; /* milliseconds; 0: no limit */
     bool no_reconnect;
     bool include_own_traffic;
+    bool no_names;
 
     uint32_t snaplen; /* bytes */
     bool headers_only;

@@ -49,6 +49,7 @@ struct settings {
     uint64_t reorder_window;     /* milliseconds that a packet may wait for others' earlier ones */
     bool clock_sync;             /* correct the times of nodes whose clocks differ */
     bool dedup;                  /* of a packet that is seen at several interfaces keep the first */
+    bool names;                  /* of addresses, in formats that have any */
     bool own_traffic;            /* do not keep the capture's own stream out */
     const char *asked_filter; /* with leave_own_out: filter_text as the user gave it; NULL: none */
     bool leave_own_out;       /* it would be captured: the agent looks for it and leaves it out */

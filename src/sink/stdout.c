@@ -22,7 +22,7 @@ static int prepare(struct sink *sink, struct error *err)
     if (!isatty(STDOUT_FILENO))
         return 0;
     error_set(err, ERROR_USAGE, "packets are not written to a terminal");
-    return error_remedy(err, "pipe them: kubectl sniff POD -o - | tshark -r -");
+    return error_remedy(err, "pipe them: kubectl sniff POD -o - | tshark -r - -N dn");
 }
 
 /*

@@ -23,9 +23,9 @@ def role_of(name):
 
 
 def rights_of(name):
-    """(verb, resource) of every rule."""
-    return [(verb, resource) for rule in role_of(name)["rules"]
-            for resource in rule["resources"] for verb in rule["verbs"]]
+    """(verb, resource) of every rule, each once."""
+    return list(dict.fromkeys((verb, resource) for rule in role_of(name)["rules"]
+                              for resource in rule["resources"] for verb in rule["verbs"]))
 
 
 def without(role, verb, resource):

@@ -383,11 +383,11 @@ static void describe(const struct options *o, char *text, size_t size)
 
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
         used += (size_t)snprintf(text + used, size - used, "%s|", strings[i] ? strings[i] : "");
-    used += (size_t)snprintf(text + used, size - used, "%llu %d %d %d %d %d %d %d|%llu %llu|",
-                             (unsigned long long)o->max_targets, o->headers_only, o->privileged,
-                             o->check_json, o->all_namespaces, o->wait, o->no_reconnect,
-                             o->include_own_traffic, (unsigned long long)o->pod_creation_timeout,
-                             (unsigned long long)o->wait_timeout);
+    used += (size_t)snprintf(
+        text + used, size - used, "%llu %d %d %d %d %d %d %d %d|%llu %llu|",
+        (unsigned long long)o->max_targets, o->headers_only, o->privileged, o->check_json,
+        o->all_namespaces, o->wait, o->no_reconnect, o->include_own_traffic, o->no_names,
+        (unsigned long long)o->pod_creation_timeout, (unsigned long long)o->wait_timeout);
     used += (size_t)snprintf(text + used, size - used, "%d|", o->follow);
     used +=
         (size_t)snprintf(text + used, size - used, "%llu %llu|", (unsigned long long)o->rotate_size,
