@@ -124,6 +124,19 @@ def test_rights_in_a_namespace(sandbox, ksniff, tmp_path):
     assert f"names of pods of other namespaces, services of other namespaces, nodes are missing: {MISSING}" in err
 
 
+def test_later_pods_have_names_with_follow(sandbox, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with ksniff.capturing("client", "--follow", "-f", "udp dst port 4321", "-i", "eth0", "-o", path, "-v") as process:
+        while "names: all that can be had are there" not in process.head:
+            process.head += process.stderr.readline().decode() or pytest.fail(process.head)
+        with sandbox.running_pod("newcomer", containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]):
+            wait_until(lambda: b"newcomer.default" in open(path, "rb").read(), "its name")
+            talk(sandbox, sandbox.pod("newcomer")["ip"])
+            wait_until(lambda: shown(path), "a packet")
+        ksniff.stop(process)
+    assert shown(path, "-N", "n") == [("client.default", "newcomer.default")]
+
+
 # ---- the viewers ----
 
 # A DNS server that counts, in namespaces of its own; then what is to be run there.

@@ -278,3 +278,30 @@ def test_its_message_is_passed_on(sandbox, ksniff, tmp_path):
     error = ksniff.fail("web", env={"KSNIFF_WIRESHARK": str(program), "DISPLAY": ":0"})
     assert error == (f'"{program}" ended with exit code 3 (noise / could not connect to \\x1b[31mdisplay; -o FILE does '
                      'without it)')
+
+
+def test_several_targets_have_a_column_beside_the_users(sandbox, ksniff, display, tmp, tmp_path):
+    """It is where the packet was seen; of the profile that was used last, all else stays, and nothing is saved."""
+    profile = tmp_path / ".config" / "wireshark" / "profiles" / "mine"
+    profile.mkdir(parents=True)
+    with open(display["HOME"] + "/.config/wireshark/preferences", encoding="ascii") as file:
+        own = file.read() + 'gui.column.format: \n\t"My TTL", "%Cus:ip.ttl:0:R",\n\t"From", "%us",\n\t"Info", "%i"\n'
+    (profile / "preferences").write_text(own)
+    (profile.parent.parent / "recent_common").write_text("gui.last_used_profile: mine\n")
+    env = {**display, "HOME": str(tmp_path), "TMPDIR": str(tmp)}
+    with ksniff.capturing("web", "client", "-f", "udp port 4014", env=env) as process:
+        wireshark = child_of(process)
+        wait_until(lambda: any("Capturing from" in name for name in windows(display)), "the window's title")
+        exchange_in(sandbox, 4014, 3)
+        wait_until(lambda: packets_of(wireshark) == 12, "12 packets, each seen twice")
+        with open(f"/proc/{wireshark}/cmdline", encoding="utf-8") as file:
+            words = file.read().split("\0")
+        assert "nameres.network_name:TRUE" in words and "nameres.use_external_name_resolver:FALSE" in words
+        process.send_signal(signal.SIGINT)
+        line_with(process, "waiting for Wireshark")
+        press(display, "2 targets", "ctrl+q")
+        assert process.wait(timeout=GUARD) == 0
+    # The columns that it had, with their widths.
+    columns = re.search(r"^column.width:((?:\n?[ \t].*)+)", (profile / "recent").read_text(), re.MULTILINE)[1]
+    assert re.findall(r"%\w+(?::[\w.]+)?", columns) == ["%Cus:ip.ttl", "%Cus:frame.interface_name", "%us", "%i"]
+    assert (profile / "preferences").read_text() == own
