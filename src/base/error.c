@@ -86,3 +86,11 @@ bool error_is_refusal(const struct error *err)
 {
     return err->kind == ERROR_FORBIDDEN || err->kind == ERROR_REFUSED || err->kind == ERROR_INVALID;
 }
+
+int error_exit_code(const struct error *err)
+{
+    return err->kind == ERROR_USAGE         ? 2
+           : err->kind == ERROR_LOSS        ? 3
+           : err->kind == ERROR_INTERRUPTED ? 130
+                                            : 1;
+}

@@ -60,6 +60,9 @@ bool error_is_bad_moment(const struct error *err);
  */
 bool error_is_refusal(const struct error *err);
 
+/* error_exit_code - what the program ends with because of it. */
+int error_exit_code(const struct error *err);
+
 /*
  * error_set - describe a failure
  * @err: where to; NULL is allowed and ignored

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/area.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -17,7 +18,9 @@ static struct {
     bool terminal;
     bool colour;
     struct timespec start;
-    char status[256]; /* what stands on the last line now, unless paused; empty: nothing */
+    char status[AREA_TEXT_MAX]; /* what stands on the last lines now, unless paused; empty: nothing
+                                 */
+    struct area area;           /* where that is */
     unsigned pauses;
 } state = {.most = LOG_LEVEL_INFO};
 
@@ -49,15 +52,54 @@ static unsigned seconds_since_start(void)
     return (unsigned)(now.tv_sec - state.start.tv_sec);
 }
 
-/* One write a line, so that lines of other programs on the same terminal do not cut into it. */
+/* Of the terminal as it is now. */
+static void measure(size_t *columns, size_t *rows)
+{
+    struct winsize window;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1;
+
+    *columns = known ? window.ws_col : 80;
+    *rows = known && window.ws_row > 1 ? window.ws_row : 24;
+}
+
+/* What it takes to have the area away, or there (again), is put into @out. */
+static void erase(struct buf *out)
+{
+    size_t columns, rows;
+
+    measure(&columns, &rows);
+    area_erase(&state.area, columns, out);
+}
+
+static void draw(struct buf *out)
+{
+    size_t columns, rows;
+
+    measure(&columns, &rows);
+    if (state.pauses == 0 && (state.status[0] || state.area.count > 0))
+        area_draw(&state.area, state.status, columns, rows, out);
+}
+
+/* In one write, so that lines of other programs on the same terminal do not cut into it. */
+static void put_out(struct buf *out)
+{
+    if (out->length > 0)
+        fwrite(buf_bytes(out), 1, out->length, stderr);
+    fflush(stderr);
+    buf_free(out);
+}
+
+#define OUT_MAX (64u << 10)
+
 static void write_line(const char *head, const char *text)
 {
-    bool drawn = state.status[0] && state.pauses == 0;
+    struct buf out;
 
-    fprintf(stderr, "%s%s%s\n", drawn ? "\r\x1b[K" : "", head, text);
-    if (drawn)
-        fputs(state.status, stderr);
-    fflush(stderr);
+    buf_init(&out, OUT_MAX);
+    erase(&out);
+    buf_printf(&out, "%s%s\n", head, text);
+    draw(&out);
+    put_out(&out);
 }
 
 static void log_args(enum log_level level, const char *format, va_list args)
@@ -106,44 +148,69 @@ void log_failure(const struct error *err)
     write_line(state.colour ? "\x1b[31merror:\x1b[0m " : "error: ", line);
 }
 
-void log_status(const char *line)
+/* Line by line: what stands in them may be of anybody. */
+static void escape_lines(const char *text, char *out, size_t size)
 {
-    struct winsize window;
-    size_t width = 79;
+    size_t used = 0;
 
+    *out = '\0';
+    while (*text && used + 2 < size) {
+        size_t length = strcspn(text, "\n");
+
+        if (used > 0)
+            out[used++] = '\n';
+        text_escape(out + used, size - used, text, length);
+        used += strlen(out + used);
+        text += length + (text[length] == '\n');
+    }
+}
+
+static void redraw(void)
+{
+    struct buf out;
+
+    buf_init(&out, OUT_MAX);
+    draw(&out);
+    put_out(&out);
+}
+
+void log_status(const char *text)
+{
     if (!state.terminal)
         return;
-    if (!line) {
-        if (state.status[0] && state.pauses == 0)
-            fputs("\r\x1b[K", stderr);
-        state.status[0] = '\0';
-        fflush(stderr);
-        return;
-    }
-    /* A line that wraps could not be taken back. */
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1)
-        width = (size_t)window.ws_col - 1;
-    if (width >= sizeof(state.status))
-        width = sizeof(state.status) - 1;
-    text_escape(state.status, width + 1, line, strlen(line));
-    if (state.pauses > 0)
-        return;
-    fprintf(stderr, "\r\x1b[K%s", state.status);
-    fflush(stderr);
+    escape_lines(text ? text : "", state.status, sizeof(state.status));
+    redraw();
 }
 
 void log_status_pause(void)
 {
-    if (state.pauses++ > 0 || !state.status[0])
+    struct buf out;
+
+    if (state.pauses++ > 0)
         return;
-    fputs("\r\x1b[K", stderr);
-    fflush(stderr);
+    buf_init(&out, OUT_MAX);
+    erase(&out);
+    put_out(&out);
 }
 
 void log_status_go_on(void)
 {
-    if (--state.pauses > 0 || !state.status[0])
-        return;
-    fprintf(stderr, "\r\x1b[K%s", state.status);
-    fflush(stderr);
+    if (--state.pauses == 0)
+        redraw();
+}
+
+size_t log_columns(void)
+{
+    size_t columns, rows;
+
+    measure(&columns, &rows);
+    return columns;
+}
+
+void log_plain(const char *text)
+{
+    char line[1024];
+
+    text_escape(line, sizeof(line), text, strlen(text));
+    write_line("", line);
 }

@@ -8,6 +8,7 @@
 #define KSNIFF_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct error;
 
@@ -41,12 +42,18 @@ void log_failure(const struct error *err);
 bool log_is_terminal(void);
 
 /*
- * log_status - draw @line as the live last line of the terminal, instead of the one before
- * @line: NULL takes the line away
+ * log_status - draw @text as the live last lines of the terminal, instead of those before
+ * @text: '\n' between lines; cut to what fits; NULL takes them away
  *
- * Messages are written above it. Does nothing where log_is_terminal() is false.
+ * Messages are written above them. Does nothing where log_is_terminal() is false.
  */
-void log_status(const char *line);
+void log_status(const char *text);
+
+/* log_columns - how wide the terminal is now; 80 where there is none. */
+size_t log_columns(void);
+
+/* log_plain - a line without a level in front of it, such as one of a table. */
+void log_plain(const char *text);
 
 /*
  * log_status_pause - leave the terminal to another program that may ask somebody there

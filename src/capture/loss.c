@@ -135,7 +135,9 @@ int loss_error(const struct loss *loss, struct error *err)
 {
     char packets[64];
 
-    return error_set(err, ERROR_LOSS, "%s %s lost on the way: %s",
-                     loss_text(loss, packets, sizeof(packets)), loss->packets == 1 ? "was" : "were",
-                     loss->why);
+    error_set(err, ERROR_LOSS, "%s %s lost on the way: %s",
+              loss_text(loss, packets, sizeof(packets)), loss->packets == 1 ? "was" : "were",
+              loss->why);
+    return error_remedy(err, "keep less of the packets, with -f, --snaplen or --headers-only, or "
+                             "write to a file near by");
 }

@@ -87,6 +87,17 @@ bool member_to_come(const struct member *member, uint64_t *ret_packets, bool *re
     return true;
 }
 
+bool member_clock(const struct member *member, int64_t *ret_offset, int64_t *ret_bound)
+{
+    const struct clock *clock = member->session ? &member->session->clock : &member->clock;
+
+    if (timeline_offset(member->timeline, member->source, ret_offset, ret_bound))
+        return true;
+    *ret_offset = clock->offset;
+    *ret_bound = clock->bound;
+    return clock->valid;
+}
+
 bool member_is_starting(const struct member *member)
 {
     return member->state == MEMBER_CHOOSING || member->state == MEMBER_TRYING;
@@ -524,6 +535,8 @@ void member_close(struct member *member)
 
     drain_end(&member->drain);
     loop_stop_timer(member->retry);
+    if (session)
+        member->clock = session->clock;
     member->session = NULL;
     session_free(session);
     target_forget(member->question);

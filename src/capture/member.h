@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "capture/drain.h"
 #include "capture/track.h"
+#include "method/clock.h"
 #include "settings/settings.h"
 #include "target/target.h"
 
@@ -77,6 +78,7 @@ struct member {
     uint64_t until;      /* ns since 1970: nothing is missing before the gap up to here */
     uint64_t gap_length; /* milliseconds, of all gaps */
     bool gap_open;       /* how long the last is is not known yet */
+    struct clock clock;  /* of the last agent, when its session is gone */
     char why[300];
     struct loop_timer *retry;
 };
@@ -119,6 +121,10 @@ void member_cut(struct member *member);
  * @ret_unsure: set where it may be fewer
  * Return: false where it has not said anything, or has nothing. */
 bool member_to_come(const struct member *member, uint64_t *ret_packets, bool *ret_unsure);
+
+/* member_clock - what its node's clock is ahead of ours, give or take: nanoseconds. Return: is that
+ * known? */
+bool member_clock(const struct member *member, int64_t *ret_offset, int64_t *ret_bound);
 
 /* member_is_starting - is it on its way to its first packet? */
 bool member_is_starting(const struct member *member);

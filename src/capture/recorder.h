@@ -35,6 +35,7 @@ struct share {
     uint64_t lost;           /* of them, on the way */
     uint64_t left_out;       /* packets that the format cannot hold */
     uint64_t discarded;      /* that came and were not written, but for the limits */
+    uint64_t duplicates; /* packets that another target has shown before, and that are left out */
 };
 
 /* recorder_room - bytes that a packet takes in a section, at most. */

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/area.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -17,6 +19,8 @@
 #include "capture/member.h"
 #include "capture/names.h"
 #include "capture/recorder.h"
+#include "capture/summary.h"
+#include "capture/tally.h"
 #include "capture/timeline.h"
 #include "kube/client.h"
 #include "method/facts.h"
@@ -32,8 +36,9 @@
 #define STATUS_MS     250
 #define SAY_MS        1000 /* the end takes so long: it is worth a word */
 #define STUCK_MS      1000 /* with a reader that takes nothing, once the rest was given up */
-#define FOLLOW_ROOM   7    /* pods that may come to each node, and share its helper */
-#define STARTING_MOST 16   /* members on their way to their first packet at once */
+#define TABLE_MAX     (1u << 20)
+#define FOLLOW_ROOM   7  /* pods that may come to each node, and share its helper */
+#define STARTING_MOST 16 /* members on their way to their first packet at once */
 
 struct run {
     struct loop *loop;
@@ -53,13 +58,16 @@ struct run {
     bool stopping;    /* the user or a limit has ended it */
     bool interrupted; /* the user has */
     bool again;       /* it is not the first into this sink */
+    uint64_t started; /* seconds since 1970 */
+    uint64_t begun;   /* loop_now() of the first that could come */
 
     bool told;                  /* the user knows that the end takes time */
     bool given_up;              /* what is still to come is not waited for */
     const char *why;            /* that is so */
     uint64_t written, progress; /* bytes that the sink has, and loop_now() when they changed */
     struct loop_timer *say;
-    struct loss loss; /* of all members */
+    struct loss loss;            /* of all members */
+    const struct member *failed; /* with --fail-fast: that has ended all */
     bool lossy;
 
     bool show_status;
@@ -237,6 +245,7 @@ static void on_started(void *data)
 {
     struct run *run = data;
 
+    run->begun = loop_now();
     if (run->settings->duration)
         run->duration = loop_add_timer(run->loop, run->settings->duration, on_duration, run);
     if (loop_ignores(SIGINT))
@@ -249,32 +258,43 @@ static void on_started(void *data)
 
 /* ---- what the user sees ---- */
 
-static const char *plural(uint64_t count)
+/* What stands on the live line besides numbers. */
+static const char *note(const struct run *run, char *out, size_t size)
 {
-    return count == 1 ? "" : "s";
+    if (is_single(run) && run->members[0]->state == MEMBER_CUT)
+        snprintf(out, size, "cut off, taking it up again");
+    else
+        drain_text(run, out, size);
+    return out;
 }
 
-static bool is_cut(const struct run *run)
+static uint64_t time_left(const struct run *run, uint64_t elapsed)
 {
-    return is_single(run) && run->members[0]->state == MEMBER_CUT;
+    uint64_t whole = run->settings->duration;
+
+    if (!whole)
+        return UINT64_MAX;
+    return elapsed < whole ? whole - elapsed : 0;
 }
 
 static void on_status(void *data)
 {
     struct run *run = data;
-    const struct recorder *recorder = &run->recorder;
-    char bytes[32], rate[32], rest[80], line[300];
+    struct summary summary;
+    CLEANUP(buf_free) struct buf lines;
+    char rest[80];
 
-    text_format_bytes(bytes, sizeof(bytes), recorder->bytes);
-    text_format_bytes(rate, sizeof(rate), rate_add(&run->rate, loop_now(), recorder->bytes));
-    drain_text(run, rest, sizeof(rest));
-    snprintf(line, sizeof(line), "%s%" PRIu64 " packet%s, %s, %s/s, %" PRIu64 " dropped%s%s",
-             is_cut(run) ? "cut off, taking it up again; " : "", recorder->packets,
-             plural(recorder->packets), bytes, rate, recorder_dropped(recorder), *rest ? "; " : "",
-             rest);
-    if (recorder->begun)
-        log_status(line);
     loop_set_timer(run->status_timer, STATUS_MS);
+    if (!run->recorder.begun || !tally_take(run->members, run->count, &summary))
+        return;
+    buf_init(&lines, AREA_TEXT_MAX);
+    summary.elapsed = loop_now() - run->begun;
+    summary.left = time_left(run, summary.elapsed);
+    summary.rate = rate_add(&run->rate, loop_now(), summary.total.bytes);
+    summary.note = note(run, rest, sizeof(rest));
+    summary_live(&summary, log_columns(), log_enabled(LOG_LEVEL_DEBUG), &lines);
+    log_status(buf_string(&lines));
+    tally_free(&summary);
 }
 
 static void tell_end(const struct run *run)
@@ -307,57 +327,91 @@ static char *where(const struct recorder *recorder)
                        last ? last : "", last ? "'" : "");
 }
 
-static void tell_totals(const struct run *run)
+static void tell_totals(const struct run *run, const struct summary *summary)
 {
-    const struct recorder *recorder = &run->recorder;
-    cleanup_free char *output = where(recorder);
+    const struct summary_row *total = &summary->total;
+    cleanup_free char *output = where(&run->recorder);
     char bytes[32], packets[64] = "";
 
     if (run->lossy)
         loss_text(&run->loss, packets, sizeof(packets));
-    uint64_t captured = recorder->packets - run->loss.unwritten;
-    log_info("%" PRIu64 " packet%s captured, %s, %" PRIu64 " dropped%s%s%s%s", captured,
-             plural(captured), text_format_bytes(bytes, sizeof(bytes), recorder->bytes),
-             recorder_dropped(recorder), *packets ? ", " : "", packets,
-             *packets ? " lost on the way" : "", output ? output : "");
+    log_info("%" PRIu64 " packet%s captured, %s, %" PRIu64 " dropped%s%s%s%s", total->packets,
+             total->packets == 1 ? "" : "s", text_format_bytes(bytes, sizeof(bytes), total->bytes),
+             total->dropped, *packets ? ", " : "", packets, *packets ? " lost on the way" : "",
+             output ? output : "");
 }
 
-static void tell_what_is_missing(const struct run *run)
+/* Of several targets: line by line. */
+static void tell_each(const struct summary *summary)
 {
-    const struct recorder *recorder = &run->recorder;
-    uint64_t dropped = recorder_dropped(recorder);
-    unsigned cuts = 0;
+    CLEANUP(buf_free) struct buf table;
 
-    for (size_t i = 0; i < run->count; i++)
-        cuts += run->members[i]->cuts;
-    if (run->timeline.dedup.repeated)
+    buf_init(&table, TABLE_MAX);
+    summary_table(summary, &table);
+    for (const char *line = buf_string(&table); line && *line;) {
+        size_t length = strcspn(line, "\n");
+        cleanup_free char *one = strndup(line, length);
+
+        if (one)
+            log_plain(one);
+        line += length + (line[length] == '\n');
+    }
+}
+
+/* The last line is what would have helped. */
+static void tell_what_is_missing(const struct run *run, const struct summary *summary)
+{
+    unsigned cuts = summary->total.cuts;
+    char help[300];
+
+    if (summary->total.duplicates)
         log_info("%" PRIu64 " packet%s seen at another interface before and left out (--dedup)",
-                 run->timeline.dedup.repeated,
-                 run->timeline.dedup.repeated == 1 ? " was" : "s were");
-    if (run->timeline.merge.late)
-        log_warning("%" PRIu64 " packet%s too late for %s place in the order of time: raise "
-                    "--reorder-window",
-                    run->timeline.merge.late, run->timeline.merge.late == 1 ? " came" : "s came",
-                    run->timeline.merge.late == 1 ? "its" : "their");
-    if (recorder->left_out)
+                 summary->total.duplicates, summary->total.duplicates == 1 ? " was" : "s were");
+    if (run->recorder.left_out)
         log_warning("%" PRIu64 " packets of another link type were left out: a pcap file holds one",
-                    recorder->left_out);
-    if (dropped)
-        log_warning("%" PRIu64 " packet%s dropped before the agent could take %s: raise "
-                    "--buffer-size, or narrow the capture with -f or --snaplen",
-                    dropped, dropped == 1 ? " was" : "s were", dropped == 1 ? "it" : "them");
+                    run->recorder.left_out);
     if (cuts)
         log_warning("the capture was cut %u time%s: what passed meanwhile is missing", cuts,
                     cuts > 1 ? "s" : "");
+    if (*summary_help(summary, help, sizeof(help)))
+        log_warning("%s", help);
 }
 
 static void sum_up(const struct run *run)
 {
-    if (!run->recorder.begun)
+    struct summary summary;
+
+    if (!run->recorder.begun || !tally_take(run->members, run->count, &summary))
         return;
     tell_end(run);
-    tell_totals(run);
-    tell_what_is_missing(run);
+    if (!is_single(run) && log_enabled(LOG_LEVEL_INFO))
+        tell_each(&summary);
+    tell_totals(run, &summary);
+    tell_what_is_missing(run, &summary);
+    tally_free(&summary);
+}
+
+/* What --summary asks for. @result, @err: how the capture has ended. */
+static int write_summary(const struct run *run, int result, struct error *err)
+{
+    const char *output = run->recorder.sink->output;
+    struct summary summary;
+    struct error failure;
+
+    if (!run->settings->summary || !tally_take(run->members, run->count, &summary))
+        return result;
+    summary.context = kube_client_config(run->env.client)->context;
+    summary.output = output;
+    summary.started = run->started;
+    summary.ended = (uint64_t)time(NULL);
+    summary.exit_code = result < 0 ? error_exit_code(err) : 0;
+    summary.error = result < 0 ? err->text : NULL;
+    int written = summary_write(&summary, run->settings->summary, &failure);
+    tally_free(&summary);
+    if (written == 0 || result < 0)
+        return result;
+    *err = failure;
+    return -1;
 }
 
 /* ---- the run ---- */
@@ -390,6 +444,10 @@ static void leave(struct run *run, struct member *member)
         log_warning("%s: %s", member->target->label, member->error.text);
     if (!is_single(run))
         member_close(member);
+    if (member->error.kind != ERROR_NONE && run->settings->fail_fast && !run->stopping) {
+        run->failed = member;
+        stop(run);
+    }
 }
 
 static bool step_members(struct run *run)
@@ -507,6 +565,10 @@ static int judge_several(const struct run *run, struct error *err)
         captured += run->members[i]->begun;
     if (run->lossy)
         return loss_error(&run->loss, err);
+    if (run->failed) {
+        *err = run->failed->error;
+        return -1;
+    }
     if (captured > 0 || run->interrupted)
         return 0;
     error_set(err, ERROR_TARGET, "none of %zu targets could be captured", run->count);
@@ -787,6 +849,7 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
         .loop = kube_client_loop(client),
         .env = {.client = client},
         .settings = settings,
+        .started = (uint64_t)time(NULL),
         .show_status = status,
         .recorder = {.settings = settings,
                      .sink = sink,
@@ -809,6 +872,7 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
         result = find_members(&run, err);
     if (result == 0)
         result = run_targets(&run, err);
+    result = write_summary(&run, result, err);
     recorder_free(&run.recorder);
     target_follow_end(run.follow);
     free_members(&run);

@@ -49,8 +49,10 @@ static bool take(void *data, unsigned source, enum capture_item_kind kind,
         return true;
     }
     /* What is not taken and comes again is seen at its interface again: it is kept, then too. */
-    return is_unwanted(timeline, &item->packet) ||
-           recorder_packet(timeline->recorder, &item->packet);
+    if (!is_unwanted(timeline, &item->packet))
+        return recorder_packet(timeline->recorder, &item->packet);
+    timeline->recorder->interfaces[item->packet.interface].share->duplicates++;
+    return true;
 }
 
 /* ---- sources ---- */

@@ -121,6 +121,8 @@ SETTER(drain_timeout, take_duration, drain_timeout)
 SETTER(dedup, take_bool, dedup)
 SETTER(no_reconnect, take_bool, no_reconnect)
 SETTER(no_names, take_bool, no_names)
+SETTER(summary, take_text, summary)
+SETTER(fail_fast, take_bool, fail_fast)
 SETTER(include_own_traffic, take_bool, include_own_traffic)
 SETTER(all_namespaces, take_bool, all_namespaces)
 SETTER(follow, take_bool, follow)
@@ -471,6 +473,8 @@ const struct flag flags[] = {
      "of a packet that is seen at several interfaces keep the first only; default: all, for they "
      "tell when it was where",
      set_dedup},
+    {"fail-fast", 0, FLAG_SWITCH, FLAG_GROUP_CAPTURE, NULL, NULL,
+     "of several targets, end all when one fails; default: go on with the others", set_fail_fast},
     {"output-file", 'o', FLAG_VALUE, FLAG_GROUP_OUTPUT, "FILE", P "OUTPUT_FILE",
      "write the packets to this file, which is overwritten, or with - to standard output; what "
      "ends in .gz, .zst or .lz4 is compressed; in its name %n (namespace), %p (pod) and %c "
@@ -502,6 +506,11 @@ const struct flag flags[] = {
     {"no-names", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL,
      "do not ask for the names of pods, Services and nodes, and write none into the file",
      set_no_names},
+    {"summary", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "FILE", NULL,
+     "at the end write what was captured of each target, and what is missing, to this file as "
+     "JSON, "
+     "or with - to standard output",
+     set_summary},
     {"quiet", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "say nothing but warnings and errors",
      set_quiet},
     {"verbose", 'v', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, P "VERBOSE",

@@ -12,7 +12,7 @@
 struct error;
 struct options;
 
-#define FLAGS_MAX 64 /* rows that the table may have */
+#define FLAGS_MAX 96 /* rows that the table may have */
 
 enum flag_group {
     FLAG_GROUP_CAPTURE,

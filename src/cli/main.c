@@ -28,10 +28,6 @@
 #include "sink/sink.h"
 #include "target/words.h"
 
-#define EXIT_USAGE       2
-#define EXIT_LOSS        3
-#define EXIT_INTERRUPTED 130
-
 static const struct capture_format *choose_format(const struct options *options)
 {
     const struct capture_format *format = NULL;
@@ -247,6 +243,8 @@ static int sniff(const struct options *options, struct error *err)
         .wait = options->wait,
         .wait_timeout = options->wait_timeout,
         .reconnect = !options->no_reconnect,
+        .fail_fast = options->fail_fast,
+        .summary = options->summary,
         .drain_timeout = options->drain_timeout,
         .reorder_window = options->reorder_window,
         .clock_sync = !options->no_clock_sync,
@@ -295,14 +293,6 @@ static enum log_level level_of(const struct options *options)
                                    : LOG_LEVEL_TRACE;
 }
 
-static int exit_code(const struct error *err)
-{
-    return err->kind == ERROR_USAGE         ? EXIT_USAGE
-           : err->kind == ERROR_LOSS        ? EXIT_LOSS
-           : err->kind == ERROR_INTERRUPTED ? EXIT_INTERRUPTED
-                                            : 1;
-}
-
 int main(int argc, char *argv[])
 {
     struct options options;
@@ -312,7 +302,7 @@ int main(int argc, char *argv[])
     log_start(LOG_LEVEL_INFO);
     if (options_parse(argc, argv, &options, &err) < 0) {
         log_failure(&err);
-        return EXIT_USAGE;
+        return error_exit_code(&err);
     }
     log_start(level_of(&options));
     if (options.action > OPTIONS_CLEANUP)
@@ -321,5 +311,5 @@ int main(int argc, char *argv[])
     if (result >= 0)
         return result;
     log_failure(&err);
-    return exit_code(&err);
+    return error_exit_code(&err);
 }

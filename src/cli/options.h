@@ -69,6 +69,8 @@ struct options {
     bool wait;
     uint64_t wait_timeout; /* milliseconds; 0: no limit */
     bool no_reconnect;
+    bool fail_fast;
+    const char *summary; /* a file, or "-"; NULL: none */
     bool include_own_traffic;
     bool no_names;
 

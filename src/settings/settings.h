@@ -44,6 +44,8 @@ struct settings {
     const struct method *method; /* NULL: the best that works */
     bool wait;                   /* for a pod that is Pending or does not exist yet */
     uint64_t wait_timeout;       /* milliseconds, 0: no limit */
+    bool fail_fast;              /* one target that fails ends all */
+    const char *summary;         /* a file for what came of it, or "-"; NULL: none */
     bool reconnect;              /* take a cut capture up again */
     uint64_t drain_timeout;      /* milliseconds, for what is to come at the end; 0: no limit */
     uint64_t reorder_window;     /* milliseconds that a packet may wait for others' earlier ones */

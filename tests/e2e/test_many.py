@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several targets in one capture."""
-import subprocess
+import json
+import re
 
 from conftest import capinfos, tshark
 
@@ -17,3 +18,53 @@ def test_two_pods(sandbox, ksniff, tmp_path):
         assert [row[0] for row in rows if row[1] == end] == [data.hex() for _, data in sent]
     assert capinfos(path).count("Name = default/web:eth0") == 1
     assert f"{len(rows)} packets captured" in head
+
+
+def fails_beside(sandbox, namespace="default"):
+    """A pod that nobody can capture, beside those that are."""
+    return sandbox.running_pod("stubborn", namespace, containers=[{"name": "app", "image": "registry.local/distroless-http:1"}])
+
+
+def test_one_that_fails(sandbox, ksniff, tmp_path):
+    """It is told in one line, and in the table and the summary; the others are captured, and that is success."""
+    path, report = str(tmp_path / "x.pcapng"), tmp_path / "summary.json"
+    with fails_beside(sandbox):
+        with ksniff.capturing("web", "stubborn", "--method", "upload", "-f", "udp port 4702", "--summary", str(report),
+                              "-o", path) as process:
+            sent = sandbox.exchange(4702, rounds=5)
+            head = ksniff.stop(process)
+    assert len(tshark(path, "udp.payload")) == len(sent)
+    told, = re.findall(r'^WARN\[\d+\] pod "stubborn": .*$', head, re.M)
+    table = head[head.index("\nTARGET "):].splitlines()[1:4]
+    assert table[0].split() == ["TARGET", "NODE", "METHOD", "PACKETS", "BYTES", "DROPPED", "GAPS", "CLOCK"]
+    assert re.match(rf"default/web +node1 +upload +{len(sent)} +\S+ k?B +0 +- +[-+]\d+\.\d\d ms \+-\d+\.\d\d$", table[1])
+    assert table[2].startswith("default/stubborn") and told.split('"stubborn": ')[1] in table[2]
+    summary = json.loads(report.read_text())
+    assert (summary["exitCode"], summary["error"], summary["output"]) == (0, None, path)
+    assert summary["packets"] == len(sent) and summary["dropped"] == summary["lost"] == 0
+    web, stubborn = summary["targets"]
+    assert (web["pod"], web["method"], web["captured"], web["packets"]) == ("web", "upload", True, len(sent))
+    assert abs(web["clock"]["offsetNanoseconds"]) <= web["clock"]["boundNanoseconds"]
+    assert (stubborn["captured"], stubborn["packets"], stubborn["clock"]) == (False, 0, None)
+    assert stubborn["error"] in told
+
+
+def test_fail_fast(sandbox, ksniff, tmp_path):
+    """Turned round: the first that fails ends all."""
+    with fails_beside(sandbox):
+        done = ksniff.run("web", "stubborn", "--method", "upload", "--fail-fast", "-o", str(tmp_path / "x"))
+    assert done.code == 1 and re.search(r'^error: .*"stubborn"', done.err, re.M)
+    assert "\nTARGET " in done.err  # what the others have is not lost
+
+
+def test_none_can_be_captured(sandbox, ksniff, tmp_path):
+    with fails_beside(sandbox), sandbox.running_pod("mule", containers=[{"name": "app", "image": "registry.local/distroless-http:1"}]):
+        done = ksniff.run("mule", "stubborn", "--method", "upload", "-o", str(tmp_path / "x"))
+    error = done.err
+    assert done.code == 1 and "error: none of 2 targets could be captured" in error
+    assert 'pod "mule": ' in error and 'pod "stubborn": ' in error
+
+
+def test_summary_that_cannot_be_written(sandbox, ksniff, tmp_path):
+    error = ksniff.fail("web", "--summary", str(tmp_path / "none" / "x"), "--count", "1", "-o", str(tmp_path / "x"))
+    assert f'the summary cannot be written to "{tmp_path}/none/x"' in error

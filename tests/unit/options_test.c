@@ -378,6 +378,7 @@ static void describe(const struct options *o, char *text, size_t size)
         o->limits,
         o->tcpdump_image,
         o->socket,
+        o->summary,
     };
     size_t used = 0;
 
@@ -388,7 +389,7 @@ static void describe(const struct options *o, char *text, size_t size)
         (unsigned long long)o->max_targets, o->headers_only, o->privileged, o->check_json,
         o->all_namespaces, o->wait, o->no_reconnect, o->include_own_traffic, o->no_names,
         (unsigned long long)o->pod_creation_timeout, (unsigned long long)o->wait_timeout);
-    used += (size_t)snprintf(text + used, size - used, "%d|", o->follow);
+    used += (size_t)snprintf(text + used, size - used, "%d %d|", o->follow, o->fail_fast);
     used +=
         (size_t)snprintf(text + used, size - used, "%llu %llu|", (unsigned long long)o->rotate_size,
                          (unsigned long long)o->rotate_time);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/unit.h"
+
+#include "base/error.h"
+#include "capture/summary.h"
+
+static struct summary_row rows[] = {
+    {.namespace = "shop",
+     .pod = "web",
+     .container = "app",
+     .node = "node1",
+     .method = "upload",
+     .state = "capturing",
+     .up = true,
+     .captured = true,
+     .packets = 1200,
+     .bytes = 345678,
+     .dropped = 3,
+     .lost = 2,
+     .late = 7,
+     .cuts = 2,
+     .gap = 1250,
+     .clock_known = true,
+     .clock_offset = -12345678,
+     .clock_bound = 210000},
+    {.node = "node2", .state = "ended", .error = "no method can capture node \"node2\""},
+};
+
+static struct summary begin(void)
+{
+    return (struct summary){.context = "prod",
+                            .output = "x.pcapng",
+                            .started = 1790000000,
+                            .ended = 1790000060,
+                            .elapsed = 65000,
+                            .left = UINT64_MAX,
+                            .rate = 12000,
+                            .note = "",
+                            .total = rows[0],
+                            .rows = rows,
+                            .count = 2,
+                            .up = 1};
+}
+
+static const char *live(const struct summary *summary, size_t columns, bool each)
+{
+    static char text[4096];
+    struct buf out;
+
+    buf_init(&out, sizeof(text));
+    summary_live(summary, columns, each, &out);
+    snprintf(text, sizeof(text), "%s", buf_string(&out));
+    buf_free(&out);
+    return text;
+}
+
+static void test_live(void **state)
+{
+    struct summary summary = begin();
+
+    (void)state;
+    assert_string_equal(live(&summary, 200, false),
+                        "1 of 2 targets, 1200 packets, 345.7 kB, 12.0 kB/s, 5 dropped (3 kernel, 2 "
+                        "pipe), 7 late, 1:05");
+    summary.left = 24001;
+    summary.note = "9 packets still to come";
+    summary.total.lost = summary.total.late = 0;
+    assert_string_equal(live(&summary, 200, false),
+                        "1 of 2 targets, 1200 packets, 345.7 kB, 12.0 kB/s, 3 dropped (kernel), "
+                        "1:05, 0:25 left, 9 packets still to come");
+    summary.count = 1;
+    summary.total.dropped = 0;
+    summary.total.packets = 1;
+    summary.elapsed = 3725000;
+    assert_memory_equal(live(&summary, 200, false), "1 packet, ", 10);
+    assert_non_null(strstr(live(&summary, 200, false), ", 0 dropped, 1:02:05, "));
+}
+
+/* What matters least goes first; packets stay. */
+static void test_live_fits(void **state)
+{
+    struct summary summary = begin();
+
+    (void)state;
+    for (size_t columns = 1; columns < 120; columns++) {
+        const char *line = live(&summary, columns, false);
+
+        assert_true(strlen(line) < columns || strcmp(line, "1200 packets") == 0);
+        assert_non_null(strstr(line, "1200 packets"));
+        if (columns > 55)
+            assert_non_null(strstr(line, "5 dropped"));
+    }
+    assert_string_equal(live(&summary, 50, false), "1200 packets, 5 dropped (3 kernel, 2 pipe)");
+}
+
+static void test_a_row_for_each(void **state)
+{
+    struct summary summary = begin();
+    const char *text = live(&summary, 200, true);
+
+    (void)state;
+    assert_non_null(strstr(text, "\n  shop/web    capturing         1200   345.7 kB  5 dropped"));
+    assert_non_null(strstr(text, "\n  node/node2  ended                0        0 B  0 dropped"));
+}
+
+static void test_table(void **state)
+{
+    struct summary summary = begin();
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 4096);
+    summary_table(&summary, &out);
+    assert_string_equal(
+        buf_string(&out),
+        "TARGET      NODE   METHOD        PACKETS      BYTES   DROPPED  GAPS        CLOCK\n"
+        "shop/web    node1  upload           1200   345.7 kB         5  2, 1.2 s    -12.35 ms "
+        "+-0.21\n"
+        "node/node2  node2  -                   0        0 B         0  -           -  no method "
+        "can capture node \"node2\"\n");
+    buf_free(&out);
+}
+
+static void test_help(void **state)
+{
+    struct summary summary = begin();
+    char text[300];
+
+    (void)state;
+    assert_non_null(strstr(summary_help(&summary, text, sizeof(text)), "3 packets were dropped"));
+    assert_non_null(strstr(text, "raise --buffer-size"));
+    summary.total.dropped = 0;
+    assert_non_null(strstr(summary_help(&summary, text, sizeof(text)), "raise --reorder-window"));
+    summary.total.late = 0;
+    assert_string_equal(summary_help(&summary, text, sizeof(text)), "");
+}
+
+static void test_json(void **state)
+{
+    struct summary summary = begin();
+    const char *output;
+    int code;
+
+    (void)state;
+    summary.exit_code = 3;
+    summary.output = "not\xffutf-8";
+    json_t *object = summary_json(&summary), *first, *second;
+    assert_int_equal(json_unpack(object, "{s:s, s:i, s:[o, o]}", "output", &output, "exitCode",
+                                 &code, "targets", &first, &second),
+                     0);
+    assert_string_equal(output, "not\\xffutf-8");
+    assert_int_equal(code, 3);
+    assert_string_equal(json_string_value(json_object_get(object, "started")),
+                        "2026-09-21T14:13:20Z");
+    assert_true(json_is_null(json_object_get(object, "error")));
+    assert_int_equal(json_integer_value(json_object_get(object, "packets")), 1200);
+    assert_string_equal(json_string_value(json_object_get(first, "container")), "app");
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(first, "clock"), "offsetNanoseconds")),
+        -12345678);
+    assert_int_equal(json_integer_value(json_object_get(first, "gapMilliseconds")), 1250);
+    assert_true(json_is_null(json_object_get(second, "pod")));
+    assert_true(json_is_null(json_object_get(second, "clock")));
+    assert_true(json_is_false(json_object_get(second, "captured")));
+    json_decref(object);
+}
+
+static void test_cannot_be_written(void **state)
+{
+    struct summary summary = begin();
+    struct error err;
+
+    (void)state;
+    assert_int_equal(summary_write(&summary, "/dev/full", &err), -1);
+    assert_int_equal(err.kind, ERROR_OUTPUT);
+    assert_non_null(strstr(err.text, "\"/dev/full\""));
+    assert_int_equal(summary_write(&summary, "/nowhere/x", &err), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_live),
+        cmocka_unit_test(test_live_fits),
+        cmocka_unit_test(test_a_row_for_each),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_cannot_be_written),
+    };
+
+    return cmocka_run_group_tests_name("summary", tests, NULL, NULL);
+}
