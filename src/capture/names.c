@@ -277,8 +277,3 @@ size_t names_next(const struct names *names, uint64_t *cursor,
 {
     return name_table_next(names->table, cursor, ret_addresses, most);
 }
-
-bool names_complete(const struct names *names)
-{
-    return names->awaited == 0;
-}

@@ -46,7 +46,4 @@ void names_pod(struct names *names, const json_t *pod);
 size_t names_next(const struct names *names, uint64_t *cursor,
                   struct capture_address *ret_addresses, size_t most);
 
-/* names_complete - whatever can be had from the start is there. */
-bool names_complete(const struct names *names);
-
 #endif
