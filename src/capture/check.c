@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/check.h"
 
+#include <jansson.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "method/facts.h"
@@ -34,52 +34,68 @@ static int judge_methods(struct preflight *preflight, struct method_report *repo
     return count;
 }
 
-/* One at a time. */
-static int resolve(struct kube_client *client, const struct settings *settings,
-                   struct target *ret_target, struct error *err)
+/* Judges a target, and prints that, or adds it to @list, which is JSON. Return: can some method
+ * capture it, or may? -1 with the error. */
+static int check_target(struct facts *facts, const struct settings *settings, struct target *target,
+                        bool several, json_t *list, struct error *err)
 {
-    struct target_set set;
-    int result = targets_find(client, settings, &set, err);
+    struct method_report reports[METHOD_COUNT] = {0};
+    struct preflight preflight = {.facts = facts, .settings = settings, .target = target};
 
-    if (result < 0)
+    /* All at once here: nobody waits for the first packet. */
+    if (preflight_gather_node(&preflight, err) < 0)
         return -1;
-    if (set.count == 1) {
-        *ret_target = *set.targets[0];
-        *set.targets[0] = (struct target){0};
-    } else {
-        error_set(err, ERROR_TARGET, "%zu targets are found, and --check judges one at a time",
-                  set.count);
-        result = -1;
+    int count = judge_methods(&preflight, reports, err);
+    if (count < 0)
+        return -1;
+    if (list)
+        json_array_append_new(list, report_json(target, reports, (size_t)count));
+    else if (several)
+        printf("%s:\n", target->label);
+    if (!list)
+        report_print(stdout, reports, (size_t)count);
+    return report_works(reports, (size_t)count);
+}
+
+static int check_targets(struct facts *facts, const struct settings *settings,
+                         const struct target_set *set, json_t *list, struct error *err)
+{
+    int works = 1;
+
+    for (size_t i = 0; i < set->count && works >= 0; i++) {
+        int one = set->targets[i]
+                      ? check_target(facts, settings, set->targets[i], set->count > 1, list, err)
+                      : 1;
+
+        works = one < 0 ? -1 : works && one;
     }
-    target_set_free(&set);
-    return result;
+    return works;
+}
+
+/* A single target is an object, as is one that is refused; several are an array of such. */
+static void print_list(const json_t *list)
+{
+    report_print_json(stdout, json_array_size(list) == 1 ? json_array_get(list, 0) : list);
 }
 
 int capture_check(struct kube_client *client, const struct settings *settings, bool json,
                   struct error *err)
 {
-    struct method_report reports[METHOD_COUNT] = {0};
-    struct target target;
+    struct target_set set = {0};
     struct facts *facts = facts_new(client);
-    struct preflight preflight = {.facts = facts, .settings = settings, .target = &target};
+    json_t *list = json ? json_array() : NULL;
+    int works = -1;
 
-    if (!facts)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (resolve(client, settings, &target, err) < 0) {
-        if (json && err->kind != ERROR_INTERRUPTED)
-            report_print_json_refusal(stdout, settings, err);
-        facts_free(facts);
-        return -1;
-    }
-    /* All at once here: nobody waits for the first packet. */
-    int count = preflight_gather_node(&preflight, err);
-    if (count == 0)
-        count = judge_methods(&preflight, reports, err);
-    if (count >= 0 && json)
-        report_print_json(stdout, &target, reports, (size_t)count);
-    else if (count >= 0)
-        report_print(stdout, reports, (size_t)count);
-    target_free(&target);
+    if (!facts || (json && !list))
+        error_set(err, ERROR_INTERNAL, "out of memory");
+    else if (targets_find(client, settings, &set, err) == 0)
+        works = check_targets(facts, settings, &set, list, err);
+    else if (json && err->kind != ERROR_INTERRUPTED)
+        report_print_json_refusal(stdout, settings, err);
+    if (works >= 0 && json)
+        print_list(list);
+    json_decref(list);
+    target_set_free(&set);
     facts_free(facts);
-    return count < 0 ? -1 : report_works(reports, (size_t)count) ? 0 : 1;
+    return works < 0 ? -1 : !works;
 }

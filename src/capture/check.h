@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --check: which methods could capture a target? */
+/* --check: which methods could capture the targets? */
 #ifndef KSNIFF_CAPTURE_CHECK_H
 #define KSNIFF_CAPTURE_CHECK_H
 
@@ -10,11 +10,12 @@ struct kube_client;
 struct settings;
 
 /*
- * capture_check - print on standard output which methods could capture the target, and what stands
+ * capture_check - print on standard output which methods could capture each target, and what stands
  * in the way of the others; nothing is changed
  * @json: for programs (method/report.h)
  *
- * Return: 0 when some method can, or may; 1 when none can; -1 with the error.
+ * Return: 0 when some method can capture each, or may; 1 when one cannot be captured; -1 with the
+ * error.
  */
 int capture_check(struct kube_client *client, const struct settings *settings, bool json,
                   struct error *err);

@@ -136,18 +136,40 @@ static void on_gap(struct member *member, uint64_t timestamp)
     track_gap(&member->track, gap, member->why);
 }
 
+/* ", addresses: 10.0.0.1 fd00::1", as far as they fit. Return: @out. */
+static const char *addresses_of(const struct target *target, char *out, size_t size)
+{
+    const json_t *addresses =
+        target->pod ? json_object_get(json_object_get(target->pod->json, "status"), "podIPs")
+                    : NULL;
+    size_t i, used = 0;
+    json_t *each;
+
+    *out = '\0';
+    json_array_foreach(addresses, i, each)
+    {
+        const char *address = json_string_value(json_object_get(each, "ip"));
+
+        if (address && used < size)
+            used += (size_t)snprintf(out + used, size - used, "%s%s",
+                                     used ? " " : ", addresses: ", address);
+    }
+    return out;
+}
+
 /* Of its interfaces, as they are written. */
 static void describe(struct member *member)
 {
     const struct target *target = member->target;
     const char *container = target->pod ? target->container->name : NULL;
-    char clock[100];
+    char clock[100], addresses[160];
 
     timeline_clock_text(member->timeline, member->source, clock, sizeof(clock));
     free(member->description);
-    member->description = text_format("node: %s%s%s, method: %s%s%s", target->node_name,
-                                      container ? ", container: " : "", container ? container : "",
-                                      member->method->name, *clock ? ", clock: " : "", clock);
+    member->description = text_format(
+        "node: %s%s%s, method: %s%s%s%s", target->node_name, container ? ", container: " : "",
+        container ? container : "", member->method->name,
+        addresses_of(target, addresses, sizeof(addresses)), *clock ? ", clock: " : "", clock);
     member->track.share.description = member->description;
 }
 

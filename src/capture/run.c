@@ -61,6 +61,7 @@ struct run {
     uint64_t started; /* seconds since 1970 */
     uint64_t begun;   /* loop_now() of the first that could come */
 
+    bool all_up;                /* none is on its way to its first packet any more */
     bool told;                  /* the user knows that the end takes time */
     bool given_up;              /* what is still to come is not waited for */
     const char *why;            /* that is so */
@@ -474,6 +475,20 @@ static bool step_members(struct run *run)
     return moved;
 }
 
+/* Of several targets the first that runs has begun the capture; the last is worth a word, too. */
+static void tell_when_all_are_up(struct run *run)
+{
+    size_t up = 0;
+
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->members[i]->state == MEMBER_WAITING || member_is_starting(run->members[i]))
+            return;
+        up += run->members[i]->begun;
+    }
+    run->all_up = true;
+    log_info("%zu of %zu targets are being captured", up, run->count);
+}
+
 /* Return: milliseconds for which the loop may wait; -1: as long as it takes. */
 static int patience(const struct run *run)
 {
@@ -503,6 +518,8 @@ static void run_members(struct run *run)
         }
         recorder_flush(recorder);
         bool moved = step_members(run);
+        if (!run->all_up && !run->stopping && recorder->begun && !is_single(run))
+            tell_when_all_are_up(run);
         timeline_step(&run->timeline, loop_time());
         if (moved)
             continue;
@@ -622,7 +639,7 @@ static int start_over(struct run *run, struct error *err)
     loop_remove_timer(run->duration);
     run->duration = NULL;
     run->again = true;
-    run->stopping = run->interrupted = run->told = run->given_up = run->lossy = false;
+    run->stopping = run->interrupted = run->all_up = run->told = run->given_up = run->lossy = false;
     run->written = 0;
     run->loss = (struct loss){0};
     run->rate = (struct rate){0};

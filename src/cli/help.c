@@ -268,7 +268,7 @@ static void print_man(void)
         "on the way "
         "to the output; 130 when it was interrupted before it had "
         "begun; 1 for every other failure, and for \\-\\-check when no "
-        "method works.\n"
+        "method works for one of the targets.\n"
         "Of several targets one is enough: those that failed are told, and in the table at the "
         "end; "
         "with \\-\\-fail\\-fast the first that fails ends all, with its own status.\n"

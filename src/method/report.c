@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "method/report.h"
 
-#include <jansson.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -102,23 +101,25 @@ static json_t *obstacles_of(const struct method_report *report)
     return list;
 }
 
-void report_print_json(FILE *file, const struct target *target, const struct method_report *reports,
-                       size_t count)
+json_t *report_json(const struct target *target, const struct method_report *reports, size_t count)
 {
-    json_t *methods = json_array(), *whole;
+    json_t *methods = json_array();
 
     for (size_t i = 0; i < count; i++)
         json_array_append_new(methods, json_pack("{s:s, s:s, s:o}", "name", reports[i].name,
                                                  "verdict", verdicts[reports[i].verdict],
                                                  "obstacles", obstacles_of(&reports[i])));
-    whole =
-        json_pack("{s:s?, s:s?, s:s?, s:s, s:b, s:o}", "namespace",
-                  target->pod ? target->namespace : NULL, "pod", target->pod ? target->name : NULL,
-                  "container", target->container ? target->container->name : NULL, "node",
-                  target->node_name, "works", report_works(reports, count), "methods", methods);
-    json_dumpf(whole, file, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+    return json_pack("{s:s?, s:s?, s:s?, s:s, s:b, s:o}", "namespace",
+                     target->pod ? target->namespace : NULL, "pod",
+                     target->pod ? target->name : NULL, "container",
+                     target->container ? target->container->name : NULL, "node", target->node_name,
+                     "works", report_works(reports, count), "methods", methods);
+}
+
+void report_print_json(FILE *file, const json_t *json)
+{
+    json_dumpf(json, file, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     fputc('\n', file);
-    json_decref(whole);
 }
 
 void report_print_json_refusal(FILE *file, const struct settings *settings, const struct error *err)
@@ -129,8 +130,7 @@ void report_print_json_refusal(FILE *file, const struct settings *settings, cons
                               settings->pod ? NULL : settings->node, "works", false, "methods",
                               "error", err->text, "remedy", err->remedy[0] ? err->remedy : NULL);
 
-    json_dumpf(whole, file, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-    fputc('\n', file);
+    report_print_json(file, whole);
     json_decref(whole);
 }
 

@@ -3,6 +3,7 @@
 #ifndef KSNIFF_METHOD_REPORT_H
 #define KSNIFF_METHOD_REPORT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ void report_add_failure(struct method_report *report, const struct error *err);
 void report_print(FILE *file, const struct method_report *reports, size_t count);
 
 /*
- * report_print_json - the same as one JSON object, and a line feed:
+ * report_json - the same for programs
  *
  *   {"namespace": "shop", "pod": "web", "container": "app", "node": "node1", "works": true,
  *    "methods": [{"name": "upload", "verdict": "impossible",
@@ -38,9 +39,12 @@ void report_print(FILE *file, const struct method_report *reports, size_t count)
  *
  * "namespace", "pod" and "container" are null for a node. A verdict is "possible", "maybe" or
  * "impossible"; the obstacles of a "maybe" are what may turn out to stand in the way.
+ * Return: owned by the caller.
  */
-void report_print_json(FILE *file, const struct target *target, const struct method_report *reports,
-                       size_t count);
+json_t *report_json(const struct target *target, const struct method_report *reports, size_t count);
+
+/* report_print_json - what report_json() has made, or an array of such, and a line feed. */
+void report_print_json(FILE *file, const json_t *json);
 
 /*
  * report_print_json_refusal - the same where no method was asked about: the target is not there, or

@@ -42,7 +42,9 @@ static json_t *json_of(const struct target *target, const struct method_report *
     FILE *file = open_memstream(&text, &size);
 
     assert_non_null(file);
-    report_print_json(file, target, reports, count);
+    json_t *report = report_json(target, reports, count);
+    report_print_json(file, report);
+    json_decref(report);
     fclose(file);
     assert_true(size > 0 && text[size - 1] == '\n');
     json_t *json = json_loads(text, 0, NULL);
@@ -227,7 +229,9 @@ static void test_hostile_text(void **state)
 
     FILE *file = open_memstream(&text, &size);
     assert_non_null(file);
-    report_print_json(file, &target, &report, 1);
+    json_t *json = report_json(&target, &report, 1);
+    report_print_json(file, json);
+    json_decref(json);
     fclose(file);
     for (size_t i = 0; i < size; i++)
         assert_true((text[i] >= ' ' && text[i] < '\x7f') || text[i] == '\n');
