@@ -61,10 +61,12 @@ bool loss_find(const struct session *session, const struct track *track, struct 
     if (session->asked && session->error.kind == ERROR_NONE)
         found = find_on_the_way(session, &loss);
     if (recorder->sink_ended) {
-        loss.unwritten = recorder_unwritten(recorder, &track->share) + track->holds;
+        loss.unwritten = recorder_unwritten(recorder, &track->share);
         say_why(&loss, "who read them ended before they had been taken");
     }
-    loss.packets += track->share.discarded + loss.unwritten;
+    /* The packet that is held back would be discarded when it is given. */
+    loss.packets +=
+        track->share.discarded + loss.unwritten + (recorder->sink_ended && track->holds);
     *ret_loss = loss;
     return found || loss.packets > 0;
 }

@@ -113,6 +113,9 @@ static void on_begun(struct member *member)
     member->until = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     member->begun = member->works = true;
     member->state = MEMBER_RUNNING;
+    /* It is large, and not needed any more. */
+    choice_free(member->choice);
+    member->choice = NULL;
 }
 
 /* The new agent's first item after a cut. */

@@ -123,8 +123,9 @@ static struct track_device *device_of(const struct track *track, uint32_t interf
 /* Holds this packet back, instead of the one before. Return: false when that cannot be taken. */
 static bool hold(struct track *track, const struct capture_packet *packet)
 {
-    struct capture_item item = {.packet = track->held};
+    struct capture_item item; /* not made zero: it is large, and this is done for each packet */
 
+    item.packet = track->held;
     if (track->holds && !track->give(track->data, CAPTURE_PACKET, &item))
         return false;
     track->held = *packet;
@@ -142,13 +143,14 @@ static bool hold(struct track *track, const struct capture_packet *packet)
 static bool take_packet(struct track *track, const struct capture_packet *packet)
 {
     struct track_device *device = device_of(track, packet->interface);
-    struct capture_item placed = {.packet = *packet};
+    struct capture_item placed; /* as in hold() */
     char both[CAPTURE_COMMENT_MAX];
 
     if (!device) {
         track->share.discarded++;
         return true;
     }
+    placed.packet = *packet;
     placed.packet.interface = device->index;
     if (track->gap[0] && packet->comment)
         snprintf(both, sizeof(both), "%s\n%s", track->gap, packet->comment);
