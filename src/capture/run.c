@@ -15,12 +15,14 @@
 #include "base/loop.h"
 #include "base/rate.h"
 #include "base/text.h"
+#include "capture/caption.h"
 #include "capture/loss.h"
 #include "capture/member.h"
 #include "capture/names.h"
 #include "capture/recorder.h"
 #include "capture/summary.h"
 #include "capture/tally.h"
+#include "capture/telling.h"
 #include "capture/timeline.h"
 #include "kube/client.h"
 #include "method/facts.h"
@@ -36,9 +38,8 @@
 #define STATUS_MS     250
 #define SAY_MS        1000 /* the end takes so long: it is worth a word */
 #define STUCK_MS      1000 /* with a reader that takes nothing, once the rest was given up */
-#define TABLE_MAX     (1u << 20)
-#define FOLLOW_ROOM   7  /* pods that may come to each node, and share its helper */
-#define STARTING_MOST 16 /* members on their way to their first packet at once */
+#define FOLLOW_ROOM   7    /* pods that may come to each node, and share its helper */
+#define STARTING_MOST 16   /* members on their way to their first packet at once */
 
 struct run {
     struct loop *loop;
@@ -200,45 +201,11 @@ static bool is_single(const struct run *run)
     return run->count == 1 && !run->members[0]->several;
 }
 
-/* The lines of the section's comment that are about a single target. */
-static char *describe_target(const struct member *member)
-{
-    const struct target *target = member->target;
-
-    if (!target->pod)
-        return text_format("node: %s\nmethod: %s\n", target->node_name, member->method->name);
-    return text_format("namespace: %s\npod: %s\ncontainer: %s\nnode: %s\nmethod: %s\n",
-                       target->namespace, target->name, target->container->name, target->node_name,
-                       member->method->name);
-}
-
-/* The one whose share alone stands in a section; NULL: those of several do. */
-static const struct member *member_of(const struct run *run, const struct share *share)
-{
-    if (is_single(run))
-        return run->members[0];
-    for (size_t i = 0; i < run->count; i++)
-        if (share == &run->members[i]->track.share)
-            return run->members[i];
-    return NULL;
-}
-
-/* The section's comment: everything that somebody needs who finds the file years later. */
 static char *describe(void *data, const struct share *share)
 {
     const struct run *run = data;
-    const struct member *alone = member_of(run, share);
-    const struct kube_config *config = kube_client_config(run->env.client);
-    const struct settings *settings = alone ? &alone->settings : &run->members[0]->settings;
-    cleanup_free char *targets =
-        alone ? describe_target(alone) : text_format("targets: %zu\n", run->count);
 
-    return text_format("context: %s\n%sfilter: %s\n"
-                       "versions: kubectl-sniff %s, %s",
-                       config->context ? config->context : config->server, targets ? targets : "",
-                       settings->filter_text ? settings->filter_text : "none", KSNIFF_VERSION,
-                       settings->tcpdump_path ? settings->tcpdump_path
-                                              : "ksniff-agent " KSNIFF_VERSION);
+    return caption_comment(run->members, run->count, share, kube_client_config(run->env.client));
 }
 
 /* The first packets can come. */
@@ -298,97 +265,13 @@ static void on_status(void *data)
     tally_free(&summary);
 }
 
-static void tell_end(const struct run *run)
-{
-    const struct recorder *recorder = &run->recorder;
-    const char *output = recorder->sink->output;
-    bool piped = output && strcmp(output, "-") == 0;
-
-    if (recorder->limit)
-        log_info("%s is reached", recorder->limit);
-    else if (recorder->sink_ended && output && !recorder->sink->interrupted)
-        log_info("the reader of %s%s%s has ended", piped ? "" : "'",
-                 piped ? recorder->sink->kind->name : output, piped ? "" : "'");
-}
-
-/* Return: ", written to 'x.pcapng'"; "" where Wireshark has it; owned by the caller. */
-static char *where(const struct recorder *recorder)
-{
-    const struct sink *sink = recorder->sink;
-    const char *last;
-    uint64_t files = recorder_files(recorder, &last);
-
-    if (!sink->output)
-        return strdup("");
-    if (strcmp(sink->output, "-") == 0)
-        return strdup(", written to standard output");
-    if (files == 1)
-        return text_format(", written to '%s'", last);
-    return text_format(", written to %" PRIu64 " files%s%s%s", files, last ? ", the last '" : "",
-                       last ? last : "", last ? "'" : "");
-}
-
-static void tell_totals(const struct run *run, const struct summary *summary)
-{
-    const struct summary_row *total = &summary->total;
-    cleanup_free char *output = where(&run->recorder);
-    char bytes[32], packets[64] = "";
-
-    if (run->lossy)
-        loss_text(&run->loss, packets, sizeof(packets));
-    log_info("%" PRIu64 " packet%s captured, %s, %" PRIu64 " dropped%s%s%s%s", total->packets,
-             total->packets == 1 ? "" : "s", text_format_bytes(bytes, sizeof(bytes), total->bytes),
-             total->dropped, *packets ? ", " : "", packets, *packets ? " lost on the way" : "",
-             output ? output : "");
-}
-
-/* Of several targets: line by line. */
-static void tell_each(const struct summary *summary)
-{
-    CLEANUP(buf_free) struct buf table;
-
-    buf_init(&table, TABLE_MAX);
-    summary_table(summary, &table);
-    for (const char *line = buf_string(&table); line && *line;) {
-        size_t length = strcspn(line, "\n");
-        cleanup_free char *one = strndup(line, length);
-
-        if (one)
-            log_plain(one);
-        line += length + (line[length] == '\n');
-    }
-}
-
-/* The last line is what would have helped. */
-static void tell_what_is_missing(const struct run *run, const struct summary *summary)
-{
-    unsigned cuts = summary->total.cuts;
-    char help[300];
-
-    if (summary->total.duplicates)
-        log_info("%" PRIu64 " packet%s seen at another interface before and left out (--dedup)",
-                 summary->total.duplicates, summary->total.duplicates == 1 ? " was" : "s were");
-    if (run->recorder.left_out)
-        log_warning("%" PRIu64 " packets of another link type were left out: a pcap file holds one",
-                    run->recorder.left_out);
-    if (cuts)
-        log_warning("the capture was cut %u time%s: what passed meanwhile is missing", cuts,
-                    cuts > 1 ? "s" : "");
-    if (*summary_help(summary, help, sizeof(help)))
-        log_warning("%s", help);
-}
-
 static void sum_up(const struct run *run)
 {
     struct summary summary;
 
     if (!run->recorder.begun || !tally_take(run->members, run->count, &summary))
         return;
-    tell_end(run);
-    if (!is_single(run) && log_enabled(LOG_LEVEL_INFO))
-        tell_each(&summary);
-    tell_totals(run, &summary);
-    tell_what_is_missing(run, &summary);
+    tell_results(&run->recorder, run->lossy ? &run->loss : NULL, &summary, !is_single(run));
     tally_free(&summary);
 }
 
@@ -816,22 +699,9 @@ static void ask_for_names(struct run *run)
     run->recorder.next_names = run->names ? next_names : NULL;
 }
 
-static char *title_of(const struct run *run)
-{
-    if (run->count == 0)
-        return strdup("what comes to match");
-    const struct member *first = run->members[0];
-    const struct kube_container *container = first->target->container;
-
-    if (!is_single(run))
-        return text_format("%zu targets, the first: %s", run->count, first->prefix);
-    return text_format("%s%s%s", first->prefix, container ? "/" : "",
-                       container ? container->name : "");
-}
-
 static int run_targets(struct run *run, struct error *err)
 {
-    cleanup_free char *title = title_of(run);
+    cleanup_free char *title = caption_title(run->members, run->count);
     int result;
 
     run->recorder.title = title;
