@@ -40,14 +40,27 @@ static uint64_t speed_of(const struct interfaces *interfaces, const char *name)
     return megabits == 0 || megabits == (uint32_t)SPEED_UNKNOWN ? 0 : megabits * 1000000ull;
 }
 
-/* A name as it is written: Wireshark shows it. */
-static void copy_name(char *out, const struct ifreq *request)
+/* A name as it is written: Wireshark shows it. @size: of @out, and of @name at least */
+static void copy_name(char *out, size_t size, const char *name)
 {
-    memcpy(out, request->ifr_name, IFNAMSIZ - 1);
-    out[IFNAMSIZ - 1] = '\0';
+    memcpy(out, name, size - 1);
+    out[size - 1] = '\0';
     for (char *c = out; *c; c++)
         if (*c <= ' ' || *c > '~')
             *c = '?';
+}
+
+/* "veth", "ena": what kind of hardware it is. */
+static void look_at_driver(const struct interfaces *interfaces, const char *name,
+                           struct interface *interface)
+{
+    struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+    struct ifreq request;
+
+    make_request(&request, name);
+    request.ifr_data = (void *)&info;
+    if (ioctl(interfaces->fd, SIOCETHTOOL, &request) == 0)
+        copy_name(interface->driver, sizeof(interface->driver), info.driver);
 }
 
 /* What packets of a device that has gone are said to come from. */
@@ -64,7 +77,8 @@ static void look_at_device(const struct interfaces *interfaces, const struct ifr
 {
     struct ifreq request;
 
-    copy_name(interface->name, named);
+    copy_name(interface->name, sizeof(interface->name), named->ifr_name);
+    look_at_driver(interfaces, named->ifr_name, interface);
     interface->speed = speed_of(interfaces, named->ifr_name);
     make_request(&request, named->ifr_name);
     if (ioctl(interfaces->fd, SIOCGIFHWADDR, &request) < 0)
@@ -138,7 +152,7 @@ bool interfaces_is_gone(const struct interfaces *interfaces, const struct interf
 
     if (ioctl(interfaces->fd, SIOCGIFNAME, &request) < 0)
         return true;
-    copy_name(name, &request);
+    copy_name(name, sizeof(name), request.ifr_name);
     return strcmp(name, interface->name) != 0;
 }
 

@@ -19,7 +19,8 @@ struct interface {
     uint16_t hatype;   /* ARPHRD_* */
     uint16_t linktype; /* LINKTYPE_* */
     bool loopback;
-    char name[16]; /* printable */
+    char name[16];   /* printable */
+    char driver[32]; /* the same; empty: unknown */
     bool has_mac;
     uint8_t mac[6];
     uint64_t speed;    /* bits per second, 0: unknown */

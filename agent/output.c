@@ -165,6 +165,8 @@ void output_interface(struct output *output, const struct interface *interface, 
     if (interface->speed)
         put_option(&block, PCAPNG_IF_SPEED, &interface->speed, sizeof(interface->speed));
     put_option(&block, PCAPNG_IF_TSRESOL, &resolution, sizeof(resolution));
+    if (*interface->driver)
+        put_text(&block, PCAPNG_IF_HARDWARE, interface->driver);
     finish(&block);
 }
 

@@ -71,8 +71,10 @@ void recorder_reset(struct recorder *recorder)
 
 static void forget_interfaces(struct recorder *recorder)
 {
-    for (size_t i = 0; i < recorder->interface_count; i++)
+    for (size_t i = 0; i < recorder->interface_count; i++) {
         free(recorder->interfaces[i].name);
+        free(recorder->interfaces[i].hardware);
+    }
     free(recorder->interfaces);
     recorder->interfaces = NULL;
     recorder->interface_count = recorder->interface_room = 0;
@@ -363,6 +365,7 @@ int recorder_write_interface(struct recorder_interface *row, struct error *err)
 
     snprintf(interface.name, sizeof(interface.name), "%s", row->name);
     memcpy(interface.mac, row->mac, sizeof(interface.mac));
+    snprintf(interface.hardware, sizeof(interface.hardware), "%s", row->hardware);
     int result = writer->format->interface(writer, &interface, err);
     if (result < 0)
         return -1;
@@ -374,7 +377,7 @@ int recorder_write_interface(struct recorder_interface *row, struct error *err)
 static int add_interface(struct recorder *recorder, struct share *share,
                          const struct capture_interface *interface, struct error *err)
 {
-    char name[CAPTURE_NAME_MAX];
+    char name[CAPTURE_NAME_MAX], hardware[CAPTURE_HARDWARE_MAX];
     struct recorder_interface *row;
 
     if (open_outlet(recorder, share, err) < 0)
@@ -383,16 +386,18 @@ static int add_interface(struct recorder *recorder, struct share *share,
     if (!row)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     name_interface(share, interface->name, name, sizeof(name));
+    text_escape(hardware, sizeof(hardware), interface->hardware, strlen(interface->hardware));
     *row = (struct recorder_interface){.share = share,
                                        .name = strdup(name),
+                                       .hardware = strdup(hardware),
                                        .linktype = interface->linktype,
                                        .snaplen = interface->snaplen,
                                        .has_mac = interface->has_mac,
                                        .speed = interface->speed};
     memcpy(row->mac, interface->mac, sizeof(row->mac));
-    if (!row->name)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
     recorder->interface_count++;
+    if (!row->name || !row->hardware)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
     if (recorder_write_interface(row, err) < 0)
         return -1;
     if (row->unfit)

@@ -52,6 +52,7 @@ struct recorder_interface {
     bool has_mac;
     uint8_t mac[6];
     uint64_t speed;
+    char *hardware;             /* owned; "": unknown */
     uint32_t number;            /* in its section; RECORDER_NO_NUMBER: it does not stand there */
     bool unfit;                 /* the format cannot hold its packets */
     bool ended;                 /* a file that begins need not have it */

@@ -9,9 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CAPTURE_NAME_MAX    640    /* bytes of an interface's name, NUL included */
-#define CAPTURE_COMMENT_MAX 1024   /* bytes of a comment, NUL included */
-#define CAPTURE_PACKET_MAX  262144 /* bytes of one packet that are taken from an agent */
+#define CAPTURE_NAME_MAX     640    /* bytes of an interface's name, NUL included */
+#define CAPTURE_HARDWARE_MAX 64     /* of the hardware that it is, NUL included */
+#define CAPTURE_COMMENT_MAX  1024   /* bytes of a comment, NUL included */
+#define CAPTURE_PACKET_MAX   262144 /* bytes of one packet that are taken from an agent */
 
 /* Interfaces that are taken from one agent. They come and go with a node's pods, and each that
  * comes gets a number of its own: one each second for twelve days. */
@@ -23,9 +24,10 @@ struct capture_interface {
     char name[CAPTURE_NAME_MAX];
     bool has_mac;
     uint8_t mac[6];
-    uint64_t speed; /* bits per second, 0: unknown */
+    uint64_t speed;                      /* bits per second, 0: unknown */
+    char hardware[CAPTURE_HARDWARE_MAX]; /* its driver, such as "veth"; "": unknown */
     /* For a person; borrowed; NULL: none. Readers give none. */
-    const char *description, *hardware, *filter;
+    const char *description, *filter;
 };
 
 struct capture_packet {

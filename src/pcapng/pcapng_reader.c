@@ -106,6 +106,8 @@ static enum capture_item_kind read_interface(struct capture_reader *reader, cons
         } else if (option.code == PCAPNG_IF_MACADDR && option.length == sizeof(interface.mac)) {
             interface.has_mac = true;
             memcpy(interface.mac, option.value, sizeof(interface.mac));
+        } else if (option.code == PCAPNG_IF_HARDWARE) {
+            copy_text(interface.hardware, sizeof(interface.hardware), &option);
         } else if (option.code == PCAPNG_IF_SPEED) {
             interface.speed = number(&option);
         } else if (option.code == PCAPNG_IF_TSRESOL && option.length == 1) {

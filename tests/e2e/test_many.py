@@ -80,7 +80,7 @@ def test_description(sandbox, ksniff, tmp_path):
     text = capinfos(path)
     assert re.search(rf"Name = default/web:eth0\n +Description = node: node1, container: httpd, method: upload, addresses: "
                      rf"{re.escape(address)}", text)
-    assert "Filter string = tcp port 8080" in text
+    assert "Filter string = tcp port 8080" in text and "Hardware = veth" in text
 
 
 def test_check(sandbox, ksniff):

@@ -15,7 +15,10 @@ static struct capture_interface make_interface(const char *name, uint16_t linkty
                                           .snaplen = 262144,
                                           .has_mac = true,
                                           .mac = {2, 0, 0, 0, 0, 1},
-                                          .speed = 10000000000};
+                                          .speed = 10000000000,
+                                          .hardware = "veth",
+                                          .description = "node: node1",
+                                          .filter = "tcp port 80"};
 
     snprintf(interface.name, sizeof(interface.name), "%s", name);
     return interface;
@@ -82,6 +85,7 @@ static void read_sample(struct capture_reader *reader, const uint8_t *bytes, siz
     assert_true(items[1].interface.has_mac);
     assert_int_equal(items[1].interface.mac[5], 1);
     assert_int_equal(items[1].interface.speed, 10000000000);
+    assert_string_equal(items[1].interface.hardware, "veth");
     assert_int_equal(kinds[2], CAPTURE_PACKET);
     assert_int_equal(items[2].packet.interface, 1);
     assert_int_equal(items[2].packet.timestamp, 1790000000123456789u);
