@@ -2,7 +2,6 @@
 """Starts the sandbox, waits for Ctrl-C, and leaves nothing behind."""
 import argparse
 import asyncio
-import ctypes
 import json
 import os
 import shutil
@@ -14,22 +13,18 @@ import traceback
 
 import yaml
 
-from . import admission, cluster, machine, network, node, pki, rbac
+from . import admission, cluster, machine, network, pki, rbac
 from .cgroups import Cgroups
-from .containers import Runc
 from .front import Front
 from .garbage import Garbage
-from .images import Images
-from .kubelet import Kubelet
-from .kubelet_port import KubeletPort
-from .network import Network
+from .nodes import Nodes
 from .scheduler import Scheduler
 from .server import Api
 from .store import Store
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STATE = "/run/ksniff-sandbox"
-USE = """The sandbox runs: a Kubernetes of one node, on this machine, with real pods in the namespace default:
+USE = """The sandbox runs: a Kubernetes on this machine, with real pods in the namespace default:
 {pods}
 In another terminal (make build has put kubectl-sniff into build/src):
 
@@ -49,18 +44,14 @@ VIEWER = [{"verbs": ["get", "list", "watch"], "resources": ["pods"]}]
 
 class Sandbox:
     def __init__(self, arguments, directory, cgroups):
-        self.directory = directory
+        self.directory, self.cgroups = directory, cgroups
+        self.clock_error = dict(arguments.clock_error)  # milliseconds, by the name of a node
         self.store = Store()
         self.users = rbac.Users(self.store)
         self.pki = pki.Pki(directory)
-        self.network = Network()
-        self.runc = Runc(directory)
-        self.images = Images(os.path.join(directory, "images"))
         self.faults, self.requests = {}, []
-        self.kubelet = Kubelet(directory, self.store, self.network, self.images, self.runc,
-                               cgroups, self.users.mint, lambda: self.faults, self.fail)
+        self.nodes = Nodes(self, arguments.nodes)
         self.exec_sockets, self.tasks = set(), set()
-        self.kubelet_port = KubeletPort(self.network, lambda: self.faults)
         self.scheduler, self.garbage = Scheduler(self), Garbage(self)
         self.api = Api(self)
         self.front = None
@@ -94,10 +85,7 @@ class Sandbox:
 
     def set_faults(self, faults):
         self.faults = faults
-        self.images.set_crowded(bool(faults.get("crowded_node")))
-        self.kubelet.tell_images()
-        info = self.store.get("nodes", "", "node1")["status"]["nodeInfo"]
-        info["containerRuntimeVersion"] = node.VERSIONS[faults.get("runtime") or "containerd"]
+        self.nodes.tell_of_faults(faults)
         if faults.pop("drop_exec_connections", False):
             for transport in list(self.exec_sockets):
                 transport.abort()
@@ -115,9 +103,8 @@ class Sandbox:
             admission.complete_pod(self.store, manifest, "default")
             obj = self.store.create("pods", "default", manifest)
             self.scheduler.consider(obj)
-            web_pod = web_pod or self.kubelet.of(obj)
-        while not all(c.running for pod in self.kubelet.pods.values() for c in pod.containers or [None] if c) or \
-                not all(pod.containers for pod in self.kubelet.pods.values()):
+            web_pod = web_pod or self.nodes.of(obj)
+        while not all(pod.containers and all(c.running for c in pod.containers) for pod in self.nodes.pods):
             if self.refused:
                 raise self.refused
             await asyncio.sleep(0.02)
@@ -134,7 +121,8 @@ class Sandbox:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        cluster.make(self.store, self.images)
+        cluster.make(self.store, self.nodes)
+        self.nodes.open()
         for namespace in cluster.NAMESPACES:
             self.furnish(namespace)
         tokens = {"sandbox-token": "sandbox-admin-token", "viewer": "sandbox-viewer-token"}
@@ -171,18 +159,16 @@ class Sandbox:
         await stop.wait()
 
     def described_pods(self):
-        names = sorted(pod.object["metadata"]["name"] for pod in self.kubelet.pods.values())
+        names = sorted(pod.object["metadata"]["name"] for pod in self.nodes.pods)
         return "".join(f"  {name:<11} {PODS[name]}\n" for name in names) or "  none yet\n"
 
     async def close(self):
         for transport in list(self.exec_sockets):
             transport.abort()
-        # Deletions that are under way end by themselves: only then are the other tasks ended.
-        await self.kubelet.close()
+        await self.nodes.close()
         for task in list(self.tasks):
             task.cancel()
         await self.front.close()
-        await self.kubelet_port.close()
 
 
 def sweep():
@@ -192,20 +178,20 @@ def sweep():
         if os.path.exists(f"/proc/{name}"):
             continue
         directory = os.path.join(STATE, name)
-        runc = Runc(directory)
-        for container in os.listdir(runc.root):
-            runc.delete(type("Container", (), {"id": container}))
-        network.remove_namespaces("ks" + name)
+        network.remove_namespaces("ks" + name)  # its processes have ended with it
         Cgroups("cgroupfs", name).close()
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def become_subreaper():
-    """The containers' main processes, which runc leaves to themselves, become our children: only so is
-    their exit code to be had."""
-    PR_SET_CHILD_SUBREAPER = 36
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+def count(text):
+    if not 1 <= int(text) <= 200:
+        raise argparse.ArgumentTypeError("1 to 200")
+    return int(text)
+
+
+def clock_error(text):
+    name, _, error = text.partition("=")
+    return name, float(error)
 
 
 def main():
@@ -213,12 +199,14 @@ def main():
     parser.add_argument("--port", type=int, default=0, help="of the API server; default: a free one")
     parser.add_argument("--ready-file", help="written as JSON when everything runs")
     parser.add_argument("--no-default-pods", action="store_true")
+    parser.add_argument("--nodes", type=count, default=1, help="how many; default: 1")
+    parser.add_argument("--clock-error", type=clock_error, action="append", default=[], metavar="NODE=MS",
+                        help="how far the clock of a node is off, for agents built for tests")
     parser.add_argument("--cgroup-style", choices=("cgroupfs", "systemd"), default="cgroupfs")
     arguments = parser.parse_args()
     cgroups = Cgroups(arguments.cgroup_style, os.getpid())
     try:
         machine.examine(cgroups)
-        become_subreaper()
         sweep()
         run(arguments, cgroups)
     except machine.Unable as error:
@@ -230,13 +218,11 @@ def run(arguments, cgroups):
     os.makedirs(directory)
     try:
         sandbox = Sandbox(arguments, directory, cgroups)
-        try:
-            asyncio.run(sandbox.run(arguments))
-            if sandbox.failed:
-                sys.exit("sandbox: something in it went wrong, see above")
-        finally:
-            sandbox.network.close()
+        asyncio.run(sandbox.run(arguments))
+        if sandbox.failed:
+            sys.exit("sandbox: something in it went wrong, see above")
     finally:
+        network.remove_namespaces(network.prefix())
         cgroups.close()
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -4,10 +4,14 @@
 A kubelet on the same machine ends whatever it does not know below /kubepods or /kubepods.slice; elsewhere it looks
 for nothing. (A node of kind has its paths below a parent as well.)
 """
+import contextlib
+import copy
 import os
+import time
 
 TOP = "/sys/fs/cgroup"
 PREFIX = "/ksniff-sandbox-"
+TRIES = 500
 
 
 def hierarchies():
@@ -26,11 +30,34 @@ def remove_tree(path):
             pass
 
 
+def process_in(path, number):
+    """The process of a cgroup that has this number on its node, by its number here; None when it has gone.
+    path: from a hierarchy's top"""
+    try:
+        with open(hierarchies()[0] + path + "/cgroup.procs", encoding="ascii") as file:
+            found = file.read().split()
+    except OSError:
+        return None
+    for pid in found:
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+                numbers = next(line for line in file if line.startswith("NSpid:")).split()
+            if numbers[2] == str(number):
+                return int(pid)
+    return None
+
+
 class Cgroups:
     """style: cgroupfs or systemd; pid: of the sandbox that they belong to."""
 
     def __init__(self, style, pid):
         self.style, self.parent = style, f"{PREFIX}{pid}"
+
+    def of_node(self, number):
+        """The first node's lie at the sandbox's own place, another's below it."""
+        result = copy.copy(self)
+        result.parent += f"/node{number}" if number > 1 else ""
+        return result
 
     def path(self, uid, quality, container_id):
         """Of a container, from a hierarchy's top. quality: guaranteed, burstable or besteffort"""
@@ -41,15 +68,18 @@ class Cgroups:
         above = "" if quality == "guaranteed" else quality + "/"
         return f"{self.parent}/kubepods/{above}pod{uid}/{container_id}"
 
-    def remove(self, uid):
+    def remove(self, uid, quality):
         """Those of a pod that has gone."""
         for top in hierarchies():
-            for path, directories, _ in os.walk(top + self.parent):
-                for directory in list(directories):
-                    if uid in directory or uid.replace("-", "_") in directory:
-                        remove_tree(os.path.join(path, directory))
-                        directories.remove(directory)
+            remove_tree(top + os.path.dirname(self.path(uid, quality, "")))
 
     def close(self):
-        for top in hierarchies():
-            remove_tree(top + self.parent)
+        """A process that has just been killed still holds its cgroup for a moment."""
+        left = [top + self.parent for top in hierarchies()]
+        for _ in range(TRIES):
+            for path in left:
+                remove_tree(path)
+            left = [path for path in left if os.path.isdir(path)]
+            if not left:
+                break
+            time.sleep(0.01)

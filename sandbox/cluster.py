@@ -14,14 +14,15 @@ def furnish(store, namespace, ca):
     store.create("configmaps", namespace, {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ca}})
 
 
-def make(store, images):
+def make(store, nodes):
     for name in NAMESPACES:
         labels = {"kubernetes.io/metadata.name": name}
         if name in ("baseline", "restricted"):
             labels["pod-security.kubernetes.io/enforce"] = name
         store.create("namespaces", "", {"metadata": {"name": name, "labels": labels},
                                         "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}})
-    store.create("nodes", "", node.node1(images))
+    for one in nodes:
+        store.create("nodes", "", node.describe(one.name, one.address, one.images))
     labels = {"component": "apiserver", "provider": "kubernetes"}
     store.create("services", "default", {
         "metadata": {"name": "kubernetes", "labels": labels},

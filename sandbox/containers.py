@@ -5,10 +5,9 @@ import json
 import os
 import re
 import secrets
-import shutil
 import subprocess
 
-from . import images
+from . import cgroups, images
 from .units import quantity
 
 # containerd's default set
@@ -97,38 +96,45 @@ def process(container, command):
         "terminal": False,
         "user": {"uid": user, "gid": context.get("runAsGroup", 0 if user == 0 else user)},
         "args": command,
-        "env": [images.PATH] + [f"{e['name']}={e.get('value', '')}" for e in spec.get("env") or []],
+        "env": [images.PATH] + container.pod.kubelet.node.environment() +
+               [f"{e['name']}={e.get('value', '')}" for e in spec.get("env") or []],
         "cwd": spec.get("workingDir") or "/",
         "capabilities": {"bounding": names, "effective": mine, "permitted": mine, "inheritable": []},
         "noNewPrivileges": context.get("allowPrivilegeEscalation") is False,
     }
 
 
+# Of an image's root file system and a bundle: the container's own root lies over it, and is mounted on the node alone.
+START = """mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/rootfs" 2>/dev/null ||
+    cp -a "$1/." "$2/rootfs" && shift 2 && exec "$@\""""
+
+
 class Runc:
-    def __init__(self, directory):
-        self.root = os.path.join(directory, "runc")
+    """On one node. init: its first process."""
+
+    def __init__(self, directory, init):
+        self.root, self.init = os.path.join(directory, "runc"), init
         os.makedirs(self.root, exist_ok=True)
 
     def command(self, *words):
-        return ["runc", "--root", self.root, *words]
+        return self.init.command("runc", "--root", self.root, *words)
 
-    def start(self, container, config, rootfs_image):
-        """Writes the bundle and starts it. Raises RuntimeError with runc's words."""
-        os.makedirs(container.bundle, exist_ok=True)
-        if os.path.isdir(os.path.join(container.bundle, "rootfs")):
-            shutil.rmtree(os.path.join(container.bundle, "rootfs"))
-        subprocess.run(["cp", "-a", rootfs_image, os.path.join(container.bundle, "rootfs")], check=True)
+    def start(self, container, config, image):
+        """Writes the bundle and starts it. image: its root file system. Raises RuntimeError with runc's words."""
+        for name in ("rootfs", "upper", "work"):
+            os.makedirs(os.path.join(container.bundle, name), exist_ok=True)
         with open(os.path.join(container.bundle, "config.json"), "w", encoding="utf-8") as file:
             json.dump(config, file)
+        words = ["runc", "--root", self.root, "--log", container.bundle + "/runc.log", "--log-format", "json", "run", "--detach",
+                 "--pid-file", container.bundle + "/pid", "--bundle", container.bundle, container.id]
         with open(container.log, "ab") as log:
-            done = subprocess.run(
-                self.command("--log", container.bundle + "/runc.log", "--log-format", "json", "run", "--detach", "--pid-file",
-                             container.bundle + "/pid", "--bundle", container.bundle, container.id),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+            done = subprocess.run(self.init.command("sh", "-c", START, "sh", image, container.bundle, *words),
+                                  stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
         if done.returncode:
             raise RuntimeError(start_error(container.bundle + "/runc.log") or "runc failed without a word")
         with open(container.bundle + "/pid", encoding="ascii") as file:
-            container.pid = int(file.read())
+            container.node_pid = int(file.read())
+        container.pid = cgroups.process_in(config["linux"]["cgroupsPath"], container.node_pid)
 
     async def exec(self, container, words, stdin, stdout, stderr, terminal=False):
         """Runs a command in a container with the given descriptors; if they are a terminal, the command
@@ -165,19 +171,6 @@ async def readable(fd):
         await event
     finally:
         loop.remove_reader(fd)
-
-
-async def wait(pid):
-    """Waits for the end of a container's main process, which is this process's child since this is the
-    subreaper of what runc leaves. Returns its exit code, 128 and more for a signal."""
-    fd = os.pidfd_open(pid)
-    try:
-        await readable(fd)
-    finally:
-        os.close(fd)
-    _, status = os.waitpid(pid, 0)
-    code = os.waitstatus_to_exitcode(status)
-    return 128 - code if code < 0 else code
 
 
 def start_error(log):

@@ -42,11 +42,11 @@ def not_started(container, message):
             "details": {"causes": [{"message": f"Internal error occurred: {inner}"}]}, "code": 500}
 
 
-def unreached(request):
+def unreached(request, address):
     """What an API server says of a kubelet that does not listen, with all that was asked of it."""
     match = request.match_info
-    inner = (f'error sending request: Post "https://10.244.0.1:10250/exec/{match["namespace"]}/{match["name"]}/'
-             f'{request.query.get("container")}?{request.rel_url.raw_query_string}": dial tcp 10.244.0.1:10250: connect: connection refused')
+    inner = (f'error sending request: Post "https://{address}:10250/exec/{match["namespace"]}/{match["name"]}/'
+             f'{request.query.get("container")}?{request.rel_url.raw_query_string}": dial tcp {address}:10250: connect: connection refused')
     return {"metadata": {}, "status": "Failure", "message": f"Internal error occurred: {inner}", "reason": "InternalError",
             "details": {"causes": [{"message": inner}]}, "code": 500}
 
@@ -73,6 +73,7 @@ def compact(obj):
 class ExecSession:
     def __init__(self, sandbox, container, query):
         self.sandbox, self.container = sandbox, container
+        self.node = container.pod.kubelet.node
         self.command = query.getall("command", [])
         self.wants = {name: query.get(name) in ("true", "1") for name in ("stdin", "stdout", "stderr", "tty")}
         self.socket = None
@@ -91,7 +92,7 @@ class ExecSession:
     async def start_on_terminal(self):
         """On a pseudo-terminal, which has one output."""
         master, slave = os.openpty()
-        self.child = await self.sandbox.runc.exec(self.container, self.command, slave, slave, slave, terminal=True)
+        self.child = await self.node.runc.exec(self.container, self.command, slave, slave, slave, terminal=True)
         os.close(slave)
         self.fds[STDOUT] = master
         if self.wants["stdin"]:
@@ -103,7 +104,7 @@ class ExecSession:
         theirs = [pipes["stdin"][0] if pipes["stdin"] else null,
                   pipes["stdout"][1] if pipes["stdout"] else null,
                   pipes["stderr"][1] if pipes["stderr"] else null]
-        self.child = await self.sandbox.runc.exec(self.container, self.command, *theirs)
+        self.child = await self.node.runc.exec(self.container, self.command, *theirs)
         for fd in set(theirs) | {null}:
             os.close(fd)
         if pipes["stdin"]:
@@ -235,7 +236,7 @@ class ExecSession:
     async def run(self, socket):
         self.socket = socket
         await self.send(STDOUT, b"")
-        self.server, self.kubelet = await self.sandbox.kubelet_port.connect()
+        self.server, self.kubelet = await self.node.port.connect()
         await self.start()
         receiver, forwarder, obeyer = (asyncio.ensure_future(task) for task in (self.receive(), self.forward(), self.obey()))
         pumps = [asyncio.ensure_future(self.pump(channel)) for channel in self.fds]
@@ -322,7 +323,7 @@ async def handle(sandbox, request, container, sub):
     socket = web.WebSocketResponse(protocols=[p for p in PROTOCOLS if p in known], max_msg_size=0, compress=False)
     await socket.prepare(request)
     if sandbox.faults.get("kubelet_down") == "late":
-        await socket.send_bytes(bytes([STATUS]) + compact(unreached(request)))
+        await socket.send_bytes(bytes([STATUS]) + compact(unreached(request, container.pod.kubelet.node.address)))
         await socket.close()
         return socket
     await serve(sandbox, request, container, sub, socket)

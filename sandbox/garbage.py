@@ -92,9 +92,9 @@ class Garbage:
         self.sandbox.background(self.end_pod(obj, grace))
 
     async def end_pod(self, obj, grace):
-        kubelet = self.sandbox.kubelet
-        if kubelet.of(obj):
-            await kubelet.remove(obj, grace)
+        nodes = self.sandbox.nodes
+        if nodes.of(obj):
+            await nodes.remove(obj, grace)
         else:  # there is no kubelet for it: whoever stands in for one takes a moment
             await asyncio.sleep(min(grace, 0.5))
         if self.store.holds("pods", obj):
@@ -107,7 +107,7 @@ class Garbage:
         """An object whose last finalizer was taken away goes."""
         metadata = obj["metadata"]
         if metadata.get("deletionTimestamp") and not metadata.get("finalizers") and resource != "namespaces":
-            if resource != "pods" or not self.sandbox.kubelet.of(obj):
+            if resource != "pods" or not self.sandbox.nodes.of(obj):
                 self.store.delete(resource, obj)
 
     def orphan(self, uid):
@@ -174,7 +174,7 @@ class Garbage:
             if not obj["metadata"].get("deletionTimestamp"):
                 self.delete(resource, obj)
         if not inside and not any(pod.object["metadata"]["namespace"] == name
-                                  for pod in self.sandbox.kubelet.pods.values()):
+                                  for pod in self.sandbox.nodes.pods):
             self.store.delete("namespaces", namespace)
 
     async def run(self):

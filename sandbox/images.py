@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images: root file systems made from what the machine has, and their defaults."""
+import copy
 import hashlib
 import os
 import shutil
@@ -115,9 +116,11 @@ ALIASES = {"busybox": "registry.local/busybox:1", "busybox:latest": "registry.lo
 
 
 class Images:
+    """Of one node; their root file systems are the same on all."""
+
     def __init__(self, directory):
         self.directory = directory
-        self.images = {image.name: image for image in IMAGES}
+        self.images = {image.name: copy.copy(image) for image in IMAGES}
         self.crowd = [Image(f"registry.local/large-{number}:1", busybox(), ["sh"], size=500000000 + number)
                       for number in range(LISTED)]
 

@@ -16,17 +16,18 @@ import socket
 import struct
 
 from . import tunnel as tunnels
+from .network import path
 
-KUBELET = ("10.244.0.1", 10250)
+PORT = 10250
 RUNTIME = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 CLONE_NEWNET = 0x40000000
 HEAD = struct.Struct("!BI")
 BUFFER = 256 << 10  # bytes on the way before the writer waits
 
 
-def enter(path):
+def enter(namespace):
     """This thread is in another network namespace from now on."""
-    fd = os.open(path, os.O_RDONLY)
+    fd = os.open(namespace, os.O_RDONLY)
     try:
         if ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "setns")
@@ -77,23 +78,25 @@ def thread_in(netns):
 
 
 class KubeletPort:
-    def __init__(self, network, faults):
-        self.network, self.faults = network, faults  # a function
-        self.thread = thread_in(network.path(network.node))
+    def __init__(self, network, faults, server):
+        """faults: a function; server: the thread that is where the API server is, None when it is on this node"""
+        self.network, self.faults = network, faults
+        self.thread = thread_in(path(network.node))
         self.far = self.tunnel = None  # a thread where the API server is, the kubelet's listener towards it
-        self.kubelet = self.thread.submit(listen, socket.AF_INET, KUBELET).result()
+        self.server = server or self.thread
+        self.kubelet = self.thread.submit(listen, socket.AF_INET, (network.address, PORT)).result()
         self.runtime = {family: self.thread.submit(listen, family, (address, 0)).result()
                         for family, address in RUNTIME.items()}
         self.tasks = set()  # one for each exec: the kubelet's part
 
     async def connect(self):
         """Returns the API server's end of one leg, and the runtime's end of the other."""
-        tunnel = self.faults().get("tunnel")
+        tunnel = self.faults().get("tunnel") and self.server is self.thread
         runtime = self.runtime[socket.AF_INET6 if self.faults().get("runtime_ipv6") else socket.AF_INET]
         if tunnel and not self.far:
             self.far = thread_in(tunnels.make(self.network))
             self.tunnel = self.thread.submit(listen, socket.AF_INET, tunnels.KUBELET).result()
-        kubelet, where = (self.tunnel, self.far) if tunnel else (self.kubelet, self.thread)
+        kubelet, where = (self.tunnel, self.far) if tunnel else (self.kubelet, self.server)
         loop = asyncio.get_running_loop()
         near = await loop.run_in_executor(where, dial, kubelet.getsockname())
         server, front = await loop.run_in_executor(self.thread, pair, kubelet, near)

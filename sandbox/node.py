@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one node's object, as a kubelet keeps it: what this machine is, and which images it has."""
+"""A node's object, as a kubelet keeps it: what this machine is, and which images it has."""
 import os
 import platform
 import uuid
@@ -37,7 +37,7 @@ def conditions():
 VERSIONS = {"containerd": "containerd://2.1.9", "cri-o": "cri-o://1.34.1"}
 
 
-def node1(images):
+def describe(name, address, images):
     machine = ARCHITECTURES.get(platform.machine(), platform.machine())
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 10
     resources = {"cpu": str(os.cpu_count()), "memory": f"{memory}Ki", "pods": "110"}
@@ -48,9 +48,9 @@ def node1(images):
     handler = {"recursiveReadOnlyMounts": True, "userNamespaces": False}
     return {
         "metadata": {
-            "name": "node1",
+            "name": name,
             "labels": {"beta.kubernetes.io/arch": machine, "beta.kubernetes.io/os": "linux",
-                       "kubernetes.io/arch": machine, "kubernetes.io/hostname": "node1", "kubernetes.io/os": "linux"},
+                       "kubernetes.io/arch": machine, "kubernetes.io/hostname": name, "kubernetes.io/os": "linux"},
             "annotations": {"node.alpha.kubernetes.io/ttl": "0",
                             "volumes.kubernetes.io/controller-managed-attach-detach": "true"}},
         "spec": {},
@@ -60,7 +60,7 @@ def node1(images):
             "allocatable": {**resources, "ephemeral-storage": str(storage), "hugepages-1Gi": "0",
                             "hugepages-2Mi": "0"},
             "conditions": list(conditions()),
-            "addresses": [{"type": "InternalIP", "address": "10.244.0.1"}, {"type": "Hostname", "address": "node1"}],
+            "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
             "nodeInfo": {"machineID": identity, "systemUUID": identity,
                          "bootID": read("/proc/sys/kernel/random/boot_id", identity),

@@ -100,8 +100,9 @@ class Scheduler:
         if self.sandbox.faults.get("hold_scheduling") or pod["spec"].get("schedulerName") != "default-scheduler":
             return
         nodes = list(self.store.list("nodes", ""))
-        # The node that can really run something comes first.
-        nodes.sort(key=lambda node: node["metadata"]["name"] != "node1")
+        # Nodes that can really run something come first, of these the emptiest.
+        load = collections.Counter(other["spec"].get("nodeName") for other in self.store.list("pods", "") if lives(other))
+        nodes.sort(key=lambda node: (not self.sandbox.nodes.find(node["metadata"]["name"]), load[node["metadata"]["name"]]))
         found = [(self.obstacle(pod, node), node) for node in nodes]
         fitting = next((node for obstacle, node in found if not obstacle), None)
         if fitting:
@@ -133,8 +134,8 @@ class Scheduler:
 
     def start(self, pod):
         """The kubelet of its node sees it, if there is one."""
-        node = self.store.get("nodes", "", pod["spec"]["nodeName"])
-        if not node or pod["spec"]["nodeName"] != "node1" or self.sandbox.kubelet.of(pod):
+        node, found = self.store.get("nodes", "", pod["spec"]["nodeName"]), self.sandbox.nodes.find(pod["spec"]["nodeName"])
+        if not node or not found or self.sandbox.nodes.of(pod):
             return
         refused = rejection(self.store, pod, node)
         if refused:
@@ -142,7 +143,7 @@ class Scheduler:
             pod["status"].update(phase="Failed", reason=reason, message=message, startTime=now())
             self.store.touch("pods", pod)
         else:
-            self.sandbox.kubelet.add(pod)
+            found.kubelet.add(pod)
 
     # ---- in the background ----
 

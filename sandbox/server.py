@@ -467,7 +467,7 @@ class Api:
         self.store.touch(resource, obj)
         self.sandbox.garbage.after_update(resource, obj)
         response = answer(obj)
-        pod = self.sandbox.kubelet.of(obj) if resource == "pods" else None
+        pod = self.sandbox.nodes.of(obj) if resource == "pods" else None
         for container in added if pod else []:
             pod.add_ephemeral(container)
         return self.with_warnings(response, warnings)
@@ -541,7 +541,7 @@ class Api:
     # ---- containers ----
 
     def container_of(self, request, obj):
-        pod, spec, status = self.sandbox.kubelet.of(obj), obj["spec"], obj["status"]
+        pod, spec, status = self.sandbox.nodes.of(obj), obj["spec"], obj["status"]
         pod_name, name = obj["metadata"]["name"], request.query.get("container") or spec["containers"][0]["name"]
         names = [c["name"] for key in ("containers", "initContainers", "ephemeralContainers") for c in spec.get(key) or []]
         if name not in names:
@@ -549,7 +549,7 @@ class Api:
         if not spec.get("nodeName"):
             raise Failure(400, "BadRequest", f"pod {pod_name} does not have a host assigned")
         container = pod.find(name) if pod else None
-        if not pod and spec["nodeName"] != "node1":
+        if not pod and not self.sandbox.nodes.find(spec["nodeName"]):
             raise Failure(500, "InternalError", "Internal error occurred: error sending request: Post "
                           f"\"https://{status.get('hostIP', spec['nodeName'])}:10250/exec/{obj['metadata'].get('namespace')}/"
                           f"{pod_name}/{name}\": dial tcp: connect: connection refused")
@@ -568,7 +568,7 @@ class Api:
             raise Failure(400, "BadRequest", "Upgrade request required")
         down = self.sandbox.faults.get("kubelet_down")
         if down == "early" or (down == "late" and upgrade != "websocket"):
-            raise Failure(500, "InternalError", exec_ws.unreached(request)["message"])
+            raise Failure(500, "InternalError", exec_ws.unreached(request, self.sandbox.nodes.find(obj["spec"]["nodeName"]).address)["message"])
         if down == "starting":
             return await exec_ws.answer_of_kubelet(request, 404, "pod does not exist")
         if not container or not container.running:
@@ -591,9 +591,9 @@ class Api:
     async def admin(self, request):
         if not request["user"].is_admin:
             raise Failure(403, "Forbidden", "for the admin only")
-        what, kubelet = request.match_info["what"], self.sandbox.kubelet
+        what, nodes = request.match_info["what"], self.sandbox.nodes
         if request.method == "GET":
-            found = {"pods": kubelet.describe, "processes": kubelet.processes, "requests": lambda: self.sandbox.requests}
+            found = {"pods": nodes.describe, "processes": nodes.processes, "requests": lambda: self.sandbox.requests}
             if what in found:
                 return answer(found[what]())
         if what == "faults" and request.method == "PUT":

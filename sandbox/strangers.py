@@ -9,18 +9,16 @@ from .units import now
 
 def stranger(name, address, system="linux", **labels):
     """A node without a kubelet."""
-    obj = node.node1(None)
-    obj["metadata"]["name"] = name
-    obj["metadata"]["labels"].update({"kubernetes.io/hostname": name, **labels})
+    obj = node.describe(name, address, None)
+    obj["metadata"]["labels"].update(labels)
     for key in ("kubernetes.io/os", "beta.kubernetes.io/os"):
         obj["metadata"]["labels"][key] = system
-    obj["status"]["addresses"] = [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}]
     obj["status"]["nodeInfo"].update(operatingSystem=system)
     return obj
 
 
 def windows_node():
-    obj = stranger("win1", "10.244.1.1", "windows", **{"node.kubernetes.io/windows-build": "10.0.20348"})
+    obj = stranger("win1", "10.244.201.1", "windows", **{"node.kubernetes.io/windows-build": "10.0.20348"})
     obj["status"]["nodeInfo"].update(kernelVersion="10.0.20348.2527", osImage="Windows Server 2022 Datacenter",
                                      architecture="amd64")
     obj["status"]["images"] = [{"names": ["mcr.microsoft.com/windows/nanoserver:ltsc2022"], "sizeBytes": 126514176}]
@@ -29,7 +27,7 @@ def windows_node():
 
 
 def virtual_node():
-    obj = stranger("virtual1", "10.244.2.1", type="virtual-kubelet")
+    obj = stranger("virtual1", "10.244.202.1", type="virtual-kubelet")
     obj["metadata"]["labels"]["kubernetes.io/role"] = "agent"
     obj["spec"]["taints"] = [{"key": "virtual-kubelet.io/provider", "value": "azure", "effect": "NoSchedule"}]
     obj["status"]["nodeInfo"].update(kubeletVersion="v1.36.0-vk-azure-aci-1.6", containerRuntimeVersion="", osImage="",
@@ -76,9 +74,9 @@ def add(sandbox):
     store = sandbox.store
     for obj in (windows_node(), virtual_node()):
         store.put("nodes", obj)
-    store.put("pods", running_pod("winpod", "win1", "10.244.1.1", "mcr.microsoft.com/windows/nanoserver:ltsc2022",
+    store.put("pods", running_pod("winpod", "win1", "10.244.201.1", "mcr.microsoft.com/windows/nanoserver:ltsc2022",
                                   nodeSelector={"kubernetes.io/os": "windows"}, os={"name": "windows"}))
-    store.put("pods", running_pod("vkpod", "virtual1", "10.244.2.1", "registry.local/busybox:1"))
+    store.put("pods", running_pod("vkpod", "virtual1", "10.244.202.1", "registry.local/busybox:1"))
     sandbox.scheduler.consider(store.put("pods", mirror_pod(store)))
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An API server that reaches the node through a tunnel, as with an overlay network or WireGuard between nodes: in a
+"""An API server that reaches its own node through a tunnel, as with an overlay network or WireGuard between nodes: in a
 namespace of its own, joined to the node's by a cable, with VXLAN over it. What the server and the kubelet say to each
 other is seen on the node twice: as TCP on the tunnel's device, and inside UDP on the cable's.
 """
-from .network import Network, run
+from .network import path, run
 
 OUTSIDE, INSIDE = "10.97.0", "10.98.0"  # the cable's network, the tunnel's
 PORT = 8472
@@ -22,4 +22,4 @@ def make(network):
                       ("addr", "add", f"{INSIDE}.{number}/24", "dev", "over0"), ("link", "set", "over0", "up"),
                       ("link", "set", "lo", "up")):
             run("ip", "-n", name, *words)
-    return Network.path(far)
+    return path(far)

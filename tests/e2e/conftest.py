@@ -203,13 +203,10 @@ def start_sandbox(directory, *arguments):
         return Sandbox(process, json.load(file))
 
 
-@pytest.fixture(scope="session")
-def sandbox():
-    """For what needs its processes, namespaces, users and faults."""
-    if NAMED:
-        pytest.skip("needs the sandbox: its processes, network namespaces, users or faults")
+@contextlib.contextmanager
+def running_sandbox(*arguments):
     with tempfile.TemporaryDirectory() as directory:
-        box = start_sandbox(directory)
+        box = start_sandbox(directory, *arguments)
         yield box
         box.process.send_signal(signal.SIGTERM)
         code = box.process.wait(timeout=GUARD)
@@ -217,6 +214,24 @@ def sandbox():
             log = file.read()
         sys.stderr.write(log if code else "")
         assert code == 0
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    """For what needs its processes, namespaces, users and faults."""
+    if NAMED:
+        pytest.skip("needs the sandbox: its processes, network namespaces, users or faults")
+    with running_sandbox() as box:
+        yield box
+
+
+@pytest.fixture(scope="session")
+def two_nodes():
+    """Another sandbox, of two nodes."""
+    if NAMED:
+        pytest.skip("needs a sandbox of its own")
+    with running_sandbox("--nodes", "2") as box:
+        yield box
 
 
 @pytest.fixture(scope="session")

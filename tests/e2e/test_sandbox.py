@@ -33,6 +33,9 @@ NOT_HELD = {
     "pods-watch.http": "the pod comes and goes meanwhile: test_watch holds it",
     "exec-only-": "two requests for an upgrade: test_rights_to_exec_as_recorded holds them",
     "pods-list.http": "made of pods, as pod-get.http is",
+    **{name + ".http": "what makes pods of it is not in the sandbox yet" for name in (
+        "deployment-get", "replicasets-list", "pods-list-selector", "endpointslices-list", "statefulset-get", "daemonset-get",
+        "pods-watch-scale")},
 }
 
 
@@ -82,7 +85,7 @@ def missing(recorded, here, path=""):
 
 # Who set which field when is of no use to the client, and the sandbox does not keep it. The rest is what
 # the recorded pods and services have of their own.
-UNMADE = re.compile(r"managedFields|hostPath|(items\[\]|object)\.(metadata\.annotations|status\.resources\.limits)")
+UNMADE = re.compile(r"managedFields|hostPath|(items\[\]|object)\.(metadata\.annotations|spec\.selector|status\.resources\.limits)")
 
 
 def reason_not_held(name):
@@ -108,7 +111,7 @@ def test_answers_as_recorded(sandbox, name):
     request = sandbox.request(method, localise(path), body or None, token)
     assert request.status == code
     assert request.headers["Content-Type"].startswith("application/json")
-    assert request.headers["Cache-Control"] == headers["Cache-Control"]
+    assert request.headers["Cache-Control"] == headers.get("Cache-Control", "no-cache, private")  # left out in some
     recorded, here = json.loads(localise(content)), json.loads(request.body.split(b"\n")[0])
     if recorded.get("kind") == "Status":
         users = [("lab:viewer", "default:viewer")] if name != "forbidden-get.http" else []

@@ -266,17 +266,18 @@ HELPER = {"drop": ["ALL"], "add": ["SYS_ADMIN", "SYS_PTRACE", "NET_RAW"]}
 
 def test_the_hosts_processes(sandbox):
     """Their namespaces are for SYS_PTRACE alone."""
-    pid = str(sandbox.pod("web")["containers"]["httpd"]["pid"])
+    web = sandbox.pod("web")["containers"]["httpd"]
+    outside, pid = (str(web[key]) for key in ("pid", "node_pid"))
     for added, may in ((["SYS_PTRACE"], True), ([], False)):
         with sandbox.running_pod("subject", hostPID=True, **of(capabilities={"drop": ["ALL"], "add": added})):
             assert say(sandbox, "cat", f"/proc/{pid}/comm") == "httpd"
-            assert say(sandbox, "readlink", f"/proc/{pid}/ns/net") == (os.readlink(f"/proc/{pid}/ns/net") if may else "")
+            assert say(sandbox, "readlink", f"/proc/{pid}/ns/net") == (os.readlink(f"/proc/{outside}/ns/net") if may else "")
 
 
 @pytest.mark.parametrize("fault, freed", [("apparmor", {"appArmorProfile": {"type": "Unconfined"}}),
                                           ("selinux", {"seLinuxOptions": {"type": "spc_t"}}), ("privileged", None)])
 def test_setns_denied(sandbox, fault, freed):
-    pid = str(sandbox.pod("web")["containers"]["httpd"]["pid"])
+    pid = str(sandbox.pod("web")["containers"]["httpd"]["node_pid"])
     enter = ["nsenter", "-t", pid, "-n", "true"]
 
     def may(**context):

@@ -162,7 +162,7 @@ def pid_from(process, sandbox):
                 if name.isdigit():
                     with open(f"/proc/{name}/status", encoding="ascii", errors="replace") as file:
                         numbers = re.search(r"^NSpid:\s+(.*)", file.read(), re.M)[1].split()
-                    if numbers[1:] == [str(inner)] and \
+                    if numbers[-1] == str(inner) and \
                             os.readlink(f"/proc/{name}/ns/pid") == os.readlink(
                                 f"/proc/{sandbox.pod('web')['containers']['httpd']['pid']}/ns/pid"):
                         return int(name)
