@@ -20,6 +20,7 @@ from .garbage import Garbage
 from .nodes import Nodes
 from .scheduler import Scheduler
 from .server import Api
+from .services import Services
 from .store import Store
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -39,6 +40,7 @@ PODS = {"client": "asks web for a page, once a second",
         "hostnet": "with its node's network",
         "nonroot": "user 1000, read-only, without capabilities",
         "web": "a web server on port 8080, and a sidecar"}
+WEB = "10.90.0.80"  # of the Service web
 VIEWER = [{"verbs": ["get", "list", "watch"], "resources": ["pods"]}]
 
 
@@ -53,6 +55,8 @@ class Sandbox:
         self.nodes = Nodes(self, arguments.nodes)
         self.exec_sockets, self.tasks = set(), set()
         self.scheduler, self.garbage = Scheduler(self), Garbage(self)
+        self.services = Services(self)
+        self.through_service = arguments.service
         self.api = Api(self)
         self.front = None
         self.failed = False
@@ -99,7 +103,7 @@ class Sandbox:
             if manifest["metadata"]["name"] == "client":
                 while not web_pod.address:
                     await asyncio.sleep(0.02)
-                manifest["spec"]["containers"][0]["env"] = [{"name": "WEB", "value": web_pod.address}]
+                manifest["spec"]["containers"][0]["env"] = [{"name": "WEB", "value": self.web_address(web_pod)}]
             admission.complete_pod(self.store, manifest, "default")
             obj = self.store.create("pods", "default", manifest)
             self.scheduler.consider(obj)
@@ -109,6 +113,17 @@ class Sandbox:
                 raise self.refused
             await asyncio.sleep(0.02)
         self.starting = False
+
+    def web_address(self, pod):
+        """Where client asks for web's page."""
+        if not self.through_service:
+            return pod.address
+        self.store.create("services", "default", {
+            "metadata": {"name": "web"}, "status": {"loadBalancer": {}},
+            "spec": {"ports": [{"protocol": "TCP", "port": 8080, "targetPort": 8080}], "selector": {"app": "web"},
+                     "clusterIP": WEB, "clusterIPs": [WEB], "type": "ClusterIP", "sessionAffinity": "None",
+                     "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster"}})
+        return WEB
 
     async def serve(self, port):
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.pki.ca)
@@ -132,6 +147,7 @@ class Sandbox:
         server, admin = (f"https://127.0.0.1:{port}" for port in (self.front.port, self.front.admin_port))
         self.background(self.scheduler.run())
         self.background(self.garbage.run())
+        self.background(self.services.run())
         try:
             await self.until_stopped(arguments, stop, server, admin, tokens)
         finally:
@@ -199,6 +215,7 @@ def main():
     parser.add_argument("--port", type=int, default=0, help="of the API server; default: a free one")
     parser.add_argument("--ready-file", help="written as JSON when everything runs")
     parser.add_argument("--no-default-pods", action="store_true")
+    parser.add_argument("--service", action="store_true", help="the pod client asks web through a Service")
     parser.add_argument("--nodes", type=count, default=1, help="how many; default: 1")
     parser.add_argument("--clock-error", type=clock_error, action="append", default=[], metavar="NODE=MS",
                         help="how far the clock of a node is off, for agents built for tests")

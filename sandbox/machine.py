@@ -6,7 +6,7 @@ import subprocess
 
 from . import cgroups
 
-PROGRAMS = ("runc", "ip", "openssl", "busybox", "musl-gcc")
+PROGRAMS = ("runc", "ip", "nft", "openssl", "busybox", "musl-gcc")
 NEEDS = ("it runs containers, for which it needs root of a machine or of a virtual machine, or a container with every "
          "privilege, and no chroot")
 

@@ -10,6 +10,7 @@ import subprocess
 
 from . import machine
 
+SERVICES = "10.90.0.0/16"
 PODS = "10.244"  # and the node's number less one: the addresses of its pods, with itself at .1
 CABLES = "10.99.0"
 
@@ -46,7 +47,8 @@ class Network:
         self.free = list(range(250, 9, -1))
         try:
             run("ip", "netns", "add", self.node)
-            batch(self.node, "link set lo up", f"link add cni0 address {self.hardware} type bridge", f"addr add {self.address}/24 dev cni0", "link set cni0 up")
+            batch(self.node, "link set lo up", f"link add cni0 address {self.hardware} type bridge", f"addr add {self.address}/24 dev cni0", "link set cni0 up",
+                  f"route add {SERVICES} dev cni0 src {self.address}")
             self.route()
         except subprocess.CalledProcessError as error:
             remove_namespaces(self.prefix)
