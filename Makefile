@@ -36,7 +36,7 @@ build-check:
 	@ninja -C build-check
 comma = ,
 
-demo: ## installs what it needs, starts a sandbox and shows real packets of a real pod
+demo: ## installs what it needs, starts a sandbox and shows both ends of a flow through a Service
 	@packaging/install-dependencies build demo
 	@$(MAKE) --no-print-directory build
 	@packaging/demo
