@@ -7,11 +7,9 @@ import time
 
 import pytest
 
-from conftest import GUARD, ROOT, Ksniff, agents_running, leftovers, tshark, wait_until
+from conftest import GUARD, Ksniff, agents_running, leftovers, tshark, wait_until
 from test_leftovers import STAGES
 
-pytestmark = pytest.mark.skipif(not os.path.exists(os.path.join(ROOT, "sandbox", "nodes.py")),
-                                reason="the sandbox has one node, and this is about two")
 SLEEP = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
 NAMES = [f"many-{number}" for number in range(10)]
 CUT, DELETED, NEVER = NAMES[3], NAMES[6], NAMES[9]

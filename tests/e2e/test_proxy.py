@@ -160,8 +160,8 @@ def test_proxy(sandbox, ksniff, tmp_path, proxy, far, scheme, source):
     config = far(**{"proxy-url": url} if source == "proxy-url" else {})
     env = {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "*"} if source == "proxy-url" else {source: url}
     captures(ksniff, str(tmp_path / "x"), "--kubeconfig", config, env=env)
-    # The exec has a connection of its own; the other requests share one or two.
-    assert len(proxy.targets) in (2, 3) and set(proxy.targets) == {("cluster.invalid", port_of(sandbox))}
+    # The exec has a connection of its own; the other requests share some.
+    assert 2 <= len(proxy.targets) <= 8 and set(proxy.targets) == {("cluster.invalid", port_of(sandbox))}
 
 
 def test_environment_without_a_scheme(ksniff, tmp_path, proxy, far):

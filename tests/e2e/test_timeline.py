@@ -119,11 +119,9 @@ def steps_of(packets):
     return list(zip(client[0::2], web[0::2], web[1::2], client[1::2]))
 
 
-SEVERAL_NODES = pytest.mark.skipif(not hasattr(conftest, "two_nodes"), reason="the sandbox has one node")
 ERRORS = {"node1": 50, "node2": -50}
 
 
-@SEVERAL_NODES
 def test_clocks_that_differ_are_corrected(two_nodes, tmp_path):
     """An answer stands behind its question at both ends, to within 100 us, from the first packet on; which is said in the
     log and at the interfaces."""
@@ -143,7 +141,6 @@ def test_clocks_that_differ_are_corrected(two_nodes, tmp_path):
         assert re.search(rf"node: {node}, .*clock: [0-9.]+ ms {side} \(± [0-9.]+ ms\), corrected", text), text
 
 
-@SEVERAL_NODES
 def test_clocks_are_left_as_they_are(two_nodes, tmp_path):
     """If that is wanted; and where they agree."""
     path = str(tmp_path / "x.pcapng")
