@@ -157,17 +157,22 @@ def demo(build=BUILD, prefix=()):
 def test_the_demo():
     code, says = demo()
     assert code == 0 and says.count("GET / HTTP/1.0") >= 2, says
-    assert "node       possible" in says and "open them with: wireshark demo.pcapng" in says
+    assert "client.default → web.default.svc" in says and "client.default → web.default " in says
+    assert "open them with: wireshark demo.pcapng" in says
 
 
-@pytest.mark.parametrize("breaks, says", [("-o demo.pcapng", "the capture failed"), ("-o - ", "the capture into a pipe failed"),
-                                          ("nonroot --duration", "the capture of nonroot failed")])
-def test_a_demo_that_fails_says_so(tmp_path, breaks, says):
-    """Its exit code too: here one of its captures is of a pod that is not there."""
+@pytest.mark.parametrize("breaks, instead, says", [
+    ("-o demo.pcapng", "absent -o -", "the capture failed"),
+    ("-o - ", "absent -o -", "the capture into a pipe failed"),
+    ("-o demo.pcapng", '"$@" --no-names', "no request leaves client for the Service, arrives at web and is answered, "
+     "in this order and with these names"),
+    ("-o - ", '"$@" --no-names', "tshark finds no request to the Service in the pipe")])
+def test_a_demo_that_fails_says_so(tmp_path, breaks, instead, says):
+    """Its exit code too: here one of its captures is of a pod that is not there, or has no names."""
     (tmp_path / "src").mkdir()
     program = tmp_path / "src" / "kubectl-sniff"
     real = os.path.join(BUILD, "src", "kubectl-sniff")
-    program.write_text(f'#!/bin/sh\ncase "$* " in *"{breaks}"*) exec {real} absent -o - ;; esac\nexec {real} "$@"\n')
+    program.write_text(f'#!/bin/sh\ncase "$* " in *"{breaks}"*) exec {real} {instead} ;; esac\nexec {real} "$@"\n')
     program.chmod(0o755)
     code, out = demo(tmp_path)
     assert code == 1 and out.endswith(f"demo: {says}\n"), out
