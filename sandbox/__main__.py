@@ -15,6 +15,7 @@ import yaml
 
 from . import admission, cluster, machine, network, pki, rbac
 from .cgroups import Cgroups
+from .controllers import Controllers
 from .front import Front
 from .garbage import Garbage
 from .nodes import Nodes
@@ -148,6 +149,7 @@ class Sandbox:
         self.background(self.scheduler.run())
         self.background(self.garbage.run())
         self.background(self.services.run())
+        self.background(Controllers(self).run())
         try:
             await self.until_stopped(arguments, stop, server, admin, tokens)
         finally:

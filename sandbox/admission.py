@@ -90,10 +90,75 @@ def check_security(store, namespace, obj, spec):
         raise refused("pods", name, f'violates PodSecurity "{level}:latest": {broken}')
 
 
+ROLLING = {"deployments": {"maxUnavailable": "25%", "maxSurge": "25%"}, "statefulsets": {"partition": 0},
+           "daemonsets": {"maxUnavailable": 1, "maxSurge": 0}}
+FIRST_ADDRESS = 100  # of Services; those before may be asked for by name
+WORKLOADS = ("deployments", "replicasets", "statefulsets", "daemonsets", "jobs")
+
+
+def complete_workload(resource, obj):
+    """Defaults of what makes pods, and of its template."""
+    spec = obj.setdefault("spec", {})
+    obj["metadata"].setdefault("generation", 1)
+    if resource in ("deployments", "replicasets", "statefulsets"):
+        spec.setdefault("replicas", 1)
+    if resource in ROLLING:
+        strategy = spec.setdefault("strategy" if resource == "deployments" else "updateStrategy", {})
+        strategy.setdefault("type", "RollingUpdate")
+        if strategy["type"] == "RollingUpdate":
+            strategy["rollingUpdate"] = {**ROLLING[resource], **(strategy.get("rollingUpdate") or {})}
+        spec.setdefault("revisionHistoryLimit", 10)
+    if resource == "daemonsets":
+        annotations = obj["metadata"].setdefault("annotations", {})
+        annotations["deprecated.daemonset.template.generation"] = str(obj["metadata"]["generation"])
+    elif resource == "deployments":
+        spec.setdefault("progressDeadlineSeconds", 600)
+    elif resource == "statefulsets":
+        spec.setdefault("podManagementPolicy", "OrderedReady")
+        spec.setdefault("persistentVolumeClaimRetentionPolicy", {"whenDeleted": "Retain", "whenScaled": "Retain"})
+    elif resource == "jobs":
+        spec.setdefault("parallelism", 1)
+        spec.setdefault("backoffLimit", 6)
+        spec.setdefault("suspend", False)
+    template = spec.setdefault("template", {}).setdefault("spec", {})
+    for key in ("restartPolicy", "dnsPolicy", "securityContext", "schedulerName", "terminationGracePeriodSeconds"):
+        template.setdefault(key, copy.copy(DEFAULTS[key]))
+    for container in template.get("containers", []) + (template.get("initContainers") or []):
+        complete_container(container)
+        for port in container.get("ports") or []:
+            port.setdefault("protocol", "TCP")
+
+
+def complete_service(store, obj):
+    """What a server fills into a new Service: above all its address."""
+    spec = obj.setdefault("spec", {})
+    for port in spec.get("ports") or []:
+        port.setdefault("protocol", "TCP")
+        port.setdefault("targetPort", port["port"])
+    spec.setdefault("type", "ClusterIP")
+    spec.setdefault("sessionAffinity", "None")
+    obj.setdefault("status", {"loadBalancer": {}})
+    if spec["type"] == "ExternalName":
+        return
+    if not spec.get("clusterIP"):
+        taken = {ip for other in store.list("services", "") for ip in other["spec"].get("clusterIPs") or []}
+        spec["clusterIP"] = next(ip for number in range(FIRST_ADDRESS, 1 << 16)
+                                 if (ip := f"10.90.{number >> 8}.{number & 255}") not in taken and number & 255 not in (0, 255))
+    spec.setdefault("clusterIPs", [spec["clusterIP"]])
+    families = ["IPv6" if ":" in ip else "IPv4" for ip in spec["clusterIPs"]]
+    spec.setdefault("ipFamilies", copy.copy(families))
+    spec.setdefault("ipFamilyPolicy", "SingleStack" if len(families) == 1 else "RequireDualStack")
+    spec.setdefault("internalTrafficPolicy", "Cluster")
+
+
 def complete(store, resource, obj, namespace):
     """Defaults, before an object is looked at closer."""
     if resource == "pods":
         complete_pod(store, obj, namespace)
+    elif resource in WORKLOADS:
+        complete_workload(resource, obj)
+    elif resource == "services":
+        complete_service(store, obj)
     elif resource == "secrets":
         obj.setdefault("type", "Opaque")
         for key, text in (obj.pop("stringData", None) or {}).items():

@@ -8,11 +8,12 @@ from .store import KINDS
 VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 SHORT = {"pods": ["po"], "namespaces": ["ns"], "nodes": ["no"], "services": ["svc"], "configmaps": ["cm"],
          "deployments": ["deploy"], "serviceaccounts": ["sa"], "endpoints": ["ep"], "events": ["ev"],
-         "resourcequotas": ["quota"], "replicasets": ["rs"], "statefulsets": ["sts"], "daemonsets": ["ds"]}
+         "resourcequotas": ["quota"], "replicasets": ["rs"], "statefulsets": ["sts"], "daemonsets": ["ds"], "cronjobs": ["cj"]}
 SUBRESOURCES = [("pods/exec", "PodExecOptions", ["create", "get"]), ("pods/attach", "PodAttachOptions", ["create", "get"]),
                 ("pods/log", "Pod", ["get"]), ("pods/status", "Pod", ["get", "patch", "update"]),
                 ("pods/ephemeralcontainers", "Pod", ["get", "patch", "update"]), ("pods/binding", "Binding", ["create"]),
                 ("serviceaccounts/token", "TokenRequest", ["create"])]
+SCALED = ("deployments", "replicasets", "statefulsets")
 REVIEWS = ["SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"]
 GROUPS = sorted({api_version.rpartition("/")[0] for _, api_version, _ in KINDS.values()} - {""}) + ["authorization.k8s.io"]
 
@@ -51,12 +52,15 @@ async def resources(request):
         raise web.HTTPNotFound()
     found = [{"name": resource, "singularName": kind.lower(), "namespaced": namespaced, "kind": kind, "verbs": VERBS,
               **({"shortNames": SHORT[resource]} if resource in SHORT else {}),
-              **({"categories": ["all"]} if resource in ("pods", "services", "deployments") else {})}
+              **({"categories": ["all"]} if resource in ("pods", "services", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs") else {})}
              for resource, (kind, api_version, namespaced) in KINDS.items() if api_version == of]
     if not name:
         found += [{"name": resource, "singularName": "", "namespaced": True, "kind": kind, "verbs": verbs,
                    **({"group": "authentication.k8s.io", "version": "v1"} if kind == "TokenRequest" else {})}
                   for resource, kind, verbs in SUBRESOURCES]
+    if name == "apps":
+        found += [{"name": resource + "/scale", "singularName": "", "namespaced": True, "group": "autoscaling", "version": "v1",
+                   "kind": "Scale", "verbs": ["get", "patch", "update"]} for resource in SCALED]
     if name == "authorization.k8s.io":
         found += [{"name": kind.lower() + "s", "singularName": kind.lower(), "namespaced": False, "kind": kind,
                    "verbs": ["create"]} for kind in REVIEWS]

@@ -21,6 +21,7 @@ from .units import FORMAT, now
 BOOKMARKS = 1.25  # seconds of silence before one
 MAX_BODY = 3 << 20
 FORMATS = ["application/json", "application/yaml", protobuf.TYPE]
+KEEP_COUNT = ("pods", *admission.WORKLOADS)  # of the changes of their spec: metadata.generation
 REVIEWS = "/apis/authorization.k8s.io/v1/"
 CHANGES = ["POST", "PUT", "PATCH", "DELETE"]
 # What a WebSocket's GET of pods/exec is checked for, by the fault exec_verb.
@@ -353,7 +354,8 @@ class Api:
             raise web.HTTPNotFound()
         name, sub = request.match_info["name"], request.match_info.get("sub")
         if sub and sub not in {"pods": ("exec", "attach", "log", "status", "ephemeralcontainers", "binding"),
-                               "serviceaccounts": ("token",)}.get(resource, ("status",)):
+                               "serviceaccounts": ("token",),
+                               **{scaled: ("status", "scale") for scaled in discovery.SCALED}}.get(resource, ("status",)):
             raise web.HTTPNotFound()
         verb = {"GET": "get", "DELETE": "delete", "PATCH": "patch", "PUT": "update", "POST": "create"}[request.method]
         verbs = [verb]
@@ -374,6 +376,8 @@ class Api:
             return await self.exec(request, obj, sub)
         if sub == "log":
             return self.log(request, obj)
+        if sub == "scale":
+            return await self.scale(request, resource, obj)
         if sub == "token" and request.method == "POST":
             return await self.token(request, obj)
         if sub == "binding" and request.method == "POST":
@@ -449,6 +453,8 @@ class Api:
                 if part in obj:
                     changed[part] = obj[part]
         changed.update(kind=obj["kind"], apiVersion=obj["apiVersion"])
+        if resource in admission.WORKLOADS:
+            admission.complete_workload(resource, changed)
         added = []
         if sub == "ephemeralcontainers":
             added = self.check_ephemeral(obj, changed)
@@ -461,7 +467,7 @@ class Api:
             return self.with_warnings(answer(changed), warnings)
         if changed == obj:
             return self.with_warnings(answer(obj), warnings)
-        if resource == "pods" and changed["spec"] != obj["spec"]:
+        if resource in KEEP_COUNT and changed["spec"] != obj["spec"]:
             new["generation"] = old.get("generation", 1) + 1
         self.replace(obj, changed)
         self.store.touch(resource, obj)
@@ -512,6 +518,23 @@ class Api:
             added.append(container)
         admission.check_security(self.store, obj["metadata"]["namespace"], obj, {"ephemeralContainers": added, "containers": []})
         return added
+
+    async def scale(self, request, resource, obj):
+        """How many pods of a workload there are to be, as an object of its own."""
+        metadata, spec = obj["metadata"], obj["spec"]
+        selector = ",".join(f"{key}={value}" for key, value in (spec["selector"].get("matchLabels") or {}).items())
+        scale = {"kind": "Scale", "apiVersion": "autoscaling/v1",
+                 "metadata": {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")},
+                 "spec": {"replicas": spec["replicas"]},
+                 "status": {"replicas": (obj.get("status") or {}).get("replicas", 0), "selector": selector}}
+        if request.method == "GET":
+            return answer(scale)
+        wish = await self.body(request) if request.method == "PUT" else patches.apply(request.content_type, scale, await request.json())
+        changed = copy.deepcopy(obj)
+        changed["spec"]["replicas"] = scale["spec"]["replicas"] = int(wish["spec"]["replicas"])
+        changed["metadata"].pop("resourceVersion")
+        await self.update(request, resource, obj, changed, None)
+        return answer(scale)
 
     async def token(self, request, obj):
         """TokenRequest: a token of a service account."""
@@ -608,7 +631,9 @@ class Api:
             wish["object"].setdefault("metadata", {}).setdefault("namespace", wish.get("namespace", "default"))
             if not KINDS[wish["resource"]][2]:
                 del wish["object"]["metadata"]["namespace"]
-            return answer(self.store.put(wish["resource"], wish["object"]), 201)
+            made = self.store.put(wish["resource"], wish["object"])
+            self.store.as_it_is.add(made["metadata"]["uid"])
+            return answer(made, 201)
         if what == "strangers" and request.method in ("POST", "DELETE"):
             (strangers.add if request.method == "POST" else strangers.remove)(self.sandbox)
             return answer({}, 201 if request.method == "POST" else 200)

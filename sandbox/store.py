@@ -81,6 +81,7 @@ class Store:
         self.history = collections.deque()  # (version, event, resource, object) since then
         self.objects = {}   # (resource, namespace, name): object
         self.watches = set()
+        self.as_it_is = set()  # the uids of what no controller is to touch
 
     def next_version(self):
         self.version += 1

@@ -15,10 +15,10 @@ RIGHTS = [{"verbs": ["*"], "resources": ["pods", "pods/exec", "configmaps"], "na
 @contextlib.contextmanager
 def daemon_set(sandbox, name, image, **spec):
     """A DaemonSet of kube-system and its pod on the node."""
-    path = "/apis/apps/v1/namespaces/kube-system/daemonsets"
+    path = "/apis/apps/v1/namespaces/kube-system/daemonsets"  # as it is: its pod is made here
     template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "app", "image": image}]}}
-    code, made = sandbox.call("POST", path, {"metadata": {"name": name}, "spec": {
-        "selector": {"matchLabels": {"app": name}}, "template": template}})
+    code, made = sandbox.call("POST", "/sandbox/objects", {"resource": "daemonsets", "namespace": "kube-system", "object": {
+        "metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": name}}, "template": template}}})
     assert code == 201, made
     owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": name, "uid": made["metadata"]["uid"], "controller": True}
     with sandbox.running_pod(name, "kube-system", metadata={"ownerReferences": [owner]},

@@ -33,7 +33,7 @@ NOT_HELD = {
     "pods-watch.http": "the pod comes and goes meanwhile: test_watch holds it",
     "exec-only-": "two requests for an upgrade: test_rights_to_exec_as_recorded holds them",
     "pods-list.http": "made of pods, as pod-get.http is",
-    **{name + ".http": "what makes pods of it is not in the sandbox yet" for name in (
+    **{name + ".http": "what makes pods of it is made first: test_sandbox_workloads holds it" for name in (
         "deployment-get", "replicasets-list", "pods-list-selector", "endpointslices-list", "statefulset-get", "daemonset-get",
         "pods-watch-scale")},
 }
