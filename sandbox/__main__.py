@@ -94,6 +94,10 @@ class Sandbox:
         if faults.pop("drop_exec_connections", False):
             for transport in list(self.exec_sockets):
                 transport.abort()
+        if faults.pop("cut_watches", False):
+            self.api.lists.cut()
+        if faults.pop("expire_versions", False):
+            self.store.expire()
         self.front.blackhole(bool(faults.get("blackhole")))
 
     async def make_pods(self):

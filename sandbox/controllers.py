@@ -16,7 +16,7 @@ class Controllers:
         self.changed = asyncio.Event()
         sandbox.store.watches.add(self)
 
-    def offer(self, _event, _resource, _object):
+    def offer(self, *_):
         self.changed.set()
 
     async def run(self):

@@ -11,14 +11,14 @@ import yaml
 from aiohttp import web
 
 from . import admission, discovery, exec_ws, negotiation, patches, protobuf, rbac, strangers, validation, webhooks
-from .failures import (HEADERS, Failure, answer, conflict, described, group_of, invalid, not_allowed, not_found,
+from .failures import (Failure, answer, conflict, described, group_of, invalid, not_allowed, not_found,
                        qualified)
 from .garbage import Options
+from .lists import Lists
 from .rbac import Wish
-from .store import KINDS, Watch, parse_fields, parse_selector
+from .store import KINDS, parse_fields, parse_selector
 from .units import FORMAT, now
 
-BOOKMARKS = 1.25  # seconds of silence before one
 MAX_BODY = 3 << 20
 FORMATS = ["application/json", "application/yaml", protobuf.TYPE]
 KEEP_COUNT = ("pods", *admission.WORKLOADS)  # of the changes of their spec: metadata.generation
@@ -44,6 +44,7 @@ class Api:
     def __init__(self, sandbox):
         self.sandbox, self.store, self.users = sandbox, sandbox.store, sandbox.users
         self.authorizer = rbac.Authorizer(self.store)
+        self.lists = Lists(self.store)
         self.app = web.Application(client_max_size=MAX_BODY)
         route = self.app.router.add_route
         route("*", "/sandbox/{what}", self.admin)
@@ -209,80 +210,22 @@ class Api:
         self.allow(request, verb, resource, namespace)
         try:
             labels = parse_selector(request.query.get("labelSelector", ""))
+            fields = parse_fields(resource, request.query.get("fieldSelector", ""))
         except ValueError as error:
             raise Failure(400, "BadRequest", str(error)) from error
-        fields = parse_fields(request.query.get("fieldSelector", ""))
         if request.method == "DELETE":
             return await self.delete_collection(request, resource, namespace, labels, fields)
         if watch:
-            return await self.watch(request, resource, namespace, labels, fields)
-        return answer(self.list(request, resource, namespace, labels, fields))
+            return await self.lists.watch(request, resource, namespace, labels, fields)
+        return answer(self.lists.list(request, resource, namespace, labels, fields))
 
     async def delete_collection(self, request, resource, namespace, labels, fields):
         options = await self.delete_options(request)
         found = list(self.store.list(resource, namespace, labels, fields))
-        result = self.list(request, resource, namespace, labels, fields)
+        result = self.lists.list(request, resource, namespace, labels, fields)
         for obj in [] if options.dry else found:
             self.sandbox.garbage.delete(resource, obj, options)
         return answer(copy.deepcopy(result))
-
-    def list(self, request, resource, namespace, labels, fields):
-        items = list(self.store.list(resource, namespace, labels, fields))
-        start, limit = int(request.query.get("continue") or 0), int(request.query.get("limit") or 0)
-        metadata = {"resourceVersion": str(self.store.version)}
-        if limit and len(items) > start + limit:
-            metadata.update({"continue": str(start + limit), "remainingItemCount": len(items) - start - limit})
-        page = items[start:start + limit] if limit else items[start:]
-        kind, api_version, _ = KINDS[resource]
-        return {"kind": kind + "List", "apiVersion": api_version, "metadata": metadata,
-                "items": [{k: v for k, v in item.items() if k not in ("kind", "apiVersion")} for item in page]}
-
-    async def watch(self, request, resource, namespace, labels, fields):
-        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "application/json"})
-        await response.prepare(request)
-
-        async def send(event):
-            await response.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
-
-        version = request.query.get("resourceVersion", "")
-        if version and 0 < int(version) < self.store.oldest:
-            message = f"too old resource version: {version} ({self.store.oldest})"
-            await send({"type": "ERROR", "object": Failure(410, "Expired", message).status})
-            return response
-        bookmarks = request.query.get("allowWatchBookmarks") in ("true", "1")
-        watch = Watch(self.store, resource, namespace, labels, fields)
-        try:
-            if not version or version == "0":
-                for item in self.store.list(resource, namespace, labels, fields):
-                    await send({"type": "ADDED", "object": item})
-                if bookmarks:
-                    await send(self.bookmark(resource, initial=True))
-            else:
-                watch.catch_up(int(version))
-            clock = asyncio.get_running_loop().time
-            end = clock() + float(request.query.get("timeoutSeconds") or 1800)
-            while clock() < end or not watch.queue.empty():
-                try:
-                    left = end - clock()
-                    await send(await asyncio.wait_for(watch.queue.get(), max(min(left, BOOKMARKS), 0.01)))
-                except asyncio.TimeoutError:
-                    if bookmarks and clock() < end:
-                        await send(self.bookmark(resource))
-            return response
-        except ConnectionError:
-            return response
-        finally:
-            watch.close()
-
-    def bookmark(self, resource, initial=False):
-        kind, api_version, _ = KINDS[resource]
-        metadata = {"resourceVersion": str(self.store.version)}
-        if initial:
-            metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-        obj = {"kind": kind, "apiVersion": api_version, "metadata": metadata}
-        if resource == "pods":
-            obj.update(spec={"containers": None}, status={})
-        return {"type": "BOOKMARK", "object": obj}
 
     # ---- new objects ----
 

@@ -69,7 +69,7 @@ class Services:
         self.known = {}  # by the name of a node: its rules
         self.store.watches.add(self)
 
-    def offer(self, _event, resource, _obj):
+    def offer(self, _event, resource, *_):
         if resource in WATCHED:
             self.changed.set()
 

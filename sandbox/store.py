@@ -60,7 +60,23 @@ def parse_selector(text):
     return lambda labels: all(test(labels) for test in tests)
 
 
-def parse_fields(text):
+FIELDS = {  # those that can be selected by, beside the name and the namespace
+    "pods": ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+             "status.phase", "status.podIP", "status.nominatedNodeName"),
+    "nodes": ("spec.unschedulable",), "secrets": ("type",), "services": ("spec.clusterIP", "spec.type"),
+    "namespaces": ("status.phase",), "replicasets": ("status.replicas",), "jobs": ("status.successful",),
+    "events": ("involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "reason", "type")}
+
+
+def parse_fields(resource, text):
+    """Field selectors. Returns a function of an object; ValueError as the server says."""
+    for part in filter(None, text.split(",")):
+        field = re.match(r"[^=!]*", part)[0]
+        if field == part:
+            raise ValueError(f"invalid selector: '{text}'; can't understand '{part}'")
+        if field not in ("metadata.name", "metadata.namespace", *FIELDS.get(resource, ())):
+            raise ValueError(f"field label not supported: {field}" if resource in FIELDS else
+                             f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"')
     wanted = [re.fullmatch(r"([^=!]*)(==|=|!=)(.*)", part).groups() for part in text.split(",") if part]
 
     def matches(obj):
@@ -68,6 +84,7 @@ def parse_fields(text):
             at = obj
             for key in path.split("."):
                 at = (at or {}).get(key, "")
+            at = str(bool(at)).lower() if path in ("spec.hostNetwork", "spec.unschedulable") else str(at)
             if (at == value) == (relation == "!="):
                 return False
         return True
@@ -81,6 +98,7 @@ class Store:
         self.history = collections.deque()  # (version, event, resource, object) since then
         self.objects = {}   # (resource, namespace, name): object
         self.watches = set()
+        self.last = {}      # as the last change has left them: copies
         self.as_it_is = set()  # the uids of what no controller is to touch
 
     def next_version(self):
@@ -151,8 +169,18 @@ class Store:
         metadata["resourceVersion"] = self.next_version()
         self.notify("DELETED", resource, obj)
 
+    def expire(self):
+        """No watch can begin before now any more, and no list go on that has begun before."""
+        self.next_version()
+        self.history.clear()
+        self.oldest = self.version
+
     def notify(self, event, resource, obj):
-        entry = (int(obj["metadata"]["resourceVersion"]), event, resource, copy.deepcopy(obj))
+        key = (resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+        entry = (int(obj["metadata"]["resourceVersion"]), event, resource, copy.deepcopy(obj), self.last.get(key))
+        self.last[key] = entry[3]
+        if event == "DELETED":
+            del self.last[key]
         self.history.append(entry)
         if len(self.history) > HISTORY:
             self.oldest = self.history.popleft()[0]
@@ -167,13 +195,19 @@ class Watch:
         self.queue = asyncio.Queue()
         store.watches.add(self)
 
-    def offer(self, event, resource, obj):
-        metadata = obj["metadata"]
-        if resource != self.resource or (self.namespace and metadata.get("namespace") != self.namespace):
+    def selects(self, obj):
+        return (not self.labels or self.labels(obj["metadata"].get("labels") or {})) and (not self.fields or self.fields(obj))
+
+    def offer(self, event, resource, obj, before):
+        """What comes to be selected by a change is ADDED, and what is not any more DELETED, as it was before."""
+        if resource != self.resource or (self.namespace and obj["metadata"].get("namespace") != self.namespace):
             return
-        if self.labels and not self.labels(metadata.get("labels") or {}):
-            return
-        if self.fields and not self.fields(obj):
+        was, is_now = bool(before) and self.selects(before), self.selects(obj)
+        if event == "MODIFIED" and was != is_now:
+            event = "ADDED" if is_now else "DELETED"
+            if was:
+                obj = {**before, "metadata": {**before["metadata"], "resourceVersion": obj["metadata"]["resourceVersion"]}}
+        elif not is_now and not (event == "DELETED" and was):
             return
         self.queue.put_nowait({"type": event, "object": obj})
 
