@@ -206,14 +206,17 @@ def sweep():
 
 
 def count(text):
-    if not 1 <= int(text) <= 200:
+    if not text.isdecimal() or not 1 <= int(text) <= 200:
         raise argparse.ArgumentTypeError("1 to 200")
     return int(text)
 
 
 def clock_error(text):
     name, _, error = text.partition("=")
-    return name, float(error)
+    try:
+        return name, float(error)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not NODE=MS, such as node2=50") from None
 
 
 def main():
@@ -227,6 +230,9 @@ def main():
                         help="how far the clock of a node is off, for agents built for tests")
     parser.add_argument("--cgroup-style", choices=("cgroupfs", "systemd"), default="cgroupfs")
     arguments = parser.parse_args()
+    for name, _ in arguments.clock_error:
+        if name not in [f"node{number}" for number in range(1, arguments.nodes + 1)]:
+            parser.error(f"argument --clock-error: there is no node '{name}' (see --nodes)")
     cgroups = Cgroups(arguments.cgroup_style, os.getpid())
     try:
         machine.examine(cgroups)
