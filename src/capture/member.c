@@ -588,7 +588,7 @@ int member_reset(struct member *member, struct error *err)
     member->error = (struct error){0};
     member->drain = (struct drain){0};
     member->begun = member->stopping = member->left = member->planned = member->due = member->gone =
-        member->gap_open = false;
+        member->gap_open = member->answered = false;
     member->cuts = 0;
     member->resumed = member->gap_length = member->began = member->answers = 0;
     member->backoff = BACKOFF_FIRST_MS;

@@ -597,11 +597,14 @@ void recorder_statistics(struct recorder *recorder, const struct capture_statist
 
     bool ours = counted.received == RECORDER_AS_RECORDED;
 
-    if (recorder->failure.kind != ERROR_NONE || (recorder->discarding && !ours))
+    if (recorder->failure.kind != ERROR_NONE)
         return;
     if (ours)
         counted.received = interface->recorded + counted.dropped;
     bool news = count_statistics(recorder, &counted);
+    /* Nobody reads them, but the user is told of what was dropped. */
+    if (recorder->discarding && !ours)
+        return;
     if ((news || interface->untold) && !recorder->sink_ended &&
         write_statistics(interface, &counted, &err) < 0)
         fail(recorder, &err);

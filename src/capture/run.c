@@ -524,6 +524,7 @@ static int start_over(struct run *run, struct error *err)
     run->again = true;
     run->stopping = run->interrupted = run->all_up = run->told = run->given_up = run->lossy = false;
     run->written = 0;
+    run->failed = NULL;
     run->loss = (struct loss){0};
     run->rate = (struct rate){0};
     run->recorder.sink->interrupted = 0;
@@ -588,6 +589,8 @@ static void on_added(void *data, struct target *target)
 
     if (add_member(run, target, true, &err) < 0)
         log_warning("%s", err.text);
+    else if (run->stopping) /* it belongs to another capture, if there is one */
+        member_stop(run->members[run->count - 1], true);
 }
 
 static void depart(struct run *run, const char *uid, bool gone)

@@ -164,19 +164,19 @@ static bool take_packet(struct track *track, const struct capture_packet *packet
     return true;
 }
 
-static void take_statistics(struct track *track, const struct capture_statistics *statistics)
+static bool take_statistics(struct track *track, const struct capture_statistics *statistics)
 {
     struct track_device *device = device_of(track, statistics->interface);
     struct capture_item placed = {.statistics = *statistics};
 
     if (!device)
-        return;
+        return true;
     device->received = statistics->received;
     device->dropped = statistics->dropped;
     placed.statistics.interface = device->index;
     placed.statistics.received += device->received_before;
     placed.statistics.dropped += device->dropped_before;
-    track->give(track->data, CAPTURE_STATISTICS, &placed);
+    return track->give(track->data, CAPTURE_STATISTICS, &placed);
 }
 
 bool track_item(struct track *track, enum capture_item_kind kind, const struct capture_item *item)
@@ -186,7 +186,7 @@ bool track_item(struct track *track, enum capture_item_kind kind, const struct c
     if (kind == CAPTURE_PACKET)
         return take_packet(track, &item->packet);
     if (kind == CAPTURE_STATISTICS)
-        take_statistics(track, &item->statistics);
+        return take_statistics(track, &item->statistics);
     if (kind == CAPTURE_INTERFACE) {
         number = find_device(track, &item->interface);
         buf_append(&track->map, &number, sizeof(number));
@@ -256,8 +256,9 @@ static uint64_t drops_of(const struct track *track, const struct track_device *c
     return dropped > chosen->dropped ? dropped : chosen->dropped;
 }
 
-/* The last agent's statistics, in the place of those that did not come. */
-static void give_end(struct track *track, const struct track_end *end)
+/* The last agent's statistics, in the place of those that did not come. Return: false when they
+ * cannot be taken now; all of them can be given again. */
+static bool give_end(struct track *track, const struct track_end *end)
 {
     struct track_device *for_drops = device_for_drops(track);
 
@@ -277,10 +278,12 @@ static void give_end(struct track *track, const struct track_end *end)
             snprintf(item.statistics.comment, sizeof(item.statistics.comment), "%s",
                      end->comment ? end->comment : "");
         }
-        track->give(track->data, CAPTURE_STATISTICS, &item);
+        if (!track->give(track->data, CAPTURE_STATISTICS, &item))
+            return false;
     }
     track->share.lost = end->lost;
     track->recorder->lost += end->lost;
+    return true;
 }
 
 bool track_close(struct track *track, const struct track_end *end)
@@ -296,9 +299,10 @@ bool track_close(struct track *track, const struct track_end *end)
     }
     if (track->holds && !track->give(track->data, CAPTURE_PACKET, &item))
         return false;
-    track->holds = track->holding = false;
-    if (end)
-        give_end(track, end);
+    track->holds = false;
+    if (end && !give_end(track, end))
+        return false;
+    track->holding = false;
     end_interfaces(track);
     return true;
 }

@@ -17,7 +17,7 @@
 struct track {
     struct recorder *recorder;
     struct share share;
-    /* Takes packets and statistics, numbered as in the section. Return: false when a packet cannot
+    /* Takes packets and statistics, numbered as in the section. Return: false when one cannot
      * be taken now. */
     bool (*give)(void *data, enum capture_item_kind kind, const struct capture_item *item);
     void *data;
@@ -38,8 +38,8 @@ struct track {
 void track_init(struct track *track);
 void track_free(struct track *track);
 
-/* track_item - take an item of the present agent. Return: false when a packet cannot be taken now.
- */
+/* track_item - take an item of the present agent. Return: false when it cannot be taken now:
+ * give it again. */
 bool track_item(struct track *track, enum capture_item_kind kind, const struct capture_item *item);
 
 /* track_follow - another agent follows. */

@@ -89,6 +89,21 @@ def test_pods_come_and_go(sandbox, ksniff, tmp_path, method):
     wait_until(lambda: not sandbox.leftovers(), "a clean cluster")
 
 
+def test_pod_that_comes_after_the_end(sandbox, ksniff):
+    """While the end waits for a slow reader: it is not waited for."""
+    words = ["-l", "follow=yes", "-f", "udp port 4802", "-i", "lo", "--method", "upload", "--duration", "2s", "-o", "-"]
+    with pods(sandbox, "first"), following(ksniff, *words) as process:
+        read_until(process, "capturing; Ctrl-C ends it")
+        for _ in range(100):
+            sandbox.datagrams("first", 4802, 100)  # more than the pipe and what is kept for it hold
+        read_until(process, "the capture has ended; ")
+        with pods(sandbox, "second"):
+            read_until(process, 'pod "second" is captured from now on')
+            assert len(process.stdout.read()) > 0
+            said = process.said + process.stderr.read().decode()
+            assert process.wait(timeout=GUARD) == 0, said
+
+
 def arrives(sandbox, name, path):
     """Whether packets of a pod come into the file."""
     sandbox.datagrams(name, 4801)

@@ -1020,6 +1020,53 @@ static void test_discarded(void **state)
     finish(fixture);
     assert_int_equal(seen.packet_count, 1);
     assert_int_equal(fixture->track.share.discarded, 3);
+    assert_int_equal(share_dropped(&fixture->track.share), 4);
+    end(fixture);
+}
+
+static unsigned until_refused; /* items that are taken before one is not; 0: all are */
+
+/* As what puts them in order does while there is no room behind it. */
+static bool give_or_refuse(void *data, enum capture_item_kind kind, const struct capture_item *item)
+{
+    if (until_refused > 0 && --until_refused == 0)
+        return false;
+    return give(data, kind, item);
+}
+
+/* Statistics that cannot be taken come again, as packets do: an agent's, and those of its end. */
+static void test_statistics_that_are_refused(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+    const struct track_end end_of_it = {.dropped = 9, .lost = 2, .comment = "2 were lost"};
+    const struct capture_item item = {.statistics = {.received = 5, .dropped = 4}};
+
+    (void)state;
+    fixture->track.give = give_or_refuse;
+    give_interface(fixture, "lo", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 7);
+    until_refused = 1;
+    assert_false(track_item(&fixture->track, CAPTURE_STATISTICS, &item));
+    assert_int_equal(share_dropped(&fixture->track.share), 0);
+    assert_true(track_item(&fixture->track, CAPTURE_STATISTICS, &item));
+    assert_int_equal(share_dropped(&fixture->track.share), 4);
+
+    track_hold(&fixture->track);
+    give_packet(fixture, 1, 9);
+    /* The packet; the first statistics, behind it; the second. */
+    for (unsigned i = 0; i < 3; i++) {
+        until_refused = i == 0 ? 1 : 2;
+        assert_false(track_close(&fixture->track, &end_of_it));
+    }
+    until_refused = 0;
+    assert_true(track_close(&fixture->track, &end_of_it));
+    assert_int_equal(share_dropped(&fixture->track.share), 9);
+    assert_int_equal(recorder_dropped(&fixture->recorder), 9);
+    assert_int_equal(fixture->recorder.lost, 2);
+    finish(fixture);
+    assert_int_equal(seen.packet_count, 2);
+    check_comment(1, "2 were lost");
     end(fixture);
 }
 
@@ -1053,6 +1100,7 @@ int main(void)
         cmocka_unit_test(test_two_tracks),
         cmocka_unit_test(test_drops_count_once),
         cmocka_unit_test(test_discarded),
+        cmocka_unit_test(test_statistics_that_are_refused),
     };
 
     for (size_t i = 0; i < sizeof(payload); i++)
