@@ -106,8 +106,11 @@ def test_status_line_says_what_is_still_to_come(sandbox, tmp_path):
     client = subprocess.Popen([os.path.join(BUILD, "src", "kubectl-sniff"), "client", "-f", "udp dst port 4417", "-o", path],
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=slave, env=sandbox.env)
     os.close(slave)
-    while b"capturing; " not in text:
-        text += os.read(master, 65536)
+    try:
+        while b"capturing; " not in text:
+            text += os.read(master, 65536)
+    except OSError:
+        pytest.fail(f"the client has ended: {text}")
     with sandbox.faults(exec_bytes_per_second=SLOW):
         send(sandbox, 4417, 6000)
         client.send_signal(signal.SIGINT)
