@@ -32,8 +32,8 @@ void drain_give_up(struct drain *drain, const char *why)
 bool drain_close(struct drain *drain, const struct session *session, struct track *track)
 {
     drain->lossy = loss_find(session, track, &drain->loss);
-    drain->closed = loss_record(session, drain->lossy ? &drain->loss : NULL, track);
     drain->discarded = track->share.discarded;
+    drain->closed = loss_record(session, drain->lossy ? &drain->loss : NULL, track);
     return drain->closed;
 }
 

@@ -49,51 +49,60 @@ static bool find_on_the_way(const struct session *session, struct loss *loss)
     return truncated || loss->packets > 0 || loss->sure == LOSS_AT_LEAST;
 }
 
+#define READER_ENDED "who read them ended before they had been taken"
+
+/* Is what is not in the output lost? Not what was not wanted: behind a limit, or by a reader that
+ * was not late. */
+static bool is_wanted(const struct recorder *recorder)
+{
+    return recorder->begun && !recorder->limited && recorder->failure.kind == ERROR_NONE &&
+           (!recorder->sink_ended || recorder->behind);
+}
+
 bool loss_find(const struct session *session, const struct track *track, struct loss *ret_loss)
 {
     const struct recorder *recorder = track->recorder;
     struct loss loss = {0};
     bool found = false;
 
-    if (!recorder->begun || recorder->limited || recorder->failure.kind != ERROR_NONE ||
-        (recorder->sink_ended && !recorder->behind))
+    if (!is_wanted(recorder))
         return false;
     if (session->asked && session->error.kind == ERROR_NONE)
         found = find_on_the_way(session, &loss);
     if (recorder->sink_ended) {
         loss.unwritten = recorder_unwritten(recorder, &track->share);
-        say_why(&loss, "who read them ended before they had been taken");
+        say_why(&loss, READER_ENDED);
     }
-    /* The packet that is held back would be discarded when it is given. */
-    loss.packets +=
-        track->share.discarded + loss.unwritten + (recorder->sink_ended && track->holds);
+    loss.packets += track->share.discarded + loss.unwritten;
     *ret_loss = loss;
     return found || loss.packets > 0;
 }
 
-bool loss_unwritten(struct loss *loss, bool lossy, const struct recorder *recorder,
-                    const struct share *share)
+static bool add(struct loss *loss, bool lossy, uint64_t packets, const char *why)
 {
-    uint64_t unwritten = recorder_unwritten(recorder, share);
-
-    if (unwritten == 0)
-        return lossy;
-    if (!lossy)
-        say_why(loss, "who reads them did not take them");
-    loss->unwritten = unwritten;
-    loss->packets += unwritten;
-    return true;
-}
-
-bool loss_discarded(struct loss *loss, bool lossy, uint64_t before, const struct share *share,
-                    const char *why)
-{
-    if (share->discarded <= before)
+    if (packets == 0)
         return lossy;
     if (!lossy)
         say_why(loss, why);
-    loss->packets += share->discarded - before;
+    loss->packets += packets;
     return true;
+}
+
+bool loss_settle(struct loss *loss, bool lossy, const struct recorder *recorder,
+                 const struct share *share, uint64_t before, const char *why)
+{
+    bool late = recorder->sink_ended && is_wanted(recorder);
+
+    if (recorder->discarding || late)
+        lossy = add(loss, lossy, share->discarded - before, late ? READER_ENDED : why);
+    if (late || (!recorder->sink_ended && !recorder_is_flushed(recorder))) {
+        uint64_t known = loss->unwritten;
+
+        loss->unwritten = recorder_unwritten(recorder, share);
+        lossy = add(loss, lossy, loss->unwritten - known,
+                    late ? READER_ENDED : "who reads them did not take them");
+    }
+    return lossy;
 }
 
 void loss_add(struct loss *sum, const struct loss *loss)

@@ -28,15 +28,16 @@ struct loss {
  */
 bool loss_find(const struct session *session, const struct track *track, struct loss *ret_loss);
 
-/* loss_unwritten - who reads the output takes nothing any more: what waits for it is lost, too.
- * Return: is anything lost now? */
-bool loss_unwritten(struct loss *loss, bool lossy, const struct recorder *recorder,
-                    const struct share *share);
-
-/* loss_discarded - the end was cut short, for the reason @why, when @before of its packets had been
- * discarded and been counted. Return: is anything lost now? */
-bool loss_discarded(struct loss *loss, bool lossy, uint64_t before, const struct share *share,
-                    const char *why);
+/*
+ * loss_settle - all have ended: what was still on its way to the output then, and did not get there
+ * @loss, @lossy: what loss_find() has found
+ * @before: packets of the share that had been discarded, and were counted, by then
+ * @why: the rest was given up; NULL: it was not
+ *
+ * Return: is anything lost?
+ */
+bool loss_settle(struct loss *loss, bool lossy, const struct recorder *recorder,
+                 const struct share *share, uint64_t before, const char *why);
 
 /* loss_add - the same of another target, into a sum. */
 void loss_add(struct loss *sum, const struct loss *loss);

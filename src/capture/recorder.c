@@ -567,7 +567,6 @@ static bool count_statistics(struct recorder *recorder, const struct capture_sta
         interface->received != statistics->received || interface->dropped != statistics->dropped;
 
     interface->share->dropped += statistics->dropped - interface->dropped;
-    recorder->dropped += statistics->dropped - interface->dropped;
     interface->received = statistics->received;
     interface->dropped = statistics->dropped;
     return news;
@@ -620,9 +619,4 @@ void recorder_discard(struct recorder *recorder)
 uint64_t share_dropped(const struct share *share)
 {
     return share->dropped > share->lost ? share->dropped - share->lost : 0;
-}
-
-uint64_t recorder_dropped(const struct recorder *recorder)
-{
-    return recorder->dropped > recorder->lost ? recorder->dropped - recorder->lost : 0;
 }

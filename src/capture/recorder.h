@@ -84,8 +84,8 @@ struct recorder {
     bool names_due; /* there are names that a section does not have yet */
 
     const char *limit;       /* the flag whose limit is reached; NULL: none */
-    uint64_t packets, bytes; /* the sums of all shares, as are: */
-    uint64_t dropped, lost, left_out;
+    uint64_t packets, bytes; /* the sums of all shares, as is: */
+    uint64_t left_out;
 
     /* Return: the comment of the section of this share, NULL: of all; owned by the caller. */
     char *(*describe)(void *data, const struct share *share);
@@ -165,8 +165,7 @@ void recorder_discard(struct recorder *recorder);
 uint64_t recorder_unwritten(const struct recorder *recorder, const struct share *share);
 
 /* share_dropped - packets that the agents could not take in time, so far; those that were lost on
- * the way are not among them. recorder_dropped - of all targets. */
+ * the way are not among them. */
 uint64_t share_dropped(const struct share *share);
-uint64_t recorder_dropped(const struct recorder *recorder);
 
 #endif

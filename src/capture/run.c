@@ -80,9 +80,10 @@ struct run {
 
 /* ---- the end, as asked ---- */
 
-static size_t to_come(const struct run *run, bool *ret_told, bool *ret_unsure)
+/* Return: packets that are still to come; 0 where no agent has said how many it has. */
+static uint64_t to_come(const struct run *run, bool *ret_told, bool *ret_unsure)
 {
-    uint64_t sum = recorder_unwritten(&run->recorder, NULL), packets;
+    uint64_t sum = 0, packets;
 
     *ret_told = *ret_unsure = false;
     for (size_t i = 0; i < run->count; i++) {
@@ -91,7 +92,7 @@ static size_t to_come(const struct run *run, bool *ret_told, bool *ret_unsure)
         *ret_told = true;
         sum += packets;
     }
-    return sum;
+    return *ret_told ? sum + recorder_unwritten(&run->recorder, NULL) : 0;
 }
 
 /* Return: what is still to come, for one line; @out, empty before the end. */
@@ -178,6 +179,7 @@ static void give_up(struct run *run, const char *why)
     run->given_up = true;
     run->why = why;
     run->progress = loop_now();
+    timeline_flush(&run->timeline); /* what has come has come */
     recorder_discard(&run->recorder);
     for (size_t i = 0; i < run->count; i++)
         member_give_up(run->members[i], why);
@@ -417,18 +419,11 @@ static void run_members(struct run *run)
 
 static void sum_losses(struct run *run)
 {
-    const struct recorder *recorder = &run->recorder;
-
     for (size_t i = 0; i < run->count; i++) {
         struct drain *drain = &run->members[i]->drain;
 
-        /* What waited for a reader that takes nothing. */
-        if (recorder->discarding)
-            drain->lossy = loss_discarded(&drain->loss, drain->lossy, drain->discarded,
-                                          &run->members[i]->track.share, run->why);
-        if (!recorder->sink_ended && !recorder_is_flushed(recorder))
-            drain->lossy =
-                loss_unwritten(&drain->loss, drain->lossy, recorder, &run->members[i]->track.share);
+        drain->lossy = loss_settle(&drain->loss, drain->lossy, &run->recorder,
+                                   &run->members[i]->track.share, drain->discarded, run->why);
         if (!drain->lossy)
             continue;
         loss_add(&run->loss, &drain->loss);

@@ -126,13 +126,6 @@ void timeline_close(struct timeline *timeline, unsigned source)
     merge_close(&timeline->merge, source);
 }
 
-void timeline_remove(struct timeline *timeline, unsigned source)
-{
-    merge_remove(&timeline->merge, source);
-    free(timeline->sources[source].name);
-    timeline->sources[source] = (struct timeline_source){.node = NOWHERE};
-}
-
 /* ---- clocks ---- */
 
 static void tell(const struct timeline *timeline, struct timeline_source *source)
@@ -228,6 +221,11 @@ bool timeline_step(struct timeline *timeline, uint64_t now)
 {
     update_clocks(timeline, now);
     return merge_advance(&timeline->merge, now);
+}
+
+void timeline_flush(struct timeline *timeline)
+{
+    merge_flush(&timeline->merge);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)

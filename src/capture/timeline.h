@@ -69,11 +69,11 @@ bool timeline_put(struct timeline *timeline, unsigned source, enum capture_item_
 /* timeline_close - its agent has ended, or is cut off: nobody waits for it. */
 void timeline_close(struct timeline *timeline, unsigned source);
 
-/* timeline_remove - it is closed, and nothing of it is left: its number may be another's. */
-void timeline_remove(struct timeline *timeline, unsigned source);
-
 /* timeline_step - write what is due. Return: false when the recorder did not take all of it. */
 bool timeline_step(struct timeline *timeline, uint64_t now);
+
+/* timeline_flush - write all that waits, as far as the recorder takes it. */
+void timeline_flush(struct timeline *timeline);
 
 /* timeline_wait - Return: milliseconds until timeline_step() has something to do; -1: not by the
  * time. */

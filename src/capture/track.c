@@ -62,12 +62,13 @@ static uint64_t hash(const char *text)
     return hash;
 }
 
+/* @name: the hash of the interface's */
 static bool is_same(const struct track *track, const struct track_device *device,
-                    const struct capture_interface *interface)
+                    const struct capture_interface *interface, uint64_t name)
 {
     const struct recorder_interface *known = &track->recorder->interfaces[device->index];
 
-    return device->agent != track->agent && device->name == hash(interface->name) &&
+    return device->agent != track->agent && device->name == name &&
            known->linktype == interface->linktype && known->snaplen == interface->snaplen &&
            known->has_mac == interface->has_mac &&
            memcmp(known->mac, interface->mac, sizeof(known->mac)) == 0;
@@ -98,9 +99,10 @@ static void take_over(struct track *track, struct track_device *device)
 static uint32_t find_device(struct track *track, const struct capture_interface *interface)
 {
     size_t count = track->agent > 0 ? device_count(track) : 0;
+    uint64_t name = hash(interface->name);
 
     for (size_t i = 0; i < count; i++) {
-        if (is_same(track, device_at(track, i), interface)) {
+        if (is_same(track, device_at(track, i), interface, name)) {
             take_over(track, device_at(track, i));
             return (uint32_t)i;
         }
@@ -146,7 +148,7 @@ static bool take_packet(struct track *track, const struct capture_packet *packet
     struct capture_item placed; /* as in hold() */
     char both[CAPTURE_COMMENT_MAX];
 
-    if (!device) {
+    if (!device || track->recorder->discarding) {
         track->share.discarded++;
         return true;
     }
@@ -282,7 +284,6 @@ static bool give_end(struct track *track, const struct track_end *end)
             return false;
     }
     track->share.lost = end->lost;
-    track->recorder->lost += end->lost;
     return true;
 }
 

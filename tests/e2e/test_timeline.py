@@ -6,7 +6,6 @@ import signal
 
 import pytest
 
-import conftest
 from conftest import Ksniff, capinfos, exchange_in, processes_of, tshark, wait_until
 
 ROUNDS = 50

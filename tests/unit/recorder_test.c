@@ -305,7 +305,7 @@ static void test_capture(void **state)
 
     assert_int_equal(fixture->recorder.packets, 3);
     assert_int_equal(fixture->recorder.bytes, 2 * (100 + 0 + 1499));
-    assert_int_equal(recorder_dropped(&fixture->recorder), 5 + 4);
+    assert_int_equal(share_dropped(&fixture->track.share), 5 + 4);
     assert_int_equal(fixture->started, 1);
     assert_int_equal(fixture->enough, 0);
     assert_int_equal(fixture->failed, 0);
@@ -415,7 +415,7 @@ static void test_gap(void **state)
     assert_int_equal(seen.statistics[1].interface, 0);
     assert_int_equal(seen.statistics[2].interface, 1);
     assert_int_equal(seen.statistics[2].dropped, 2 + 400); /* they count on */
-    assert_int_equal(recorder_dropped(&fixture->recorder), 2 + 30 + 400);
+    assert_int_equal(share_dropped(&fixture->track.share), 2 + 30 + 400);
     assert_int_equal(fixture->started, 1);
     end(fixture);
 }
@@ -475,7 +475,7 @@ static void test_many_interfaces(void **state)
     give_statistics(fixture, count - 1, 1);
     give_statistics(fixture, 7, 4);
     give_statistics(fixture, 7, 6);
-    assert_int_equal(recorder_dropped(&fixture->recorder), 7);
+    assert_int_equal(share_dropped(&fixture->track.share), 7);
     track_follow(&fixture->track);
     track_gap(&fixture->track, 0, "cut");
     give_interface(fixture, "veth", LINKTYPE_ETHERNET);
@@ -491,7 +491,7 @@ static void test_many_interfaces(void **state)
     memcpy(&isb, bytes + before + epb.total_length, sizeof(isb));
     assert_int_equal(epb.interface_id, 0);
     assert_int_equal(isb.interface_id, 0);
-    assert_int_equal(recorder_dropped(&fixture->recorder), 9);
+    assert_int_equal(share_dropped(&fixture->track.share), 9);
     end(fixture);
 }
 
@@ -885,7 +885,7 @@ static void test_end_with_a_loss(void **state)
     assert_int_equal(seen.statistics[2].interface, 1);
     assert_int_equal(seen.statistics[2].received, 3 + 5 + 30);
     assert_int_equal(seen.statistics[2].dropped, 5 + 30);
-    assert_int_equal(recorder_dropped(&fixture->recorder), 5);
+    assert_int_equal(share_dropped(&fixture->track.share), 5);
     end(fixture);
 }
 
@@ -904,7 +904,7 @@ static void test_end_without_a_loss(void **state)
     assert_int_equal(seen.packet_count, 1);
     check_comment(0, "");
     assert_int_equal(seen.statistics_count, 1);
-    assert_int_equal(recorder_dropped(&fixture->recorder), 4);
+    assert_int_equal(share_dropped(&fixture->track.share), 4);
     end(fixture);
 }
 
@@ -1001,7 +1001,6 @@ static void test_drops_count_once(void **state)
     give_statistics(fixture, 0, 3);
     give_statistics(fixture, 1, 2);
     assert_true(track_close(&fixture->track, &end_of_it));
-    assert_int_equal(recorder_dropped(&fixture->recorder), 7);
     assert_int_equal(share_dropped(&fixture->track.share), 7);
     end(fixture);
 }
@@ -1062,8 +1061,7 @@ static void test_statistics_that_are_refused(void **state)
     until_refused = 0;
     assert_true(track_close(&fixture->track, &end_of_it));
     assert_int_equal(share_dropped(&fixture->track.share), 9);
-    assert_int_equal(recorder_dropped(&fixture->recorder), 9);
-    assert_int_equal(fixture->recorder.lost, 2);
+    assert_int_equal(fixture->track.share.lost, 2);
     finish(fixture);
     assert_int_equal(seen.packet_count, 2);
     check_comment(1, "2 were lost");
