@@ -20,25 +20,14 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "e2e"))
 sys.dont_write_bytecode = True
 from conftest import BUILD, GUARD, ROOT, start_sandbox  # noqa: E402
+from processes import cpu_seconds, status  # noqa: E402
 
 CLIENT = os.path.join(BUILD, "src", "kubectl-sniff")
-BEFORE = "8f4980b649fbbb823bd4d537f9bfd9d1f853d2cd"  # the last client before its cost was looked at
+BEFORE = "b880e074b080b7661c8ec8a7fec61da8b684086c"  # the last client before its cost was looked at
 ROUNDS = 3
 # Bytes of a frame, frames, frames a second: as many as the sandbox's API server passes on without falling behind.
 SIZES = [(1442, 200000, 20000), (242, 500000, 50000)]
 KUBECTL_BYTES = 300000000
-
-
-def status(pid, field):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return int(re.search(field + r":\s+(\d+)", file.read())[1])
-
-
-def cpu_seconds(pid):
-    """Of all threads of a process."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Measured:

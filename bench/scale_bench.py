@@ -9,7 +9,6 @@ every target was captured, of which one for each target is its exec. Needs root.
 import argparse
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "e2e"))
 sys.dont_write_bytecode = True
 from conftest import BUILD, GUARD, ROOT, start_sandbox, wait_until  # noqa: E402
+from processes import cpu_seconds, status  # noqa: E402
 
 CLIENT = os.path.join(BUILD, "src", "kubectl-sniff")
 TARGETS = [1, 10, 50, 100]
@@ -26,17 +26,6 @@ RATE, SECONDS, SIZE = 1000, 20, 200  # datagrams a second of each pod, for how l
 PORT = 4206
 PATIENCE = 600  # seconds for a hundred pods
 SPEC = {"containers": [{"name": "app", "image": "registry.local/busybox:1", "command": ["sleep", "100000"]}]}
-
-
-def status(pid, field):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return int(re.search(field + r":\s+(\d+)", file.read())[1])
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def pods_up_to(box, number):

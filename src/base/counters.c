@@ -25,8 +25,3 @@ uint64_t *counters_at(struct counters *counters, size_t index)
     }
     return &counters->values[index];
 }
-
-uint64_t counters_get(const struct counters *counters, size_t index)
-{
-    return index < counters->count ? counters->values[index] : 0;
-}

@@ -17,7 +17,4 @@ void counters_free(struct counters *counters);
  * NULL when out of memory. */
 uint64_t *counters_at(struct counters *counters, size_t index);
 
-/* counters_get - its value, 0 if it is not there. */
-uint64_t counters_get(const struct counters *counters, size_t index);
-
 #endif

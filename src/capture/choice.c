@@ -183,7 +183,9 @@ bool choice_failed(struct choice *choice, const struct session *session, struct 
     if (err->kind == ERROR_FORBIDDEN && strstr(err->remedy, " pods/exec"))
         preflight_refuse_exec(&choice->preflight, choice->at);
     struct error interrupted;
-    if (err->kind == ERROR_SERVER && preflight_gather_node(&choice->preflight, &interrupted) == 0)
+    /* That is waited for: others of the same run are not to be held up by it. */
+    if (err->kind == ERROR_SERVER &&
+        (choice->several || preflight_gather_node(&choice->preflight, &interrupted) == 0))
         learn_of_node(choice, err);
     if (!session || !session->elsewhere || choice->settings->method)
         return false;

@@ -619,31 +619,6 @@ int kube_get(struct kube_client *client, const char *path, json_t **ret_json, st
     return judge_waiting(&waiting, ret_json, err);
 }
 
-int kube_delete(struct kube_client *client, const char *path, unsigned milliseconds,
-                struct error *err)
-{
-    const struct kube_request request = {
-        .method = "DELETE", .path = path, .answer = KUBE_ANSWER_METADATA};
-    struct waiting waiting = {0};
-    uint64_t now = loop_now(), end = now + milliseconds;
-    json_t *answer = NULL;
-    struct kube_call *call = kube_call_start(client, &request, on_waited, &waiting, err);
-
-    if (!call)
-        return -1;
-    while (!waiting.done) {
-        if (now >= end) {
-            kube_call_cancel(call);
-            return error_set(err, ERROR_TIMEOUT, "the server \"%s\" does not answer", client->host);
-        }
-        loop_step(client->loop, (int)(end - now));
-        now = loop_now();
-    }
-    int result = judge_waiting(&waiting, &answer, err);
-    json_decref(answer);
-    return result;
-}
-
 uint64_t kube_client_doubtful(const struct kube_client *client)
 {
     return client->timeout && client->timeout < DOUBTFUL_MS ? client->timeout : DOUBTFUL_MS;

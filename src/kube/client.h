@@ -93,14 +93,6 @@ void kube_call_cancel(struct kube_call *call);
  */
 int kube_get(struct kube_client *client, const char *path, json_t **ret_json, struct error *err);
 
-/*
- * kube_delete - remove an object, and wait for that; interrupts do not end it, @milliseconds do
- *
- * Return: 0, or -1 with the error (ERROR_TIMEOUT when its time ran out).
- */
-int kube_delete(struct kube_client *client, const char *path, unsigned milliseconds,
-                struct error *err);
-
 /* kube_client_doubtful - for kube_request.timeout of a request after a cut: the way that it takes
  * may be dead without a word. */
 uint64_t kube_client_doubtful(const struct kube_client *client);
