@@ -345,7 +345,7 @@ static struct recorder_interface *add_row(struct recorder *recorder)
 }
 
 /* The agent may call it anything: Wireshark shows the name. */
-static void name_interface(const struct share *share, const char *name, char *out, size_t size)
+void recorder_name(const struct share *share, const char *name, char *out, size_t size)
 {
     cleanup_free char *whole = text_format("%s:%s", share->prefix, name);
 
@@ -385,7 +385,7 @@ static int add_interface(struct recorder *recorder, struct share *share,
     row = add_row(recorder);
     if (!row)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    name_interface(share, interface->name, name, sizeof(name));
+    recorder_name(share, interface->name, name, sizeof(name));
     text_escape(hardware, sizeof(hardware), interface->hardware, strlen(interface->hardware));
     *row = (struct recorder_interface){.share = share,
                                        .name = strdup(name),

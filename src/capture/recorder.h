@@ -122,6 +122,10 @@ void recorder_reset(struct recorder *recorder);
 /* recorder_write_interface - write it into its share's section. Return: 0, -1 with the error. */
 int recorder_write_interface(struct recorder_interface *row, struct error *err);
 
+/* recorder_name - what an interface is called in the section: @out, @size bytes. @name: by its
+ * agent */
+void recorder_name(const struct share *share, const char *name, char *out, size_t size);
+
 /*
  * recorder_interface - add an interface; the first begins the section
  * @share: whose it is; it must outlive the recorder's interfaces

@@ -15,7 +15,6 @@
 struct track_device {
     uint32_t index;    /* in the section */
     uint32_t agent;    /* the last that has named it */
-    uint64_t name;     /* a hash of how it calls it: what stands in the section may be cut */
     uint64_t given;    /* packets */
     uint64_t received; /* by this agent, as its statistics say, */
     uint64_t dropped;
@@ -52,34 +51,23 @@ static struct track_device *device_at(const struct track *track, size_t number)
     return (struct track_device *)(void *)(track->devices.data + track->devices.start) + number;
 }
 
-/* FNV-1a. Source: http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint64_t hash(const char *text)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-    return hash;
-}
-
-/* @name: the hash of the interface's */
+/* @name: the interface's in the section */
 static bool is_same(const struct track *track, const struct track_device *device,
-                    const struct capture_interface *interface, uint64_t name)
+                    const struct capture_interface *interface, const char *name)
 {
     const struct recorder_interface *known = &track->recorder->interfaces[device->index];
 
-    return device->agent != track->agent && device->name == name &&
-           known->linktype == interface->linktype && known->snaplen == interface->snaplen &&
-           known->has_mac == interface->has_mac &&
-           memcmp(known->mac, interface->mac, sizeof(known->mac)) == 0;
+    return device->agent != track->agent && known->linktype == interface->linktype &&
+           known->snaplen == interface->snaplen && known->has_mac == interface->has_mac &&
+           memcmp(known->mac, interface->mac, sizeof(known->mac)) == 0 &&
+           strcmp(known->name, name) == 0;
 }
 
 /* Return: the device's number; NOWHERE: nothing is written any more. */
 static uint32_t add_device(struct track *track, const struct capture_interface *interface)
 {
     int64_t index = recorder_interface(track->recorder, &track->share, interface);
-    const struct track_device device = {
-        .index = (uint32_t)index, .agent = track->agent, .name = hash(interface->name)};
+    const struct track_device device = {.index = (uint32_t)index, .agent = track->agent};
 
     if (index < 0 || !buf_append(&track->devices, &device, sizeof(device)))
         return NOWHERE;
@@ -99,8 +87,9 @@ static void take_over(struct track *track, struct track_device *device)
 static uint32_t find_device(struct track *track, const struct capture_interface *interface)
 {
     size_t count = track->agent > 0 ? device_count(track) : 0;
-    uint64_t name = hash(interface->name);
+    char name[CAPTURE_NAME_MAX];
 
+    recorder_name(&track->share, interface->name, name, sizeof(name));
     for (size_t i = 0; i < count; i++) {
         if (is_same(track, device_at(track, i), interface, name)) {
             take_over(track, device_at(track, i));
