@@ -254,10 +254,10 @@ static void on_status(void *data)
     CLEANUP(buf_free) struct buf lines;
     char rest[80];
 
+    buf_init(&lines, AREA_TEXT_MAX);
     loop_set_timer(run->status_timer, STATUS_MS);
     if (!run->recorder.begun || !tally_take(run->members, run->count, &summary))
         return;
-    buf_init(&lines, AREA_TEXT_MAX);
     summary.elapsed = loop_now() - run->begun;
     summary.left = time_left(run, summary.elapsed);
     summary.rate = rate_add(&run->rate, loop_now(), summary.total.bytes);

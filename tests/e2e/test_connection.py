@@ -166,6 +166,20 @@ class Terminal:
         return self.text.index(words, start)
 
 
+def test_terminal_while_the_agent_is_on_its_way(sandbox, tmp_path):
+    """For several times the live line's interval nothing is captured yet, and nothing is drawn."""
+    with sandbox.faults(exec_delay_ms=1500):
+        terminal = Terminal(sandbox, "web", "--count", "1", "-o", str(tmp_path / "x.pcapng"))
+        try:
+            capturing = terminal.until(b"capturing; ")
+        finally:
+            terminal.process.send_signal(signal.SIGINT)
+            wait_until(lambda: terminal.read(0.1) or terminal.process.poll() is not None, "the client's end")
+            os.close(terminal.master)
+    assert terminal.process.returncode == 0, terminal.text
+    assert b" packets, " not in terminal.text[:capturing]
+
+
 STATUS = re.compile(rb"\r[1-9]\d* packets, [^\r]* dropped")
 
 
