@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from conftest import GUARD, tshark, wait_until
+from conftest import GUARD, Ksniff, tshark, wait_until
+from test_sandbox_workloads import APPS, pods_of, workload
 from test_targets import FAR, owner, put, put_pod
 
 SLEEP = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
@@ -104,9 +105,9 @@ def test_pod_that_comes_after_the_end(sandbox, ksniff):
             assert process.wait(timeout=GUARD) == 0, said
 
 
-def arrives(sandbox, name, path):
+def arrives(sandbox, name, path, port=4801):
     """Whether packets of a pod come into the file."""
-    sandbox.datagrams(name, 4801)
+    sandbox.datagrams(name, port)
     time.sleep(0.2)
     with open(path, "rb") as file:
         return f"default/{name}:lo".encode() in file.read()
@@ -159,7 +160,7 @@ def test_what_is_taken_in(sandbox, ksniff, tmp_path):
         sandbox.call("POST", "/sandbox/restart", {"seconds": 0.5})
         put(sandbox, "pods", "alone", metadata={"uid": "another"}, spec={"nodeName": "node1", "containers": [{"name": "app"}]},
             status={"phase": "Running"})
-        wait_until(lambda: process.said.count('pod "alone" is captured from now on') == 2 or not read_line(process), "the other one")
+        wait_until(lambda: process.said.count('pod "alone" is captured from now on') == 2 or read_line(process), "the other one")
         # Made again, with another selector.
         sandbox.call("DELETE", f"/apis/apps/v1/namespaces/{FAR}/deployments/grow?propagationPolicy=Orphan")
         read_until(process, "deployment 'grow' was deleted")
@@ -184,8 +185,39 @@ def test_what_is_taken_in(sandbox, ksniff, tmp_path):
     sandbox.call("DELETE", f"/apis/discovery.k8s.io/v1/namespaces/{FAR}/endpointslices/grow-1")
 
 
+def test_a_rollout(two_nodes, tmp_path):
+    """By the controllers: the new pods are taken in, the old one's packets keep their interface, and one more replica comes."""
+    path, words = str(tmp_path / "x.pcapng"), ["deploy/shop", "-f", "udp port 4803", "-i", "lo", "-o", str(tmp_path / "x.pcapng")]
+    with workload(two_nodes, "deployments", "shop", replicas=1) as get:
+        wait_until(lambda: get()["status"].get("readyReplicas") == 1, "the first pod")
+        first, = (pod["metadata"]["name"] for pod in pods_of(two_nodes, "shop"))
+        with following(Ksniff(two_nodes), *words) as process:
+            read_until(process, "capturing; Ctrl-C ends it")
+            two_nodes.datagrams(first, 4803)
+            change = {"template": {"metadata": {"annotations": {"restarted": "yes"}}}}
+            two_nodes.call("PATCH", f"{APPS}deployments/shop", {"spec": change})
+            read_until(process, f'pod "{first}" is gone: its capture has ended')
+            second, = set(re.findall(r'pod "(shop-[^"]+)" is captured from now on', process.said)) - {first}
+            two_nodes.call("PATCH", f"{APPS}deployments/shop", {"spec": {"replicas": 2}})
+            third = another(process, {first, second})
+            for pod in (second, third):
+                wait_until(lambda: arrives(two_nodes, pod, path, 4803), "its packets")
+            code, said = end(process)
+    assert code == 0, said
+    assert payloads(path, f"default/{first}:lo") == [b"number 0", b"number 1", b"number 2"]
+    assert all(payloads(path, f"default/{pod}:lo") for pod in (second, third))
+    assert "WARN[" not in said and not two_nodes.leftovers()
+
+
+def another(process, known):
+    """Returns the pod that is taken in next."""
+    while not (new := set(re.findall(r'pod "(shop-[^"]+)" is captured from now on', process.said)) - known):
+        assert not read_line(process), process.said
+    return new.pop()
+
+
 def read_line(process):
     """Reads one more line of what a client says. Returns whether there was none."""
     line = process.stderr.readline().decode()
     process.said += line
-    return bool(line)
+    return not line

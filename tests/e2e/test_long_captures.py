@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from conftest import GUARD, capinfos, tshark, wait_until
+from test_helper_life import until
 
 COMPRESSORS = {".gz": "gzip", ".zst": "zstd", ".lz4": "lz4"}
 
@@ -215,6 +216,24 @@ def test_rotation_by_time_and_a_ring(cluster, ksniff, tmp_path):
     assert f"{sent} packets captured" in err
     for name in names:
         check_complete(cluster, str(tmp_path / name))
+
+
+def test_rotation_of_several_targets(cluster, ksniff, tmp_path):
+    """Each file has the interfaces of all, and counts the packets of each that it holds."""
+    words = ["client", "web", "-i", "eth0", "-f", "udp dst port 4028", "--rotate-size", "4k"]
+    with ksniff.capturing(*words, "-o", f"{tmp_path}/x.pcapng") as process:
+        until(process, b"2 of 2 targets are being captured")
+        sent = [data.hex() for to_web, data in cluster.exchange(4028, rounds=60) if to_web]
+        ksniff.stop(process)
+    paths = [str(tmp_path / name) for name in sorted(os.listdir(tmp_path))]
+    assert len(paths) > 3
+    names = [f"{cluster.namespace}/{pod}:eth0" for pod in ("client", "web")]
+    for path in paths:
+        assert all(f"Name = {name}" in capinfos(path) for name in names)
+        assert sum(tshark_statistics(path)) == len(tshark(path, "frame.number"))
+    for name in names:
+        seen = [row[0] for path in paths for row in tshark(path, "udp.payload", "frame.interface_name") if row[1] == name]
+        assert seen == sent
 
 
 def test_killed_while_files_follow_each_other(cluster, ksniff, tmp_path):

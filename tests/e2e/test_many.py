@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several targets in one capture."""
 import json
+import os
 import re
 
-from conftest import capinfos, tshark
+from conftest import BUILD, capinfos, tshark
 from test_helper_life import until
 
 
@@ -70,6 +71,25 @@ def test_none_can_be_captured(sandbox, ksniff, tmp_path):
 def test_summary_that_cannot_be_written(sandbox, ksniff, tmp_path):
     error = ksniff.fail("web", "--summary", str(tmp_path / "none" / "x"), "--count", "1", "-o", str(tmp_path / "x"))
     assert f'the summary cannot be written to "{tmp_path}/none/x"' in error
+
+
+def keys(document):
+    """Of an object and of those in it."""
+    inner = [part for value in document.values() for part in (value if isinstance(value, list) else [value])]
+    return set(document).union(*(keys(part) for part in inner if isinstance(part, dict)))
+
+
+def test_summary_is_what_the_manual_says(sandbox, ksniff, tmp_path):
+    """Each field is described, and none is that is not there."""
+    report = tmp_path / "summary.json"
+    with ksniff.capturing("client", "web", "-f", "udp port 4709", "--summary", str(report), "-o", str(tmp_path / "x")) as process:
+        until(process, b"2 of 2 targets are being captured")
+        ksniff.stop(process)
+    with open(os.path.join(BUILD, "docs", "kubectl-sniff.1"), encoding="utf-8") as file:
+        section = file.read().split("\n.SH SUMMARY\n")[1].split("\n.SH ")[0]
+    document = json.loads(report.read_text())
+    assert all(target["clock"] for target in document["targets"])  # else its fields are not there
+    assert keys(document) == set(re.findall(r'"(\w+)"', section)) | {"targets"}
 
 
 def test_description(sandbox, ksniff, tmp_path):

@@ -125,8 +125,26 @@ def swarm(two_nodes):
         two_nodes.call("DELETE", two_nodes.path("pods", name))
 
 
+def execs(box):
+    return [request for request in box.get("/sandbox/requests") if "/exec" in request]
+
+
+def test_sixteen_are_started_at_once(swarm, tmp_path):
+    """Each of the first sixteen waits for an answer that does not come: nothing is asked for the others."""
+    before = len(execs(swarm))
+    with swarm.faults(freeze_exec=True):
+        process = Ksniff(swarm).start("-l", "swarm=yes", "--max-targets", "100", "-i", "eth0", "-o", str(tmp_path / "x"))
+        wait_until(lambda: len(execs(swarm)) >= before + 16, "sixteen of them")
+        time.sleep(1)
+        assert len(execs(swarm)) == before + 16
+        process.send_signal(signal.SIGINT)
+    err = process.stderr.read().decode()
+    assert process.wait(timeout=GUARD) == 130, err
+    wait_until(lambda: not swarm.leftovers(), "a clean cluster")
+
+
 def test_a_hundred_in_order(swarm, tmp_path):
-    """At most sixteen are on their way at once; all are captured; a packet stands behind a later one only where it is
+    """All are captured; a packet stands behind a later one only where it is
     counted as late; and few requests were made for each."""
     path, report = str(tmp_path / "x.pcapng"), tmp_path / "summary.json"
     before = len(swarm.get("/sandbox/requests"))
