@@ -170,7 +170,7 @@ void output_interface(struct output *output, const struct interface *interface, 
     finish(&block);
 }
 
-static uint32_t flags_of(const struct packet *packet)
+static uint32_t reception_of(const struct packet *packet)
 {
     switch (packet->metadata.pkttype) {
     case PACKET_OUTGOING:
@@ -184,6 +184,27 @@ static uint32_t flags_of(const struct packet *packet)
     default:
         return PCAPNG_FLAG_INBOUND | PCAPNG_FLAG_PROMISCUOUS;
     }
+}
+
+/* With Linux 6.3; not in the headers of older ones. */
+#ifndef TP_STATUS_GSO_TCP
+#define TP_STATUS_GSO_TCP (1 << 8)
+#endif
+
+/* A bit of the kernel's in the place of another. */
+#define MOVED(status, from, to) (((status) & (uint32_t)(from)) / (from) * (to))
+
+/*
+ * What the kernel tells of every packet anyway. A virtio header in front of each (PACKET_VNET_HDR)
+ * would tell of segmentation on older kernels, too, but they drop packets of whose kind they cannot
+ * make one: datagrams of UDP that are to be segmented, before Linux 6.2.
+ */
+static uint32_t flags_of(const struct packet *packet)
+{
+    return reception_of(packet) |
+           MOVED(packet->status, TP_STATUS_CSUMNOTREADY, PCAPNG_FLAG_CSUM_UNSET) |
+           MOVED(packet->status, TP_STATUS_CSUM_VALID, PCAPNG_FLAG_CSUM_VALID) |
+           MOVED(packet->status, TP_STATUS_GSO_TCP, PCAPNG_FLAG_TCP_OFFLOAD);
 }
 
 /* Where the tag stood: behind the two MAC addresses. */

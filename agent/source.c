@@ -173,6 +173,7 @@ static bool next_of_ring(struct source *source, struct packet *packet)
         .original = header->tp_len,
         .network = (uint32_t)header->tp_net - header->tp_mac,
         .address = address,
+        .status = header->tp_status,
         .seconds = header->tp_sec,
         .nanoseconds = header->tp_nsec,
         .metadata = {.hatype = address->sll_hatype,
@@ -243,6 +244,7 @@ static void read_control(struct msghdr *header, struct packet *packet)
             memcpy(&aux, CMSG_DATA(c), sizeof(aux));
             packet->original = aux.tp_len;
             packet->network = aux.tp_net;
+            packet->status = aux.tp_status;
             packet->has_vlan = (aux.tp_status & TP_STATUS_VLAN_VALID) != 0;
             packet->vlan_tci = aux.tp_vlan_tci;
             if (aux.tp_status & TP_STATUS_VLAN_TPID_VALID)

@@ -29,7 +29,8 @@ struct packet {
     uint32_t network;  /* where the network header begins in it: <= captured */
     uint32_t seconds, nanoseconds;
     struct bpf_metadata metadata;
-    bool has_vlan; /* the kernel has stripped a tag */
+    uint32_t status; /* TP_STATUS_* */
+    bool has_vlan;   /* the kernel has stripped a tag */
     uint16_t vlan_tpid, vlan_tci;
     const struct sockaddr_ll *address; /* of the device and the sender, as the kernel gave it */
 };

@@ -43,13 +43,18 @@
 #define PCAPNG_ISB_IFDROP     5 /* uint64, dropped by the interface for lack of resources */
 #define PCAPNG_ISB_OSDROP     7 /* uint64, dropped by the operating system */
 
-/* EPB flags word: bits 0-1 direction, bits 2-4 reception type. */
+/* EPB flags word: bits 0-1 direction, bits 2-4 reception type, 5-8 length of the FCS, 9-11 what
+ * whoever captured knows of the transport's checksum and of segmentation (later drafts; the first
+ * have these reserved, as Wireshark 4.0: frame.packet_flags_reserved), 16-31 errors of the link. */
 #define PCAPNG_FLAG_INBOUND     1u
 #define PCAPNG_FLAG_OUTBOUND    2u
 #define PCAPNG_FLAG_UNICAST     (1u << 2)
 #define PCAPNG_FLAG_MULTICAST   (2u << 2)
 #define PCAPNG_FLAG_BROADCAST   (3u << 2)
 #define PCAPNG_FLAG_PROMISCUOUS (4u << 2)
+#define PCAPNG_FLAG_CSUM_UNSET  (1u << 9)  /* not computed yet: the device is to do it */
+#define PCAPNG_FLAG_CSUM_VALID  (1u << 10) /* it was checked, and is right */
+#define PCAPNG_FLAG_TCP_OFFLOAD (1u << 11) /* several segments in one, for the device to cut */
 
 /* Records of a Name Resolution Block (4.5): a pcapng_option with this code, then an address in
  * network order and its names, each with a NUL behind it. */

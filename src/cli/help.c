@@ -212,6 +212,21 @@ static void print_man_names(void)
         "Columns, then OK, in such a window.\n");
 }
 
+static void print_man_checksums(void)
+{
+    printf(
+        ".SH CHECKSUMS\nBetween the pods of a node nobody computes the checksums of TCP and UDP, "
+        "and from there to elsewhere the network card does, behind the place where packets are "
+        "captured. Where Wireshark is told to check them it calls them bad. What the node\\(aqs "
+        "kernel knows stands in each packet\\(aqs flags (pcapng\\(aqs epb_flags, "
+        "frame.packet_flags; Wireshark 4.0 has no names for these bits): "
+        "0x200, the checksum was not computed yet; 0x400, it was checked and is right; 0x800 (with "
+        "Linux 6.3 and later), several segments of TCP in one packet, longer than the wire takes. "
+        "Those that are really bad: "
+        "\\fBtshark \\-o tcp.check_checksum:TRUE \\-Y \\(aqtcp.checksum.status == Bad && "
+        "!(frame.packet_flags & 0x200)\\(aq \\-r\\fR \\fIFILE\\fR.\n");
+}
+
 static void print_man(void)
 {
     printf(".TH KUBECTL\\-SNIFF 1 \"\" \"ksniff %s\"\n"
@@ -244,6 +259,7 @@ static void print_man(void)
         "statistics of the output, and a comment on its last packet says so.\n");
     print_man_targets();
     print_man_names();
+    print_man_checksums();
     printf(".SH OPTIONS\nWhere a variable is named, it is read when the flag is not given.\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         printf(".SS \"");

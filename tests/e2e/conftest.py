@@ -374,9 +374,9 @@ def ksniff(cluster):
     return Ksniff(cluster)
 
 
-def tshark(path, *fields, display=None):
+def tshark(path, *fields, display=None, options=()):
     """Rows of fields of a capture, as tshark reads them; it must find nothing wrong with the file."""
-    command = ["tshark", "-n", "-r", path, "-T", "fields", "-E", "separator=\t", "-E", "occurrence=f"]
+    command = ["tshark", "-n", *options, "-r", path, "-T", "fields", "-E", "separator=\t", "-E", "occurrence=f"]
     for field in fields:
         command += ["-e", field]
     if display:

@@ -101,6 +101,37 @@ static void test_no_tag_on_raw_ip(void **state)
     check_block(0, 16, 1016);
 }
 
+/* What the kernel says of a packet: its own bits, and those of the flags word. */
+static void test_flags(void **state)
+{
+    static const struct {
+        uint32_t status;
+        uint8_t pkttype;
+        uint32_t flags;
+    } rows[] = {
+        {TP_STATUS_USER, PACKET_OUTGOING, 2},
+        {TP_STATUS_USER | TP_STATUS_CSUMNOTREADY, PACKET_OUTGOING, 2 | 1 << 9},
+        {TP_STATUS_USER | TP_STATUS_CSUM_VALID, PACKET_HOST, 1 | 1 << 2 | 1 << 10},
+        {TP_STATUS_USER | TP_STATUS_CSUMNOTREADY | 1 << 8, PACKET_OUTGOING, 2 | 1 << 9 | 1 << 11},
+        {~(uint32_t)(TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID | 1 << 8), PACKET_BROADCAST,
+         1 | 3 << 2},
+        {UINT32_MAX, PACKET_MULTICAST, 1 | 2 << 2 | 7 << 9},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct packet packet = packet_of((const uint8_t *)"0123", 4);
+        uint32_t flags;
+
+        packet.status = rows[i].status;
+        packet.metadata.pkttype = rows[i].pkttype;
+        output.used = output.sent = 0;
+        output_packet(&output, &ethernet, &packet, NULL, 100, NULL);
+        memcpy(&flags, output.buffer + 28 + 4 + 4, sizeof(flags));
+        assert_int_equal(flags, rows[i].flags);
+    }
+}
+
 /* Reads what is there. Return: bytes, appended to @to. */
 static size_t drain(int fd, uint8_t *to, size_t most)
 {
@@ -159,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tags_at_every_length),
         cmocka_unit_test(test_no_tag_on_raw_ip),
+        cmocka_unit_test(test_flags),
         cmocka_unit_test(test_slow_pipe),
     };
 
