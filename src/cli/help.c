@@ -252,7 +252,10 @@ static void print_man(void)
         "stays with its packets; its Start and Restart buttons begin another capture. A second "
         "Ctrl\\-C closes Wireshark, without asking about unsaved packets. SIGTERM and SIGHUP end "
         "the capture and leave Wireshark open. A script\\(aqs background job has SIGINT ignored: "
-        "SIGTERM ends it, or a limit.\n");
+        "SIGTERM ends it, or a limit. Wireshark has its packets read by dumpcap, which on some "
+        "systems only members of the group wireshark may run: who may not is told before anything "
+        "happens. Where Wireshark reads nothing for five seconds while packets wait, that is told, "
+        "too.\n");
     printf(
         ".PP\nThe end of a capture waits for the packets that are still on their way, as long as "
         "any of them come. A second interrupt gives them up. What is lost is counted in the "

@@ -207,6 +207,7 @@ int sink_finish(struct sink *sink, struct error *err)
 void sink_free(struct sink *sink)
 {
     sink_close_fd(sink);
+    stall_end(sink);
     compressed_free(sink);
     loop_remove_child(sink->child_watch);
     sink->child_watch = NULL;

@@ -17,6 +17,7 @@
 #include "pcapng/writer.h"
 #include "sink/compress.h"
 #include "sink/pattern.h"
+#include "sink/stall.h"
 
 struct error;
 struct loop;
@@ -74,6 +75,7 @@ struct sink {
     int interrupted;     /* the signal that has ended the capture, 0: none */
     uint64_t written;    /* bytes of the capture, which are where they should be */
     size_t unread;       /* of them, in its pipe when its reader ended */
+    struct stall stall;
 
     /* Files (file.c). The first two are set before sink_prepare(), the values before sink_begin();
      * their time, number and twin are the sink's own. */

@@ -26,6 +26,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "sink/columns.h"
+#include "sink/dumpcap.h"
 #include "sink/sink.h"
 
 #define PIPE_SIZE (1 << 20) /* bytes; Linux's default of 64 KiB wakes us 16 times as often */
@@ -98,7 +99,7 @@ static bool has_display(void)
 
 static int prepare(struct sink *sink, struct error *err)
 {
-    if (find_program(sink, err) < 0)
+    if (find_program(sink, err) < 0 || dumpcap_check(sink->program, err) < 0)
         return -1;
     if (!needs_display(sink->program) || has_display())
         return 0;
@@ -263,6 +264,7 @@ static int start(struct sink *sink, int stdin_fd, struct error *err)
         return -1;
     sink->complaints_watch = loop_add_fd(sink->loop, complaints[0], POLLIN, on_complaint, sink);
     sink->child_watch = loop_add_child(sink->loop, sink->child, on_exit_of_child, sink);
+    stall_begin(sink);
     return sink->child_watch && sink->complaints_watch
                ? 0
                : error_set(err, ERROR_INTERNAL, "out of memory");
@@ -285,8 +287,10 @@ static int start_with_stdin(struct sink *sink, struct error *err)
 
 static int begin(struct sink *sink, struct error *err)
 {
-    if (sink->opened)
-        return 0; /* it has asked for another capture itself */
+    if (sink->opened) { /* it has asked for another capture itself */
+        stall_begin(sink);
+        return 0;
+    }
     if (make_pipe(sink, err) < 0)
         return -1;
     return sink->pipe ? start(sink, PROCESS_NULL, err) : start_with_stdin(sink, err);
@@ -374,6 +378,7 @@ static int finish(struct sink *sink, struct error *err)
     bool stopped = sink->ended;
     int number = sink->interrupted == SIGINT && sink->opened ? 0 : sink->interrupted;
 
+    stall_end(sink);
     if (sink->pipe && sink->fd >= 0)
         renew_pipe(sink);
     sink_close_fd(sink);
