@@ -55,7 +55,9 @@ lint: ## clang-format, cppcheck, shellcheck, and which folder includes which
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=normalCheckLevelMaxBranches -Isrc -I. -DKSNIFF_VERSION=\"\" \
 		-D__x86_64__ $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 	shellcheck -s sh src/method/upload.sh packaging/install-dependencies packaging/demo packaging/kubectl_complete-sniff \
-		agent/build-agent.sh tests/fuzz/run packaging/check-layers packaging/dist/zig
+		agent/build-agent.sh tests/fuzz/run packaging/check-layers packaging/dist/zig packaging/dist/archive packaging/dist/sources \
+		packaging/dist/libraries
+	shellcheck -s sh -e SC2154 packaging/dist/recipes/*
 	packaging/check-layers
 
 unit: build-check ## the unit tests, with sanitizers
