@@ -16,7 +16,8 @@
 #define LOOK(window)   ((window) / 4)  /* between two looks at all lags */
 #define STEP(window)   ((window) / 40) /* what the time tells is taken in such steps */
 
-#define SHIFT_MAX      (INT64_MAX / 8) /* 36 years: sums with lags do not overflow */
+#define BEGUN_NS       (10 * 1000000000ll) /* at its start a source may be so much slower */
+#define SHIFT_MAX      (INT64_MAX / 8)     /* 36 years: sums with lags do not overflow */
 
 enum state {
     STARTING, /* nothing has come yet */
@@ -113,6 +114,19 @@ static void watch(struct merge *merge, unsigned number)
         heap_set(&merge->marks, number, come_to(source));
 }
 
+/* The least lag of a source. What lies a little in the future may only seem to: all sources have
+ * begun slowly. */
+static struct lag_range least_lag(const struct merge_source *source)
+{
+    struct lag_range range = lag_of(source);
+    const struct lag_range astray = lag_range(&source->astray);
+    int64_t least = astray.least - source->slew.shift;
+
+    if (astray.known && least < range.least && range.least - least < BEGUN_NS)
+        range.least = least;
+    return range;
+}
+
 static int64_t usual_lag(struct merge *merge, int64_t *lags)
 {
     unsigned long known = 0;
@@ -122,12 +136,19 @@ static int64_t usual_lag(struct merge *merge, int64_t *lags)
         struct lag_range range = {0};
 
         if (source && source->state == RUNNING)
-            range = lag_of(source);
+            range = least_lag(source);
         if (range.known)
             lags[known++] = range.least;
     }
     merge->compared = known > 0;
     return known ? lag_of_most(lags, known, merge->window) : 0;
+}
+
+static bool is_behind(const struct merge *merge, const struct merge_source *source)
+{
+    const struct lag_range range = lag_of(source);
+
+    return range.known && merge->compared && range.least - merge->usual > (int64_t)merge->window;
 }
 
 /* Who can be waited for? */
@@ -145,11 +166,8 @@ static void look_around(struct merge *merge, uint64_t now)
 
         if (!source || source->state != RUNNING)
             continue;
-        const struct lag_range range = lag_of(source);
-        bool behind =
-            range.known && merge->compared && range.least - merge->usual > (int64_t)merge->window;
-        if (behind != source->behind) {
-            source->behind = behind;
+        if (is_behind(merge, source) != source->behind) {
+            source->behind = !source->behind;
             watch(merge, (unsigned)i);
         }
     }
@@ -434,18 +452,34 @@ static void note_arrival(struct merge *merge, unsigned number, uint64_t now)
 }
 
 /* What it says of its source's clock, once it was taken. */
-static void learn(struct merge *merge, struct merge_source *source, enum capture_item_kind kind,
-                  uint64_t time, uint64_t now)
+static void learn(struct merge *merge, unsigned number, enum capture_item_kind kind, uint64_t time,
+                  uint64_t now)
 {
+    struct merge_source *source = merge->sources[number];
     uint64_t least = time > MIXED(merge->window) ? time - MIXED(merge->window) : 0;
     bool first = source->mark == 0;
 
     lag_add(&source->lag, now, lag_between(now, time));
+    if (source->behind && !is_behind(merge, source)) {
+        source->behind = false;
+        watch(merge, number);
+    }
     /* The statistics at the start tell that there is nothing before it. */
     if (kind == CAPTURE_PACKET && time > source->high)
         source->high = time;
     if ((kind == CAPTURE_PACKET || first) && least > source->mark)
         source->mark = least;
+}
+
+/* It lies in the future: has that changed what is usual? */
+static bool is_understood(struct merge *merge, struct merge_source *source, uint64_t time,
+                          uint64_t now)
+{
+    lag_add(&source->astray, now, lag_between(now, time));
+    if (now - merge->looked < LOOK(merge->window))
+        return false;
+    look_around(merge, now);
+    return !is_astray(merge, source, time, now);
 }
 
 /* Gives it out without regard to any order. */
@@ -456,7 +490,6 @@ static bool give_astray(struct merge *merge, unsigned number, enum capture_item_
 
     if (!give_as_it_is(merge, number, kind, item))
         return false;
-    lag_add(&source->astray, now, lag_between(now, time));
     note_given(merge, source, kind, time, now);
     return true;
 }
@@ -505,7 +538,7 @@ static bool put_timed(struct merge *merge, unsigned number, enum capture_item_ki
     bool late = slew_time(&source->slew, place) < merge->given;
     bool taken;
 
-    if (is_astray(merge, source, place, now))
+    if (is_astray(merge, source, place, now) && !is_understood(merge, source, place, now))
         return give_astray(merge, number, kind, item, place, now);
     if (late && source->row.count == 0) {
         taken = give_as_it_is(merge, number, kind, item);
@@ -515,7 +548,7 @@ static bool put_timed(struct merge *merge, unsigned number, enum capture_item_ki
         taken = keep(merge, number, kind, item, place, now);
     }
     if (taken)
-        learn(merge, source, kind, time, now);
+        learn(merge, number, kind, time, now);
     return taken;
 }
 
@@ -530,7 +563,7 @@ static bool pass(struct merge *merge, unsigned number, enum capture_item_kind ki
     if (kind == CAPTURE_INTERFACE)
         return true;
     slew_given(&source->slew, time);
-    learn(merge, source, kind, time, now);
+    learn(merge, number, kind, time, now);
     return true;
 }
 

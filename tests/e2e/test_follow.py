@@ -201,12 +201,14 @@ def test_a_rollout(two_nodes, tmp_path):
             two_nodes.call("PATCH", f"{APPS}deployments/shop", {"spec": {"replicas": 2}})
             third = another(process, {first, second})
             for pod in (second, third):
-                wait_until(lambda: arrives(two_nodes, pod, path, 4803), "its packets")
+                wait_until(lambda: arrives(two_nodes, pod, path, 4803), "its interface")
+                two_nodes.datagrams(pod, 4803)
             code, said = end(process)
     assert code == 0, said
     assert payloads(path, f"default/{first}:lo") == [b"number 0", b"number 1", b"number 2"]
     assert all(payloads(path, f"default/{pod}:lo") for pod in (second, third))
-    assert "WARN[" not in said and not two_nodes.leftovers()
+    assert "WARN[" not in said
+    wait_until(lambda: not two_nodes.leftovers(), "a clean cluster")
 
 
 def another(process, known):

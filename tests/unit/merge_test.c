@@ -777,6 +777,30 @@ static void test_what_is_held_is_bounded_and_the_earliest_goes_first(void **stat
     end(fixture);
 }
 
+/* A busy machine: what comes first comes late, so that the rest seems to lie in the future,
+ * until the next look at all lags: a quarter of a window, and two where our own clock is wrong. */
+static void test_all_sources_begin_slowly(void **state)
+{
+    static const int64_t off[] = {0, 3600 * 1000};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture *fixture = begin(WINDOW, 2);
+
+        wait_until(fixture, START + SECOND);
+        statistics(fixture, 0, (uint64_t)off[i] + 100, 0);
+        statistics(fixture, 1, (uint64_t)off[i] + 200, 0);
+        for (unsigned ms = 1200; ms < 2000; ms++) {
+            wait_until(fixture, START + ms * MS);
+            packet(fixture, ms % 2, (uint64_t)off[i] + ms - 10 * (ms % 2), ms);
+        }
+        merge_flush(&fixture->merge);
+        assert_true(late_of_all(fixture) <= (i + 1) * WINDOW / 4 / MS);
+        assert_true(backwards(fixture) <= (i + 1) * WINDOW / 4 / MS);
+        end(fixture);
+    }
+}
+
 /* They do not take the others' room. */
 static void test_much_of_what_is_in_the_future(void **state)
 {
@@ -954,6 +978,7 @@ int main(void)
         cmocka_unit_test(test_our_own_clock_does_not_matter),
         cmocka_unit_test(test_who_is_too_slow_is_not_waited_for),
         cmocka_unit_test(test_what_is_held_is_bounded_and_the_earliest_goes_first),
+        cmocka_unit_test(test_all_sources_begin_slowly),
         cmocka_unit_test(test_much_of_what_is_in_the_future),
         cmocka_unit_test(test_times_that_run_backwards_cost_no_more_than_others),
         cmocka_unit_test(test_within_the_window_everything_is_in_order),
