@@ -487,9 +487,9 @@ const struct flag flags[] = {
      "on), else pcapng",
      set_format},
     {"max-size", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "SIZE", NULL,
-     "end before the output (compressed, if it is) becomes larger than this: 500k, 100M, 2G "
-     "(powers "
-     "of 1024; kB, MB, GB: of 1000; without a unit: bytes); default: 0, no limit",
+     "end before the output, over all targets and files (compressed, if it is), becomes larger "
+     "than this: 500k, 100M, 2G (powers of 1024; kB, MB, GB: of 1000; without a unit: bytes); "
+     "default: 0, no limit",
      set_max_size},
     {"rotate-size", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "SIZE", NULL,
      "begin another file before this one becomes larger: web_00001_20261128193000.pcapng and so "

@@ -151,6 +151,10 @@ static void print_man_targets(void)
         ".PP\nWhere a word could be a type, it is one: svc/web is the Service web, and "
         "svc/pod/web the pod web of a namespace that is called svc. A pod that is called as a "
         "type is, stands alone, or is written pod/svc.\n"
+        ".PP\n\\fB\\-l\\fR adds the pods that have these labels to those that are named. With the "
+        "name of a file that exists, \\fB\\-l\\fR is a static tcpdump to upload instead "
+        "(\\fB\\-\\-local\\-tcpdump\\-path\\fR), as for the plugin in Go; any other value is a "
+        "selector. \\fB\\-\\-selector\\fR always is one.\n"
         ".PP\nPods that cannot be captured, as they have ended or have no node yet, are left out "
         "of what a pattern, a selector or a workload chooses. Pods with their node\\(aqs network, "
         "and the node itself, have the same interfaces: they are captured once.\n"
@@ -212,6 +216,22 @@ static void print_man_names(void)
         "Columns, then OK, in such a window.\n");
 }
 
+static void print_man_several_places(void)
+{
+    printf(
+        ".SH \"THE SAME PACKET TWICE\"\nA packet that is seen at several interfaces, such as at "
+        "both "
+        "ends of a flow, is there once for each. Wireshark 4.0 takes them for one conversation and "
+        "calls the second sighting a TCP retransmission. \\fB\\-\\-dedup\\fR keeps the first only; "
+        "in "
+        "a capture that is there already, look at one place: "
+        "\\fBtshark \\-Y \\(aqtcp.analysis.retransmission && frame.interface_name == "
+        "\"default/web:eth0\"\\(aq \\-r\\fR \\fIFILE\\fR. Newer versions of Wireshark have the "
+        "preference \\(lqDeinterlacing conversations key\\(rq (Edit, Preferences, Protocols): with "
+        ".MI "
+        "each interface has conversations of its own.\n");
+}
+
 static void print_man_checksums(void)
 {
     printf(
@@ -262,6 +282,7 @@ static void print_man(void)
         "statistics of the output, and a comment on its last packet says so.\n");
     print_man_targets();
     print_man_names();
+    print_man_several_places();
     print_man_checksums();
     printf(".SH OPTIONS\nWhere a variable is named, it is read when the flag is not given.\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {

@@ -118,9 +118,10 @@ def test_install_and_uninstall(plain_build):
         make("install", *words, env=env)
         inside = prefix[1:]
         roles = {f"{inside}/share/doc/kubectl-sniff/rbac/{name}" for name in os.listdir(os.path.join(ROOT, "docs", "rbac"))}
-        assert files_below(destination) == roles | {
+        pages = {f"{inside}/share/doc/kubectl-sniff/{name}" for name in os.listdir(os.path.join(ROOT, "docs")) if name.endswith(".md")}
+        assert files_below(destination) == roles | pages | {
             f"{inside}/bin/kubectl-sniff", f"{inside}/bin/kubectl_complete-sniff", f"{inside}/share/man/man1/kubectl-sniff.1",
-            f"{inside}/share/doc/kubectl-sniff/LICENSE", f"{inside}/share/doc/kubectl-sniff/security.md"}
+            f"{inside}/share/doc/kubectl-sniff/LICENSE"}
         program = destination / inside / "bin" / "kubectl-sniff"
         manual = subprocess.run([program, "--help=man"], check=True, text=True, stdout=subprocess.PIPE).stdout
         assert f"{prefix}/share/doc/kubectl-sniff/rbac" in manual.replace("\\-", "-")

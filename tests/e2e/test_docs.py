@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manual: links lead somewhere, commands run as written, every message stands in it, both languages keep step."""
+import glob
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from conftest import BUILD, GUARD, ROOT, Ksniff, wait_until
+
+PAGES = sorted(os.path.relpath(path, ROOT) for pattern in ("*.md", "docs/*.md", "sandbox/*.md")
+               for path in glob.glob(os.path.join(ROOT, pattern)))
+WITH_COMMANDS = ["README.md"] + sorted(page for page in PAGES if page.startswith("docs/"))
+TWO_LANGUAGES = pytest.mark.skipif(not os.path.exists(os.path.join(ROOT, "README.zh-CN.md")), reason="there is no README.zh-CN.md")
+
+
+def read(page):
+    with open(os.path.join(ROOT, page), encoding="utf-8") as file:
+        return file.read()
+
+
+def without_code(text):
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+
+
+def anchors(text):
+    """As GitHub makes them of headings."""
+    found = set()
+    for heading in re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M):
+        name = re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()).replace(" ", "-")
+        while name in found:
+            name += "-1"
+        found.add(name)
+    return found
+
+
+def fenced(text):
+    """The lines of all code blocks."""
+    return [line for block in re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S) for line in block.splitlines()]
+
+
+def commands(page):
+    """What a page says to type: the command lines that begin with kubectl sniff."""
+    lines = [re.sub(r"^\$ ", "", line) for line in fenced(read(page))]
+    return [line for line in lines if line.startswith("kubectl sniff")]
+
+
+# ---- links ----
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_between_documents_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(read(page))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = os.path.normpath(os.path.join(os.path.dirname(page), path)) if path else page
+        assert os.path.exists(os.path.join(ROOT, there)), f"{page}: {target}"
+        if anchor:
+            assert anchor in anchors(read(there)), f"{page}: {target}"
+
+
+# ---- messages ----
+
+def messages(*words, root=ROOT):
+    return subprocess.run([os.path.join(ROOT, "docs", "messages"), "--root", root, *words], text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_every_message_stands_in_troubleshooting_with_its_remedy():
+    done = messages("--check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_message_that_is_new_is_missed(tmp_path):
+    for name in ("src", "agent", "docs"):
+        shutil.copytree(os.path.join(ROOT, name), tmp_path / name)
+    with open(tmp_path / "src/sink/file.c", "a", encoding="utf-8") as file:
+        file.write('int x(struct error *err) { return error_set(err, ERROR_OUTPUT, "the disk of \\"%s\\" is on fire", "x"); }\n')
+    assert "run docs/messages" in messages("--check", root=tmp_path).stderr
+    assert messages(root=tmp_path).returncode == 0
+    assert '| `the disk of "…" is on fire` |' in (tmp_path / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    assert messages("--check", root=tmp_path).returncode == 0
+
+
+def known_messages():
+    """The messages of the tables, as patterns."""
+    for said in re.findall(r"^\| `(.*?)` \| .* \|$", read("docs/troubleshooting.md"), re.M):
+        said = said.replace("\\|", "|")
+        yield re.compile("".join(".*" if part == "…" else r"\d+" if part == "N" else re.escape(part)
+                                 for part in re.split(r"(…|\bN\b)", said)))
+
+
+def is_known(text):
+    """Whether a row of the tables is in it that says something: the agent's words stand behind the client's."""
+    return any(pattern.search(text) for pattern in known_messages() if len(re.sub(r"\.\*|\\d\+|\W", "", pattern.pattern)) > 7)
+
+
+def test_what_nobody_says_is_not_known():
+    assert not is_known('the disk of "x" is on fire') and is_known('"wireshark" was not found')
+
+
+@pytest.mark.parametrize("words", [
+    ["--no-such-flag", "web"], ["web", "--duration", "soon"], ["web", "-o", ""], ["web", "-f", "tcp port"], ["web", "-f", "http.request"],
+    ["nobody"], ["deploy/nobody"], ["svc/nobody"], ["-l", "app=nobody"], ["web", "-c", "nobody"], ["web", "-n", "nowhere"],
+    ["web", "-o", "/nowhere/x.pcapng"], ["web", "--context", "nowhere"], ["web", "--kubeconfig", "/nowhere"],
+    ["web", "-i", "eth9", "-o", "/dev/null", "--method", "upload"], ["nonroot", "--method", "upload", "-o", "/dev/null"],
+    ["distroless", "--method", "upload", "-o", "/dev/null"], ["web", "--server", "https://127.0.0.1:1"], ["web", "api/x/y/z"],
+], ids=" ".join)
+def test_what_the_program_says_stands_there(sandbox, words):
+    done = Ksniff(sandbox).run(*words)
+    line = next(line for line in done.err.splitlines() if line.startswith("error: "))
+    assert done.code and is_known(line.removeprefix("error: ")), done.err
+
+
+# ---- commands ----
+
+SHOP = """
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+- {apiVersion: v1, kind: Namespace, metadata: {name: data}}
+- {apiVersion: v1, kind: Namespace, metadata: {name: sniffing, labels: {pod-security.kubernetes.io/enforce: privileged}}}
+- {apiVersion: v1, kind: ServiceAccount, metadata: {name: sniffer, namespace: sniffing}}
+- {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, spec: &pod {terminationGracePeriodSeconds: 0, containers: [&app
+    {name: app, image: 'registry.local/busybox:1', command: [sleep, '86400']}]}}
+- {apiVersion: v1, kind: Pod, metadata: {name: web-0, labels: {app: shop}}, spec: *pod}
+- {apiVersion: v1, kind: Pod, metadata: {name: api-0, labels: {app: api}}, spec: *pod}
+- {apiVersion: v1, kind: Pod, metadata: {name: api, labels: {app: dns}}, spec: *pod}
+- {apiVersion: v1, kind: Pod, metadata: {name: coredns, namespace: kube-system, labels: {k8s-app: kube-dns}}, spec: *pod}
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: shop}
+  spec: {replicas: 1, selector: {matchLabels: {app: shop}}, template: {metadata: {labels: {app: shop}}, spec: {containers: [*app]}}}
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: api}
+  spec: {replicas: 1, selector: {matchLabels: {app: api}}, template: {metadata: {labels: {app: api}}, spec: {containers: [*app]}}}
+- apiVersion: apps/v1
+  kind: StatefulSet
+  metadata: {name: db, namespace: data}
+  spec: {replicas: 1, serviceName: db, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [*app]}}}
+- {apiVersion: v1, kind: Service, metadata: {name: shop}, spec: {selector: {app: shop}, ports: [{port: 80}]}}
+- {apiVersion: v1, kind: Service, metadata: {name: db, namespace: data}, spec: {selector: {app: db}, ports: [{port: 5432}]}}
+- {apiVersion: v1, kind: Service, metadata: {name: kube-dns, namespace: kube-system}, spec: {selector: {k8s-app: kube-dns}, ports: [{port: 53}]}}
+- {apiVersion: v1, kind: Service, metadata: {name: empty}, spec: {selector: {app: nobody}, ports: [{port: 80}]}}
+"""
+
+# What a command says where it cannot do more here, and why. All others must begin to capture, or end with success.
+REFUSED = {
+    "kubectl sniff svc/empty": 'service "empty" in namespace "default" has no pods',  # that is the recipe
+}
+AT_ONCE = 10
+# Placeholders, and what belongs to another machine.
+NOT_HERE = ["kubectl sniff POD", "./tcpdump"]
+
+
+@pytest.fixture(scope="module", name="shell")
+def shell_of_the_manual(tmp_path_factory):
+    """A cluster with what the manual names, and an environment with kubectl, the plugin and a Wireshark that shows nothing."""
+    from conftest import running_sandbox  # pylint: disable=import-outside-toplevel
+    top = tmp_path_factory.mktemp("manual")
+    (top / "bin").mkdir()
+    (top / "dir").mkdir()
+    os.symlink(os.path.join(ROOT, BUILD, "src", "kubectl-sniff"), top / "bin/kubectl-sniff")
+    viewer = top / "bin/wireshark"
+    # Reads what comes, as Wireshark does: the pipe behind -i.
+    viewer.write_text('#!/bin/sh\nwhile [ $# -gt 0 ]; do [ "$1" = -i ] && exec cat "$2" >/dev/null; shift; done\n')
+    viewer.chmod(0o755)
+    with running_sandbox("--nodes", "2", "--service") as box:
+        env = {**box.env, "PATH": f"{top}/bin:{os.environ['PATH']}", "DISPLAY": ":no-display", "LC_ALL": "C.UTF-8",
+               "KSNIFF_WIRESHARK": str(viewer)}
+        subprocess.run(["kubectl", "apply", "-f", "-"], input=SHOP, env=env, text=True, check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        wait_until(lambda: len([p for p in box.get("/api/v1/pods")["items"] if p["status"].get("phase") == "Running"]) >= 13,
+                   "the pods of the manual")
+        yield box, env, top
+
+
+def begin(line, env, directory, number):
+    """Starts a command in a process group and a directory of its own. Returns it and the file of its messages."""
+    place = directory / f"at-{number}"
+    place.mkdir()
+    (place / "dir").mkdir()
+    said = open(place / "said", "w+b")
+    process = subprocess.Popen(["bash", "-o", "pipefail", "-c", line], cwd=place, env=env, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
+    return process, said
+
+
+def words_of(said):
+    with open(said.name, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def finish(line, process, said):
+    """A command that has no end of its own is interrupted once it captures. Returns its code and what it said."""
+    wait_until(lambda: process.poll() is not None or "capturing;" in words_of(said), line)
+    if process.poll() is None and "--duration" not in line:
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=GUARD)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    said.close()
+    return process.returncode, words_of(said)
+
+
+def shorter(line):
+    """The same, without waiting for half a minute."""
+    return re.sub(r"--duration \d+s", "--duration 1s", line)
+
+
+def test_every_command_of_the_manual_runs_as_it_is_written(shell):
+    _, env, top = shell
+    lines = {re.sub(r"\s+#.*", "", line): page for page in WITH_COMMANDS for line in commands(page)}
+    lines = [(line, page) for line, page in lines.items() if not any(part in line for part in NOT_HERE)]
+    assert len(lines) > 50
+    wrong = []
+    # Not all at once: each is several processes.
+    for start in range(0, len(lines), AT_ONCE):
+        some = [(line, page, *begin(shorter(line), env, top, start + i)) for i, (line, page) in enumerate(lines[start:start + AT_ONCE])]
+        for line, page, process, said in some:
+            code, text = finish(line, process, said)
+            if line in REFUSED:
+                if code == 0 or REFUSED[line] not in text:
+                    wrong.append((page, line, code, text))
+            elif code not in ((0, 130) if "|" in line else (0,)) or "Sanitizer" in text or re.search(r"^error: ", text, re.M):
+                wrong.append((page, line, code, text))  # of a pipe it may be tshark's, which ends of Ctrl-C with 130
+    assert not wrong
+
+
+# ---- the Go plugin ----
+
+# Every flag of the plugin in Go (pkg/cmd/sniff.go): name, letter, environment variable.
+GO_FLAGS = [("namespace", "n", "CURRENT_NAMESPACE"), ("interface", "i", "LOCAL_FLAG_INTERFACE"), ("container", "c", "LOCAL_FLAG_CONTAINER"),
+            ("filter", "f", "LOCAL_FLAG_FILTER"), ("output-file", "o", "LOCAL_FLAG_OUTPUT_FILE"),
+            ("local-tcpdump-path", "l", "LOCAL_FLAG_LOCAL_TCPDUMP_PATH"), ("remote-tcpdump-path", "r", "LOCAL_FLAG_REMOTE_TCPDUMP_PATH"),
+            ("verbose", "v", "LOCAL_FLAG_VERBOSE"), ("privileged", "p", "LOCAL_FLAG_PRIVILEGED"), ("pod-creation-timeout", "", ""),
+            ("image", "", "LOCAL_FLAG_IMAGE"), ("tcpdump-image", "", "LOCAL_FLAG_TCPDUMP_IMAGE"), ("context", "x", "CURRENT_CONTEXT"),
+            ("socket", "", "SOCKET_PATH"), ("serviceaccount", "s", "LOCAL_FLAG_SERVICE_ACCOUNT")]
+
+
+@pytest.mark.parametrize("name, letter, variable", GO_FLAGS)
+def test_each_flag_of_the_go_plugin_is_there_and_told(name, letter, variable):
+    page = read("docs/from-the-go-plugin.md")
+    row = next(line for line in page.splitlines() if line.startswith("| `") and f"`--{name}`" in line.split("|")[1])
+    text = subprocess.run([os.path.join(ROOT, BUILD, "src", "kubectl-sniff"), "--help"], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
+    assert f"--{name}" in text
+    if letter:
+        assert f"`-{letter}`" in row and re.search(rf"-{letter}[, ]", text)
+    if variable:
+        assert f"KUBECTL_PLUGINS_{variable}" in row and f"KUBECTL_PLUGINS_{variable}]" in text
+
+
+# ---- the man page ----
+
+def man():
+    return subprocess.run([os.path.join(ROOT, BUILD, "src", "kubectl-sniff"), "--help=man"], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "")
+
+
+@pytest.mark.parametrize("sentence", [
+    "With the name of a file that exists, -l is a static tcpdump to upload instead", "over all targets and files",
+    "calls the second sighting a TCP retransmission", "--dedup keeps the first only", "Deinterlacing conversations key"])
+def test_the_man_page_tells(sentence):
+    assert sentence in man()
+
+
+# ---- two languages ----
+
+def shape(text):
+    """What both languages have alike: levels of headings, code, tables (rows and columns), pictures, and links."""
+    plain = re.sub(r"^```.*?^```\n", "", text, flags=re.M | re.S)
+    return {
+        "headings": [len(level) for level in re.findall(r"^(#+) ", plain, re.M)],
+        "commands": [re.sub(r"\s+#.*", "", line).strip() for line in fenced(text)],
+        "tables": [line.count("|") - line.count("\\|") for line in plain.splitlines() if line.startswith("|")],
+        "flags": sorted(set(re.findall(r"`(--?[a-zA-Z][-a-z]*)", plain))),
+        "links": [target for target in re.findall(r"\]\(([^)\s]+)\)", plain) if not target.startswith(("#", "README"))],
+    }
+
+
+@TWO_LANGUAGES
+@pytest.mark.parametrize("part", ["headings", "commands", "tables", "flags", "links"])
+def test_both_readmes_keep_step(part):
+    assert shape(read("README.zh-CN.md"))[part] == shape(read("README.md"))[part]
+
+
+def test_what_is_out_of_step_is_seen():
+    text = read("README.md")
+    for part, changed in (("headings", text + "\n## More\n"), ("commands", text.replace("kubectl sniff web -p", "kubectl sniff web -q")),
+                          ("tables", text.replace("| upload |", "| upload | |")), ("flags", text + "`--new`")):
+        assert shape(changed)[part] != shape(text)[part]
+
+
+def test_the_first_screen_has_one_sentence_the_picture_and_the_install_table():
+    lines = [line for line in read("README.md").splitlines() if line][:14]
+    assert lines[0] == "# kubectl sniff" and lines[1].startswith("`kubectl sniff POD` shows") and lines[2].startswith("![")
+    assert any(line == "## Install" for line in lines) and any(line.startswith("| with |") for line in lines)
+
+
+def test_commands_of_the_manual_are_shell():
+    for page in WITH_COMMANDS:
+        for line in commands(page):
+            assert shlex.split(line, comments=True)[:2] == ["kubectl", "sniff"]
