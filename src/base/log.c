@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/area.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -22,6 +23,8 @@ static struct {
                                  */
     struct area area;           /* where that is */
     unsigned pauses;
+    bool held;       /* log_hold() */
+    struct buf kept; /* what was to be written meanwhile */
 } state = {.most = LOG_LEVEL_INFO};
 
 void log_start(enum log_level most)
@@ -91,10 +94,26 @@ static void put_out(struct buf *out)
 
 #define OUT_MAX (64u << 10)
 
+/* Of what does not fit the oldest lines go. */
+static void keep_line(const char *head, const char *text)
+{
+    while (!buf_printf(&state.kept, "%s%s\n", head, text)) {
+        const char *end = memchr(buf_bytes(&state.kept), '\n', state.kept.length);
+
+        if (!end)
+            return;
+        buf_take(&state.kept, (size_t)(end - (const char *)buf_bytes(&state.kept)) + 1);
+    }
+}
+
 static void write_line(const char *head, const char *text)
 {
     struct buf out;
 
+    if (state.held) {
+        keep_line(head, text);
+        return;
+    }
     buf_init(&out, OUT_MAX);
     erase(&out);
     buf_printf(&out, "%s%s\n", head, text);
@@ -197,6 +216,24 @@ void log_status_go_on(void)
 {
     if (--state.pauses == 0)
         redraw();
+}
+
+void log_hold(void)
+{
+    if (!state.terminal || state.held)
+        return;
+    log_status_pause();
+    state.held = true;
+    buf_init(&state.kept, OUT_MAX);
+}
+
+void log_release(void)
+{
+    if (!state.held)
+        return;
+    state.held = false;
+    put_out(&state.kept);
+    log_status_go_on();
 }
 
 size_t log_columns(void)

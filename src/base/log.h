@@ -64,4 +64,12 @@ void log_plain(const char *text);
 void log_status_pause(void);
 void log_status_go_on(void);
 
+/*
+ * log_hold - another program draws on the whole terminal: messages are kept, the last 64 KiB
+ *
+ * log_release() writes them. Where standard error is no terminal, neither does anything.
+ */
+void log_hold(void);
+void log_release(void);
+
 #endif

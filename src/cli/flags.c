@@ -3,9 +3,11 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/command_line.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/options.h"
@@ -197,6 +199,23 @@ static int set_output_file(struct options *options, const char *value, const cha
         return error_remedy(err, "is a variable unset? leave it out to open Wireshark");
     }
     options->output_file = value;
+    return 0;
+}
+
+/* The command itself is looked for before the capture. */
+static int set_viewer(struct options *options, const char *value, const char *as, struct error *err)
+{
+    struct error fault = {0};
+    char **words;
+
+    if (!*value)
+        return expected(err, as, value, "wireshark, tshark, termshark or a command");
+    if (command_line_split(value, &words, &fault) < 0) {
+        error_set(err, ERROR_USAGE, "%s: %s", as, fault.text);
+        return error_remedy(err, "%s", fault.remedy);
+    }
+    free(words);
+    options->viewer = value;
     return 0;
 }
 
@@ -481,6 +500,11 @@ const struct flag flags[] = {
      "(container) give each target a file of its own, %t is the time, %i the number of the file, "
      "and %% a percent sign; default: open Wireshark",
      set_output_file},
+    {"viewer", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "VIEWER", NULL,
+     "what shows the packets where there is no -o: wireshark, tshark (prints them), termshark (in "
+     "the terminal), or a command such as 'tcpdump -n -r -', which reads them as its standard "
+     "input, or where {} stands in it from a named pipe; default: wireshark",
+     set_viewer},
     {"format", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "FORMAT", NULL,
      "pcapng or pcap (with nanoseconds, and of interfaces with the first one's link type only), "
      "whatever the file's ending; default: pcap where the file ends in .pcap (or .pcap.gz and so "

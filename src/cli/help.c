@@ -30,7 +30,7 @@ static const struct {
     {"kubectl sniff web -o web.pcapng --duration 30s", "30 seconds into a file"},
     {"kubectl sniff -l app=shop -o '%n-%p.pcapng.zst' --rotate-size 100M --rotate-files 10",
      "for each pod the last GB, in compressed files"},
-    {"kubectl sniff web -o - | tshark -r - -N dn", "read along in the terminal, with names"},
+    {"kubectl sniff web --viewer tshark", "read along in the terminal, with names"},
     {"kubectl sniff web --check", "tell which methods would work, and what the others lack"},
     {"kubectl sniff node/node1 -f 'port 53'", "a node's own interfaces"},
 };
@@ -190,6 +190,34 @@ static void print_man_files(void)
         "killed client or a full disk leaves can be read up to there.\n");
 }
 
+static void print_man_viewers(void)
+{
+    printf(
+        ".SH VIEWERS\n\\fB\\-\\-viewer\\fR chooses what shows the packets where there is no "
+        "\\fB\\-o\\fR:\n"
+        ".TP\nwireshark\nits window; the default\n"
+        ".TP\ntshark\na line a packet on standard output, with names. A Ctrl\\-C ends the "
+        "capture, and tshark prints what was still on its way.\n"
+        ".TP\ntermshark\nin the terminal, of which it has the whole: our messages follow when it "
+        "has been left. Leaving it ends the capture.\n"
+        ".TP\n\\(aq\\fICOMMAND\\fB\\(aq\\fR\nany program that reads a capture, such as "
+        "\\(aqtcpdump \\-n \\-r \\-\\(aq. It reads its standard input; where {} stands in the "
+        "command, that is the path of a named pipe instead, which is removed at the end. Blanks "
+        "part "
+        "words, \\(aq...\\(aq keeps all that is in it, as \"...\" does but for \\e\" and \\e\\e, "
+        "and "
+        "elsewhere a backslash keeps the character behind it. No shell runs it: variables and "
+        "patterns stay as they are written, and for a pipe or a redirection write "
+        "sh \\-c \\(aq...\\(aq. "
+        "A Ctrl\\-C reaches it, too, as any reader of a pipe.\n"
+        ".PP\nWhen the viewer ends, so does the capture; an exit code of it that is not 0 becomes "
+        "1, "
+        "unless an interrupt has ended both. One that goes on when it has read all is waited for, "
+        "and another Ctrl\\-C ends it. One that reads slowly is waited for, while the agent\\(aqs "
+        "buffer holds the packets, and what it has no room for is counted as dropped. Beside a "
+        "viewer in the terminal there is no status line.\n");
+}
+
 static void print_man_names(void)
 {
     printf(
@@ -294,6 +322,7 @@ static void print_man(void)
                 print_man_flag(&flags[i]);
     }
     print_man_files();
+    print_man_viewers();
     printf(".SH EXAMPLES\n");
     for (size_t i = 0; i < EXAMPLES; i++) {
         printf(".TP\n.B ");

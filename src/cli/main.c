@@ -106,13 +106,13 @@ static void log_unneeded(const char *flag, const char *value)
 
 /* A pipe's reader, such as tshark, writes to the same terminal: a status line would stand amid it.
  */
-static bool wants_status(const struct options *options)
+static bool wants_status(const struct options *options, const struct sink *sink)
 {
     struct stat out;
     bool piped = options->output_file && strcmp(options->output_file, "-") == 0 &&
                  fstat(STDOUT_FILENO, &out) == 0 && S_ISFIFO(out.st_mode);
 
-    return log_is_terminal() && !options->quiet && !piped;
+    return log_is_terminal() && !options->quiet && !piped && !sink->terminal;
 }
 
 /* Does what the options ask for, once the API server can be spoken to. Return: the exit code, or
@@ -127,7 +127,7 @@ static int act(struct kube_client *client, const struct options *options, struct
         return sweep_run(client, options->all_namespaces ? NULL : settings->namespace, err);
     default:
         log_settings(settings);
-        return capture_run(client, settings, sink, wants_status(options), err);
+        return capture_run(client, settings, sink, wants_status(options, sink), err);
     }
 }
 
@@ -214,6 +214,7 @@ static void take_single_target(const struct options *options, const struct targe
 static int sniff(const struct options *options, struct error *err)
 {
     struct sink sink = {.output = options->output_file,
+                        .viewer = options->viewer,
                         .numbered = options->rotate_size || options->rotate_time};
     struct settings settings = {
         .words = options->targets,

@@ -331,7 +331,12 @@ static int check_contradictions(const struct parser *parser, struct error *err)
 
     if (options->quiet && options->verbose)
         return error_set(err, ERROR_USAGE, "--quiet contradicts --verbose");
-    if (options->format == OPTIONS_FORMAT_PCAP && !options->output_file) {
+    if (options->viewer && options->output_file) {
+        error_set(err, ERROR_USAGE, "--viewer shows nothing of what -o writes");
+        return error_remedy(err, "leave out one of them");
+    }
+    if (options->format == OPTIONS_FORMAT_PCAP && !options->output_file &&
+        (!options->viewer || strcmp(options->viewer, "wireshark") == 0)) {
         error_set(err, ERROR_USAGE, "Wireshark is given pcapng: --format pcap needs -o");
         return error_remedy(err, "-o FILE, or -o - for standard output");
     }

@@ -55,7 +55,8 @@ struct options {
     const char *interfaces[OPTIONS_INTERFACES_MAX + 1]; /* NULL-terminated; empty: any */
     size_t interface_count;
     const char *filter;      /* NULL: none */
-    const char *output_file; /* NULL: Wireshark; "-": standard output */
+    const char *output_file; /* NULL: the viewer; "-": standard output */
+    const char *viewer;      /* NULL: Wireshark */
     const char *local_tcpdump_path;
     bool tcpdump_by_letter; /* -l was a file's name */
     const char *remote_tcpdump_path;

@@ -15,9 +15,9 @@
 #include "sink/compressed.h"
 #include "sink/sink.h"
 
-static bool wanted(const char *output)
+static bool wanted(const struct sink *sink)
 {
-    return output != NULL;
+    return sink->output != NULL;
 }
 
 static int cannot(struct error *err, const char *path, int reason)

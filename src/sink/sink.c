@@ -16,7 +16,8 @@
 
 #define SMALL_WRITE 4096 /* PIPE_BUF on Linux: does not block a pipe that poll() calls writable */
 
-static const struct sink_kind *const kinds[] = {&sink_wireshark, &sink_stdout, &sink_file};
+static const struct sink_kind *const kinds[] = {&sink_wireshark, &sink_viewer, &sink_stdout,
+                                                &sink_file};
 
 static int refuse_numbers(const struct sink *sink, struct error *err)
 {
@@ -32,7 +33,7 @@ int sink_prepare(struct sink *sink, struct error *err)
     sink->fd = -1;
     sink->complaints = -1;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (!kinds[i]->wanted(sink->output))
+        if (!kinds[i]->wanted(sink))
             continue;
         sink->kind = kinds[i];
         return !sink->numbered || sink->kind->next ? sink->kind->prepare(sink, err)
@@ -223,6 +224,8 @@ void sink_free(struct sink *sink)
     sink->pipe = NULL;
     free(sink->program);
     sink->program = NULL;
+    free(sink->command);
+    sink->command = NULL;
     free(sink->path);
     sink->path = NULL;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <termios.h>
 
 #include "base/buf.h"
 #include "base/scratch.h"
@@ -30,8 +31,8 @@ struct sink;
 
 struct sink_kind {
     const char *name;
-    /* Does -o FILE (NULL: none given) ask for this kind? The first row that says yes is taken. */
-    bool (*wanted)(const char *output);
+    /* Do -o FILE and --viewer ask for this kind? The first row that says yes is taken. */
+    bool (*wanted)(const struct sink *sink);
     /* Everything that can be checked before anything touches the cluster. */
     int (*prepare)(struct sink *sink, struct error *err);
     /* Capturing has begun: open it. */
@@ -45,6 +46,7 @@ struct sink_kind {
 struct sink {
     const struct sink_kind *kind;
     const char *output;                  /* -o, NULL: none */
+    const char *viewer;                  /* --viewer, NULL: none given */
     const char *title;                   /* "namespace/pod/container" */
     const char *subject;                 /* the pod's name, or the node's */
     const struct capture_format *format; /* tells where a block ends */
@@ -52,7 +54,11 @@ struct sink {
     bool named;   /* there are names of addresses in it: they are to be shown */
     bool several; /* packets of several targets: where each was seen is to be shown */
 
-    char *program;          /* Wireshark's path; owned */
+    char *program;  /* the path of what reads it: Wireshark, a viewer; owned */
+    char **command; /* the viewer's words; owned, in one block; NULL: Wireshark */
+    bool terminal;  /* it writes to our terminal: no status line */
+    bool has_modes; /* the terminal's, before the viewer had it */
+    struct termios modes;
     struct scratch scratch; /* where it keeps its files, and the pipe it reads stands */
     char *pipe;             /* that pipe's path; owned; NULL: its standard input */
     struct loop_timer *opener;
@@ -102,10 +108,10 @@ struct sink {
     void *data;
 };
 
-extern const struct sink_kind sink_wireshark, sink_file, sink_stdout;
+extern const struct sink_kind sink_wireshark, sink_viewer, sink_file, sink_stdout;
 
 /*
- * sink_prepare - choose the kind by @output and check it; @sink is all zero but for output
+ * sink_prepare - choose the kind by @output and @viewer, and check it; all else of @sink is zero
  *
  * Errors: ERROR_OUTPUT, ERROR_USAGE.
  */

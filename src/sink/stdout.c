@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "sink/sink.h"
 
-static bool wanted(const char *output)
+static bool wanted(const struct sink *sink)
 {
-    return output && strcmp(output, "-") == 0;
+    return sink->output && strcmp(sink->output, "-") == 0;
 }
 
 static int prepare(struct sink *sink, struct error *err)

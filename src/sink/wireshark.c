@@ -27,14 +27,12 @@
 #include "base/text.h"
 #include "sink/columns.h"
 #include "sink/dumpcap.h"
+#include "sink/reader.h"
 #include "sink/sink.h"
 
-#define PIPE_SIZE (1 << 20) /* bytes; Linux's default of 64 KiB wakes us 16 times as often */
-#define OPEN_MS   50        /* between looks whether somebody has opened the pipe for reading */
-
-static bool wanted(const char *output)
+static bool wanted(const struct sink *sink)
 {
-    return output == NULL;
+    return !sink->output && (!sink->viewer || strcmp(sink->viewer, "wireshark") == 0);
 }
 
 /* ---- before the cluster ---- */
@@ -110,17 +108,6 @@ static int prepare(struct sink *sink, struct error *err)
 
 /* ---- Wireshark itself ---- */
 
-static void on_exit_of_child(void *data, int status)
-{
-    struct sink *sink = data;
-
-    sink->child = 0;
-    sink->child_watch = NULL;
-    sink->child_status = status;
-    sink_end(sink);
-    sink->ready(sink->data);
-}
-
 /* GLib's line begins with " ** (program:pid) time [domain] -- ", which is nothing to the user. */
 static const char *without_head(const char *line)
 {
@@ -176,43 +163,6 @@ static void on_complaint(void *data, int fd, short revents)
     read_complaint(data);
 }
 
-/* Has somebody opened the pipe? Only then can it be opened without waiting. */
-static void on_opener(void *data)
-{
-    struct sink *sink = data;
-    int fd = open(sink->pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-    struct error err;
-
-    if (fd < 0) {
-        loop_set_timer(sink->opener, OPEN_MS);
-        return;
-    }
-#ifdef F_SETPIPE_SZ
-    fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
-#endif
-    sink->opened = true;
-    if (sink_use_fd(sink, fd, true, &err) < 0)
-        sink->ended = true;
-    sink->ready(sink->data);
-}
-
-/* Where Wireshark finds its packets, by a name that says of whom: its window shows it. */
-static int make_pipe(struct sink *sink, struct error *err)
-{
-    if (scratch_make(&sink->scratch, err) < 0)
-        return -1;
-    if (is_foreign(sink->program))
-        return 0;
-    sink->pipe = text_format("%s/%.100s", sink->scratch.path, sink->subject);
-    if (!sink->pipe)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (mkfifo(sink->pipe, 0600) < 0)
-        return error_set(err, ERROR_OUTPUT, "cannot make the pipe \"%s\": %s", sink->pipe,
-                         strerror(errno));
-    sink->opener = loop_add_timer(sink->loop, OPEN_MS, on_opener, sink);
-    return sink->opener ? 0 : error_set(err, ERROR_INTERNAL, "out of memory");
-}
-
 /*
  * How it is to show what it reads, for this window. Names come from the capture alone: it would ask
  * the DNS of this machine for all others, and tell it so whom the pods talk to.
@@ -263,26 +213,9 @@ static int start(struct sink *sink, int stdin_fd, struct error *err)
     if (started < 0)
         return -1;
     sink->complaints_watch = loop_add_fd(sink->loop, complaints[0], POLLIN, on_complaint, sink);
-    sink->child_watch = loop_add_child(sink->loop, sink->child, on_exit_of_child, sink);
     stall_begin(sink);
-    return sink->child_watch && sink->complaints_watch
-               ? 0
-               : error_set(err, ERROR_INTERNAL, "out of memory");
-}
-
-static int start_with_stdin(struct sink *sink, struct error *err)
-{
-    int fds[2];
-
-    if (process_pipe(fds, 1, err) < 0)
-        return -1;
-    int started = start(sink, fds[0], err);
-    close(fds[0]);
-    sink->opened = started == 0;
-    if (started == 0)
-        return sink_use_fd(sink, fds[1], true, err);
-    close(fds[1]);
-    return -1;
+    return sink->complaints_watch ? reader_watch(sink, err)
+                                  : error_set(err, ERROR_INTERNAL, "out of memory");
 }
 
 static int begin(struct sink *sink, struct error *err)
@@ -291,9 +224,11 @@ static int begin(struct sink *sink, struct error *err)
         stall_begin(sink);
         return 0;
     }
-    if (make_pipe(sink, err) < 0)
+    if (scratch_make(&sink->scratch, err) < 0)
         return -1;
-    return sink->pipe ? start(sink, PROCESS_NULL, err) : start_with_stdin(sink, err);
+    if (is_foreign(sink->program))
+        return reader_start_with_stdin(sink, start, err);
+    return reader_make_pipe(sink, err) < 0 ? -1 : start(sink, PROCESS_NULL, err);
 }
 
 /* ---- its end ---- */
@@ -385,7 +320,7 @@ static int finish(struct sink *sink, struct error *err)
     if (sink->child && sink->opened && !number)
         say_why_waiting(sink, stopped);
     if (sink->opener)
-        loop_set_timer(sink->opener, OPEN_MS);
+        loop_set_timer(sink->opener, READER_OPEN_MS);
     while (sink->child && sink->fd < 0 && obey(sink, number)) {
         loop_step(sink->loop, -1);
         number = loop_acknowledge(sink->loop);

@@ -172,6 +172,15 @@ static void test_refusals(void **state)
     refused("we_b", "\"we_b\" cannot be the name of a pod", NULL);
     refused("web --quiet -v", "--quiet contradicts --verbose", NULL);
     refused("web --format pcap", "Wireshark is given pcapng: --format pcap needs -o", NULL);
+    refused("web --viewer wireshark --format pcap",
+            "Wireshark is given pcapng: --format pcap needs -o", NULL);
+    assert_string_equal(parsed("web --viewer tcpdump --format pcap").viewer, "tcpdump");
+    refused("web --viewer tshark -o x", "--viewer shows nothing of what -o writes",
+            "leave out one of them");
+    refused("web --viewer a|b", "--viewer: \"|\" in \"a|b\" means something to a shell only",
+            "quote it, or let a shell run it: sh -c '...'");
+    refused("web --viewer=", "--viewer takes wireshark, tshark, termshark or a command, not \"\"",
+            NULL);
     refused("web -i lo -i any", "-i any contradicts the other -i", NULL);
     refused("web -i any -i lo", "-i any contradicts the other -i", NULL);
     refused("web --local-tcpdump-path x -i eth0 -i lo", "tcpdump (-l) takes one -i", NULL);
@@ -235,6 +244,7 @@ static void test_what_does_nothing_together(void **state)
     refused("--cleanup -f tcp", "--filter does nothing with --cleanup", NULL);
     refused("--cleanup -p", "--privileged does nothing with --cleanup", NULL);
     refused("web --check -o x", "--output-file does nothing with --check", NULL);
+    refused("web --check --viewer tshark", "--viewer does nothing with --check", NULL);
     refused("web --check --duration 5s", "--duration does nothing with --check", NULL);
     refused("web --check --max-size 5M", "--max-size does nothing with --check", NULL);
     refused("web --check --rotate-size 5M", "--rotate-size does nothing with --check", NULL);
@@ -423,7 +433,7 @@ static bool stands_alone(const struct flag *flag)
 {
     return strcmp(flag->name, "cleanup") == 0 || strcmp(flag->name, "all-namespaces") == 0 ||
            strcmp(flag->name, "check") == 0 || strcmp(flag->name, "field-selector") == 0 ||
-           strcmp(flag->name, "rotate-files") == 0;
+           strcmp(flag->name, "rotate-files") == 0 || strcmp(flag->name, "viewer") == 0;
 }
 
 /* Parses "web -o out" and one or two words more, and describes the result. */
