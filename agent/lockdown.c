@@ -17,6 +17,14 @@
 #define OUR_ARCH AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
 #define OUR_ARCH AUDIT_ARCH_AARCH64
+#elif defined(__arm__)
+#define OUR_ARCH AUDIT_ARCH_ARM
+#elif defined(__riscv) && __riscv_xlen == 64
+#define OUR_ARCH AUDIT_ARCH_RISCV64
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+#define OUR_ARCH AUDIT_ARCH_PPC64LE
+#elif defined(__s390x__)
+#define OUR_ARCH AUDIT_ARCH_S390X
 #else
 #error "which AUDIT_ARCH_* is this machine?"
 #endif
@@ -36,6 +44,10 @@ static void drop_capabilities(void)
 
 #ifndef AGENT_NO_SECCOMP
 
+#ifndef SYS_clock_gettime
+#define SYS_clock_gettime SYS_clock_gettime32 /* musl's name, where there is one with 64 bits */
+#endif
+
 static const int capture_calls[] = {
     SYS_ppoll,           /* wait */
     SYS_write,           /* packets, messages */
@@ -51,6 +63,15 @@ static const int capture_calls[] = {
     SYS_restart_syscall, /* after a stop */
     SYS_exit,            /* the end */
     SYS_exit_group,      /* the same */
+#ifdef SYS_sigreturn
+    SYS_sigreturn, /* the end of a signal's handler that is told nothing but its number */
+#endif
+#ifdef SYS_clock_gettime64 /* a machine of 32 bits: musl tries either of two */
+    SYS_ppoll_time64,
+    SYS_clock_gettime64,
+    SYS_recvmmsg_time64,
+    SYS_fcntl64,
+#endif
 };
 
 static const int hold_calls[] = {
@@ -62,10 +83,14 @@ static const int hold_calls[] = {
 #ifdef SYS_unlink
     SYS_unlink, /* -u */
 #endif
-    SYS_unlinkat,        /* the same, on newer machines */
-    SYS_restart_syscall, /* after a stop */
-    SYS_exit,            /* the end */
-    SYS_exit_group,      /* the same */
+    SYS_unlinkat,          /* the same, on newer machines */
+    SYS_restart_syscall,   /* after a stop */
+    SYS_exit,              /* the end */
+    SYS_exit_group,        /* the same */
+#ifdef SYS_clock_gettime64 /* as above */
+    SYS_rt_sigtimedwait_time64,
+    SYS_clock_gettime64,
+#endif
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+struct error;
+
 struct agent_binary {
     const char *architecture; /* as Kubernetes names it: "amd64" */
     const unsigned char *bytes;
@@ -16,10 +18,13 @@ extern const struct agent_binary agent_binaries[];
 
 /*
  * agent_binary_find - the agent for a machine
- * @machine: as uname -m says it ("x86_64", "aarch64") or as Kubernetes does ("amd64", "arm64")
+ * @machine: as uname -m says it ("x86_64", "aarch64", "armv7l") or as Kubernetes does ("amd64")
  *
  * Return: NULL when there is none.
  */
 const struct agent_binary *agent_binary_find(const char *machine);
+
+/* agent_binary_choose - the same. Return: NULL with the error, which says what is carried. */
+const struct agent_binary *agent_binary_choose(const char *machine, struct error *err);
 
 #endif

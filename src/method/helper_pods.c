@@ -187,14 +187,11 @@ static void give_up(struct helper_group *group, enum helper_failure how, const s
 
 static void make(struct helper_group *group)
 {
-    const struct agent_binary *agent = agent_binary_find(group->recipe.machine);
     struct helper helper;
     struct error err;
+    const struct agent_binary *agent = agent_binary_choose(group->recipe.machine, &err);
 
     helper_recipe_read(&group->recipe, group->room, &helper);
-    if (!agent)
-        error_set(&err, ERROR_TARGET, "there is no agent for \"%s\" machines",
-                  group->recipe.machine);
     if (!agent || helper_pod_make(group->pod, &helper, agent, &err) < 0)
         give_up(group, HELPER_FAILED, &err);
 }

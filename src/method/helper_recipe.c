@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "method/agent_binary.h"
 #include "settings/settings.h"
 #include "target/target.h"
 #include "common/agent.h"
@@ -50,6 +51,12 @@ bool helper_recipe_fits(const struct helper_recipe *recipe, const struct target 
 
 /* ---- filling it ---- */
 
+static void try_machine(struct helper_recipe *recipe, size_t at)
+{
+    recipe->machine_at = at;
+    snprintf(recipe->machine, sizeof(recipe->machine), "%s", agent_binaries[at].architecture);
+}
+
 /* From the node, else from what the pod asks of it, else a guess. */
 static void choose_machine(struct helper_recipe *recipe, const struct target *target)
 {
@@ -62,7 +69,8 @@ static void choose_machine(struct helper_recipe *recipe, const struct target *ta
     const char *known =
         target->node && *target->node->architecture ? target->node->architecture : asked;
 
-    snprintf(recipe->machine, sizeof(recipe->machine), "%s", known ? known : "amd64");
+    snprintf(recipe->machine, sizeof(recipe->machine), "%s",
+             known ? known : agent_binaries[0].architecture);
     recipe->machine_known = known != NULL;
 }
 
@@ -161,7 +169,8 @@ int helper_recipe_next_image(struct helper_recipe *recipe, struct error *err)
 {
     const struct helper_image *passed = image_of(recipe);
 
-    recipe->machine_tried = false;
+    if (!recipe->machine_known)
+        try_machine(recipe, 0);
     if (!helper_images_next(&recipe->images))
         return no_image_left(recipe, err);
     if (recipe->images.second_round)
@@ -199,12 +208,10 @@ void helper_recipe_next_privilege(struct helper_recipe *recipe, const char *why)
 bool helper_recipe_other_machine(struct helper_recipe *recipe,
                                  const struct kube_container *container)
 {
-    if (recipe->machine_known || recipe->machine_tried || !container ||
-        !container->terminated_reason)
+    if (recipe->machine_known || !container || !container->terminated_reason ||
+        !agent_binaries[recipe->machine_at + 1].architecture)
         return false;
-    recipe->machine_tried = true;
-    snprintf(recipe->machine, sizeof(recipe->machine), "%s",
-             strcmp(recipe->machine, "amd64") == 0 ? "arm64" : "amd64");
+    try_machine(recipe, recipe->machine_at + 1);
     log_debug("the agent does not start on node '%s': trying the one for '%s'", recipe->node_name,
               recipe->machine);
     return true;

@@ -29,7 +29,7 @@ struct helper_recipe {
     char why[300];      /* the last one was passed over; "": none was */
     char machine[32];   /* the agent's: "amd64" */
     bool machine_known; /* it is no guess */
-    bool machine_tried; /* with this image, the other one too */
+    size_t machine_at;  /* where it is one: which of agent_binaries[] is tried with this image */
     enum helper_privilege privilege;
 };
 
@@ -64,7 +64,7 @@ void helper_recipe_next_privilege(struct helper_recipe *recipe, const char *why)
 /*
  * helper_recipe_other_machine - was it the agent that could not be started, being one for another
  * machine? Who may not read nodes does not know theirs. @container: how it ended; may be NULL.
- * Return: whether the other agent is tried.
+ * Return: whether another agent is tried: each that there is, once with each image.
  */
 bool helper_recipe_other_machine(struct helper_recipe *recipe,
                                  const struct kube_container *container);

@@ -261,14 +261,12 @@ static void on_drained(void *data)
 static int choose_agent(struct session *session, const char *machine, struct error *err)
 {
     struct upload *upload = session->upload;
-    const struct agent_binary *agent = agent_binary_find(*machine ? machine : "amd64");
 
     if (upload->bytes)
         return 0;
-    if (!agent) {
-        error_set(err, ERROR_TARGET, "there is no agent for \"%s\" machines", machine);
-        return error_remedy(err, "upload a static tcpdump for it with -l PATH");
-    }
+    const struct agent_binary *agent = agent_binary_choose(*machine ? machine : "amd64", err);
+    if (!agent)
+        return -1;
     upload->bytes = agent->bytes;
     upload->length = agent->length;
     return 0;

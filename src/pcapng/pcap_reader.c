@@ -26,11 +26,6 @@ struct pcap_record_header {
     uint32_t original_length;
 };
 
-static uint32_t in_our_order(const struct capture_reader *reader, uint32_t value)
-{
-    return reader->swapped ? __builtin_bswap32(value) : value;
-}
-
 static enum capture_item_kind read_file_header(struct capture_reader *reader,
                                                struct capture_interface *ret, struct error *err)
 {
@@ -41,18 +36,18 @@ static enum capture_item_kind read_file_header(struct capture_reader *reader,
     memcpy(&head, buf_bytes(&reader->bytes), sizeof(head));
     reader->swapped = head.magic == __builtin_bswap32(MAGIC_MICROSECONDS) ||
                       head.magic == __builtin_bswap32(MAGIC_NANOSECONDS);
-    head.magic = in_our_order(reader, head.magic);
+    head.magic = reader_u32(reader, head.magic);
     if (head.magic != MAGIC_MICROSECONDS && head.magic != MAGIC_NANOSECONDS)
         return capture_malformed(err, "it does not begin with pcap's magic number");
     reader->nanoseconds = head.magic == MAGIC_NANOSECONDS;
-    reader->linktype = (uint16_t)(in_our_order(reader, head.linktype) & 0xffff);
+    reader->linktype = (uint16_t)(reader_u32(reader, head.linktype) & 0xffff);
     /* Some link types have other numbers inside libpcap (DLT_RAW), which old files carry. */
     if (reader->linktype == 12 || reader->linktype == 14)
         reader->linktype = LINKTYPE_RAW;
     reader->started = true;
     *ret = (struct capture_interface){
         .linktype = reader->linktype,
-        .snaplen = in_our_order(reader, head.snaplen),
+        .snaplen = reader_u32(reader, head.snaplen),
     };
     snprintf(ret->name, sizeof(ret->name), "%s", reader->name);
     reader->taken = sizeof(head);
@@ -87,9 +82,9 @@ static enum capture_item_kind read_record(struct capture_reader *reader, struct 
     if (reader->bytes.length < sizeof(head))
         return CAPTURE_MORE;
     memcpy(&head, bytes, sizeof(head));
-    uint32_t captured = in_our_order(reader, head.captured_length);
-    uint32_t original = in_our_order(reader, head.original_length);
-    uint32_t fraction = in_our_order(reader, head.fraction);
+    uint32_t captured = reader_u32(reader, head.captured_length);
+    uint32_t original = reader_u32(reader, head.original_length);
+    uint32_t fraction = reader_u32(reader, head.fraction);
     if (captured > CAPTURE_PACKET_MAX)
         return capture_malformed(err, "a packet of %u bytes", captured);
     if (fraction >= (reader->nanoseconds ? 1000000000u : 1000000u))
@@ -99,7 +94,7 @@ static enum capture_item_kind read_record(struct capture_reader *reader, struct 
     if (reader->bytes.length < sizeof(head) + captured)
         return CAPTURE_MORE;
     *ret = (struct capture_packet){
-        .timestamp = in_our_order(reader, head.seconds) * 1000000000ull +
+        .timestamp = reader_u32(reader, head.seconds) * 1000000000ull +
                      fraction * (reader->nanoseconds ? 1u : 1000u),
         .captured_length = captured,
         .original_length = original,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -19,13 +20,16 @@ struct option {
  * Takes the option at *at. Return: 1 with the option, 0 at the end of the options, -1 when an
  * option reaches out of the block.
  */
-static int next_option(const uint8_t **at, const uint8_t *end, struct option *option)
+static int next_option(const struct capture_reader *reader, const uint8_t **at, const uint8_t *end,
+                       struct option *option)
 {
     struct pcapng_option head;
 
     if ((size_t)(end - *at) < sizeof(head))
         return *at == end ? 0 : -1;
     memcpy(&head, *at, sizeof(head));
+    head.code = reader_u16(reader, head.code);
+    head.length = reader_u16(reader, head.length);
     *at += sizeof(head);
     if (head.code == PCAPNG_OPT_END)
         return 0;
@@ -55,13 +59,24 @@ static bool is_mark(const struct option *option)
            memcmp(option->value, prefix, sizeof(prefix) - 1) == 0;
 }
 
-static uint64_t number(const struct option *option)
+static uint64_t number(const struct capture_reader *reader, const struct option *option)
 {
     uint64_t value = 0;
 
     if (option->length == sizeof(value))
         memcpy(&value, option->value, sizeof(value));
-    return value;
+    return reader_u64(reader, value);
+}
+
+/* Copies the fixed part of a block into its struct, which consists of 32-bit numbers. */
+static void copy_words(const struct capture_reader *reader, void *out, const uint8_t *block,
+                       size_t size)
+{
+    uint32_t *words = out;
+
+    memcpy(out, block, size);
+    for (size_t i = 0; reader->swapped && i < size / sizeof(*words); i++)
+        words[i] = __builtin_bswap32(words[i]);
 }
 
 static enum capture_item_kind read_section(struct capture_reader *reader, const uint8_t *block,
@@ -74,10 +89,8 @@ static enum capture_item_kind read_section(struct capture_reader *reader, const 
     memcpy(&shb, block, sizeof(shb));
     if (reader->started)
         return capture_malformed(err, "a second section");
-    if (shb.byte_order_magic != PCAPNG_BYTE_ORDER_MAGIC)
-        return capture_malformed(err, "a section in another byte order");
-    if (shb.major != 1)
-        return capture_malformed(err, "pcapng version %u", shb.major);
+    if (reader_u16(reader, shb.major) != 1)
+        return capture_malformed(err, "pcapng version %u", reader_u16(reader, shb.major));
     reader->started = true;
     return CAPTURE_MORE;
 }
@@ -98,9 +111,9 @@ static enum capture_item_kind read_interface(struct capture_reader *reader, cons
     if (reader->interface_count == CAPTURE_INTERFACES_MAX)
         return capture_malformed(err, "more than %u interfaces", CAPTURE_INTERFACES_MAX);
     memcpy(&idb, block, sizeof(idb));
-    interface.linktype = idb.linktype;
-    interface.snaplen = idb.snaplen;
-    while ((found = next_option(&at, end, &option)) > 0) {
+    interface.linktype = reader_u16(reader, idb.linktype);
+    interface.snaplen = reader_u32(reader, idb.snaplen);
+    while ((found = next_option(reader, &at, end, &option)) > 0) {
         if (option.code == PCAPNG_IF_NAME) {
             copy_text(interface.name, sizeof(interface.name), &option);
         } else if (option.code == PCAPNG_IF_MACADDR && option.length == sizeof(interface.mac)) {
@@ -109,7 +122,7 @@ static enum capture_item_kind read_interface(struct capture_reader *reader, cons
         } else if (option.code == PCAPNG_IF_HARDWARE) {
             copy_text(interface.hardware, sizeof(interface.hardware), &option);
         } else if (option.code == PCAPNG_IF_SPEED) {
-            interface.speed = number(&option);
+            interface.speed = number(reader, &option);
         } else if (option.code == PCAPNG_IF_TSRESOL && option.length == 1) {
             units = option.value[0] == 9 ? NANOSECONDS : option.value[0] == 6 ? 1000000 : 0;
         }
@@ -150,7 +163,7 @@ static enum capture_item_kind read_packet(struct capture_reader *reader, const u
 
     if (length < sizeof(epb) + 4)
         return capture_malformed(err, "a packet block of %zu bytes", length);
-    memcpy(&epb, block, sizeof(epb));
+    copy_words(reader, &epb, block, sizeof(epb));
     if (epb.interface_id >= reader->interface_count)
         return capture_malformed(err, "a packet of interface %u, which is not described",
                                  epb.interface_id);
@@ -162,7 +175,7 @@ static enum capture_item_kind read_packet(struct capture_reader *reader, const u
         return capture_malformed(err, "%u bytes captured of a packet of %u", epb.captured_len,
                                  epb.original_len);
     const uint8_t *at = block + sizeof(epb) + PCAPNG_PAD4(epb.captured_len);
-    while ((found = next_option(&at, end, &option)) > 0)
+    while ((found = next_option(reader, &at, end, &option)) > 0)
         if (option.code == PCAPNG_EPB_FLAGS && option.length == sizeof(flags))
             memcpy(&flags, option.value, sizeof(flags));
     if (found < 0)
@@ -172,7 +185,7 @@ static enum capture_item_kind read_packet(struct capture_reader *reader, const u
         .timestamp = timestamp(reader, epb.interface_id, epb.timestamp_high, epb.timestamp_low),
         .captured_length = epb.captured_len,
         .original_length = epb.original_len,
-        .flags = flags,
+        .flags = reader_u32(reader, flags),
         .data = block + sizeof(epb),
     };
     return CAPTURE_PACKET;
@@ -189,7 +202,7 @@ static enum capture_item_kind read_statistics(struct capture_reader *reader, con
 
     if (length < sizeof(isb) + 4)
         return capture_malformed(err, "interface statistics of %zu bytes", length);
-    memcpy(&isb, block, sizeof(isb));
+    copy_words(reader, &isb, block, sizeof(isb));
     if (isb.interface_id >= reader->interface_count)
         return capture_malformed(err, "statistics of interface %u, which is not described",
                                  isb.interface_id);
@@ -198,13 +211,13 @@ static enum capture_item_kind read_statistics(struct capture_reader *reader, con
         .timestamp = timestamp(reader, isb.interface_id, isb.timestamp_high, isb.timestamp_low),
     };
     uint64_t if_dropped = 0, os_dropped = 0;
-    while ((found = next_option(&at, end, &option)) > 0) {
+    while ((found = next_option(reader, &at, end, &option)) > 0) {
         if (option.code == PCAPNG_ISB_IFRECV)
-            ret->received = number(&option);
+            ret->received = number(reader, &option);
         else if (option.code == PCAPNG_ISB_IFDROP)
-            if_dropped = number(&option);
+            if_dropped = number(reader, &option);
         else if (option.code == PCAPNG_ISB_OSDROP)
-            os_dropped = number(&option);
+            os_dropped = number(reader, &option);
         else if (option.code == PCAPNG_ISB_ENDTIME)
             ret->last = true;
         else if (option.code == PCAPNG_OPT_COMMENT && !is_mark(&option))
@@ -217,36 +230,59 @@ static enum capture_item_kind read_statistics(struct capture_reader *reader, con
     return CAPTURE_STATISTICS;
 }
 
-/* Checks the frame around a block at the front. Return: its length, 0 when it is not whole yet. */
-static size_t whole_block(const struct capture_reader *reader, const uint8_t *bytes, size_t length,
-                          bool *ret_malformed, struct error *err)
+/*
+ * The first block tells the byte order of all; its type is the same in both, and must be read
+ * before its length. Return: 1; 0: more bytes are needed; -1: with the error, it is no section.
+ */
+static int find_byte_order(struct capture_reader *reader, const uint8_t *bytes, size_t length,
+                           struct error *err)
+{
+    struct pcapng_shb shb;
+
+    if (length < sizeof(shb.type))
+        return 0;
+    memcpy(&shb.type, bytes, sizeof(shb.type));
+    if (shb.type != PCAPNG_SHB) {
+        capture_malformed(err, "it does not begin with a section header");
+        return -1;
+    }
+    if (length < offsetof(struct pcapng_shb, major))
+        return 0;
+    memcpy(&shb, bytes, offsetof(struct pcapng_shb, major));
+    reader->swapped = shb.byte_order_magic == __builtin_bswap32(PCAPNG_BYTE_ORDER_MAGIC);
+    if (!reader->swapped && shb.byte_order_magic != PCAPNG_BYTE_ORDER_MAGIC) {
+        capture_malformed(err, "a section in no byte order: 0x%08x", shb.byte_order_magic);
+        return -1;
+    }
+    return 1;
+}
+
+/* Checks the frame around a block at the front. Return: its length; 0: it is not whole yet; -1:
+ * with the error, it is none. */
+static long whole_block(struct capture_reader *reader, const uint8_t *bytes, size_t length,
+                        struct error *err)
 {
     struct pcapng_block_header head;
     uint32_t trailer;
+    int found = reader->started ? 1 : find_byte_order(reader, bytes, length, err);
 
-    if (length < sizeof(head))
-        return 0;
-    memcpy(&head, bytes, sizeof(head));
-    if (!reader->started && head.type != PCAPNG_SHB) {
-        *ret_malformed = true;
-        capture_malformed(err, "it does not begin with a section header");
-        return 0;
-    }
+    if (found <= 0 || length < sizeof(head))
+        return found < 0 ? -1 : 0;
+    copy_words(reader, &head, bytes, sizeof(head));
     if (head.total_length < 12 || head.total_length % 4 != 0 ||
         head.total_length > READER_BLOCK_MAX) {
-        *ret_malformed = true;
         capture_malformed(err, "a block of %u bytes", head.total_length);
-        return 0;
+        return -1;
     }
     if (length < head.total_length)
         return 0;
     memcpy(&trailer, bytes + head.total_length - 4, sizeof(trailer));
+    trailer = reader_u32(reader, trailer);
     if (trailer != head.total_length) {
-        *ret_malformed = true;
         capture_malformed(err, "a block with two lengths, %u and %u", head.total_length, trailer);
-        return 0;
+        return -1;
     }
-    return head.total_length;
+    return (long)head.total_length;
 }
 
 static enum capture_item_kind next(struct capture_reader *reader, struct capture_item *item,
@@ -254,14 +290,14 @@ static enum capture_item_kind next(struct capture_reader *reader, struct capture
 {
     for (;;) {
         const uint8_t *block = buf_bytes(&reader->bytes);
-        bool malformed = false;
-        size_t length = whole_block(reader, block, reader->bytes.length, &malformed, err);
+        long whole = whole_block(reader, block, reader->bytes.length, err);
         enum capture_item_kind kind = CAPTURE_MORE;
+        size_t length = (size_t)whole;
         uint32_t type;
 
-        if (length == 0)
-            return malformed ? CAPTURE_MALFORMED : CAPTURE_MORE;
-        memcpy(&type, block, sizeof(type));
+        if (whole <= 0)
+            return whole < 0 ? CAPTURE_MALFORMED : CAPTURE_MORE;
+        copy_words(reader, &type, block, sizeof(type));
         if (type == PCAPNG_SHB)
             kind = read_section(reader, block, length, err);
         else if (type == PCAPNG_IDB)

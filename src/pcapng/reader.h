@@ -17,7 +17,7 @@ struct error;
 struct capture_reader;
 
 /*
- * capture_reader_pcapng - for the agent's output: one section in this machine's byte order
+ * capture_reader_pcapng - for the agent's output: one section, of either byte order
  * capture_reader_pcap - for tcpdump's: classic pcap of any byte order, micro- or nanoseconds
  * @interface_name: tcpdump does not say what it captures on
  *

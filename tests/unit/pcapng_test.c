@@ -312,7 +312,7 @@ static void test_hostile_agent(void **state)
         const char *says;
     } cases[] = {
         {0, PCAPNG_EPB, "does not begin with a section header"},
-        {8, 0x4d3c2b1a, "another byte order"},
+        {8, 0x4d3c1a2b, "a section in no byte order: 0x4d3c1a2b"},
         {12, 2, "pcapng version 2"},
         {4, 8, "a block of 8 bytes"},
         {4, 30, "a block of 30 bytes"},
