@@ -4,16 +4,19 @@ PYTHON = /usr/bin/python3
 PREFIX = /usr/local
 DESTDIR =
 BUILD = build
+# Wireshark's folder for programs that capture for it.
+EXTCAP = $(shell packaging/extcap-folder '$(abspath $(PREFIX))' '$(DESTDIR)')
 SOURCES = $(shell git ls-files '*.c' '*.h')
 export DESTDIR
 
-.PHONY: all help build build-check demo sandbox check lint unit e2e e2e-cluster fuzz bench install uninstall clean
+.PHONY: all help build build-check demo sandbox check lint unit e2e e2e-cluster fuzz bench deb install uninstall clean
 
 all: build
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo "Variables: PREFIX ($(PREFIX)) and DESTDIR for install and uninstall; BUILD ($(BUILD)), the directory of the build."
+	@echo "Variables: PREFIX ($(PREFIX)) and DESTDIR for install and uninstall; BUILD ($(BUILD)), the directory of the build;"
+	@echo "EXTCAP ($(EXTCAP)), where Wireshark looks for programs that capture for it."
 
 # Sets a directory up for meson, or anew when it was set up otherwise: $(call configure,DIRECTORY,OPTIONS)
 define configure
@@ -26,12 +29,12 @@ endef
 
 build: ## the program, in build/src: no test package is needed
 	@packaging/install-dependencies build
-	$(call configure,$(BUILD),--prefix=$(abspath $(PREFIX)) --buildtype=release -Db_ndebug=false -Dtests=disabled)
+	$(call configure,$(BUILD),--prefix=$(abspath $(PREFIX)) --buildtype=release -Db_ndebug=false -Dtests=disabled -Dextcapdir=$(EXTCAP))
 	@ninja -C $(BUILD)
 
 # The same sources with sanitizers; what the tests run.
 build-check:
-	@packaging/install-dependencies build demo test
+	@packaging/install-dependencies build demo package test
 	$(call configure,build-check,--buildtype=debugoptimized -Db_sanitize=address$(comma)undefined -Db_lundef=false -Dtests=enabled)
 	@ninja -C build-check
 comma = ,
@@ -54,9 +57,10 @@ lint: ## clang-format, cppcheck, shellcheck, and which folder includes which
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=normalCheckLevelMaxBranches -Isrc -I. -DKSNIFF_VERSION=\"\" \
 		-D__x86_64__ $(filter-out tests/%,$(filter %.c,$(SOURCES)))
-	shellcheck -s sh src/method/upload.sh packaging/install-dependencies packaging/demo packaging/kubectl_complete-sniff \
+	shellcheck -x -s sh src/method/upload.sh packaging/install-dependencies packaging/demo packaging/kubectl_complete-sniff \
 		agent/build-agent.sh tests/fuzz/run packaging/check-layers packaging/dist/zig packaging/dist/archive packaging/dist/sources \
-		packaging/dist/libraries
+		packaging/dist/libraries packaging/make-deb packaging/source-tarball packaging/fill \
+		packaging/extcap-folder packaging/manifests
 	shellcheck -s sh -e SC2154 packaging/dist/recipes/*
 	packaging/check-layers
 
@@ -89,13 +93,19 @@ bench: build ## the agent against tcpdump and dumpcap, the client against kubect
 	@$(PYTHON) bench/first_packet.py
 	@$(PYTHON) bench/scale_bench.py
 
-install: build ## the program, its man page and its roles, below DESTDIR and PREFIX
+PACKAGES = build-packages
+COMMIT = HEAD
+deb: ## a Debian package of what is committed, in build-packages
+	@packaging/install-dependencies build package
+	@packaging/make-deb $(PACKAGES) $(COMMIT)
+
+install: build ## the program, its man page, its roles and a link for Wireshark, below DESTDIR and PREFIX
 	@meson install -C $(BUILD) --no-rebuild
 
 uninstall: ## removes what install has put there
 	rm -f $(DESTDIR)$(abspath $(PREFIX))/bin/kubectl-sniff $(DESTDIR)$(abspath $(PREFIX))/bin/kubectl_complete-sniff
-	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/man/man1/kubectl-sniff.1
+	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/man/man1/kubectl-sniff.1 $(DESTDIR)$(EXTCAP)/kubectl-sniff
 	rm -rf $(DESTDIR)$(abspath $(PREFIX))/share/doc/kubectl-sniff
 
 clean: ## removes the builds
-	rm -rf build build-check build-fuzz
+	rm -rf build build-check build-fuzz build-packages

@@ -121,12 +121,25 @@ def test_install_and_uninstall(plain_build):
         pages = {f"{inside}/share/doc/kubectl-sniff/{name}" for name in os.listdir(os.path.join(ROOT, "docs")) if name.endswith(".md")}
         assert files_below(destination) == roles | pages | {
             f"{inside}/bin/kubectl-sniff", f"{inside}/bin/kubectl_complete-sniff", f"{inside}/share/man/man1/kubectl-sniff.1",
-            f"{inside}/share/doc/kubectl-sniff/LICENSE"}
+            f"{inside}/lib/wireshark/extcap/kubectl-sniff", f"{inside}/share/doc/kubectl-sniff/LICENSE"}
         program = destination / inside / "bin" / "kubectl-sniff"
         manual = subprocess.run([program, "--help=man"], check=True, text=True, stdout=subprocess.PIPE).stdout
         assert f"{prefix}/share/doc/kubectl-sniff/rbac" in manual.replace("\\-", "-")
         make("uninstall", *words, env=env)
         assert not files_below(destination)
+
+
+def test_wiresharks_folder():
+    """The link goes where Wireshark looks for it, where one may write there and means this machine."""
+    script = os.path.join(ROOT, "packaging", "extcap-folder")
+
+    def folder(*words, user=None):
+        with open(script, encoding="utf-8") as file:
+            return subprocess.run(["sh", "-s", *words], check=True, text=True, stdin=file, stdout=subprocess.PIPE, user=user).stdout.strip()
+
+    listed = subprocess.run(["dpkg", "-L", "wireshark-common"], check=True, text=True, stdout=subprocess.PIPE).stdout
+    assert folder("/usr/local", "") in listed.splitlines()
+    assert folder("/usr/local", "/staged") == folder("/usr/local", "", user="nobody") == "/usr/local/lib/wireshark/extcap"
 
 
 def test_help_lists_every_target():
