@@ -12,13 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-
-/* A laptop's sleep is time that passes, too. (On macOS the monotonic clock counts it.) */
-#ifdef CLOCK_BOOTTIME
-#define LOOP_CLOCK CLOCK_BOOTTIME
-#else
-#define LOOP_CLOCK CLOCK_MONOTONIC
-#endif
+#include "base/system.h"
 
 /*
  * Watches are kept in singly linked lists. Removing one only marks it; the lists are swept when no
@@ -349,24 +343,20 @@ int loop_acknowledge(struct loop *loop)
     return number;
 }
 
-static uint64_t nanoseconds(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
+/* A laptop's sleep is time that passes, too. */
 uint64_t loop_now(void)
 {
-    return nanoseconds(LOOP_CLOCK) / 1000000u;
+    return system_clock() / 1000000u;
 }
 
 uint64_t loop_time(void)
 {
     static uint64_t zero;
+    struct timespec now;
 
-    if (zero == 0)
-        zero = nanoseconds(CLOCK_REALTIME) - nanoseconds(LOOP_CLOCK);
-    return zero + nanoseconds(LOOP_CLOCK);
+    if (zero == 0) {
+        clock_gettime(CLOCK_REALTIME, &now);
+        zero = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - system_clock();
+    }
+    return zero + system_clock();
 }

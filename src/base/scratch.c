@@ -28,7 +28,10 @@ static int make_directory(struct scratch *scratch, struct error *err)
 
     if (!place || *place != '/')
         place = "/tmp";
-    scratch->path = text_format("%s/kubectl-sniff-XXXXXX", place);
+    size_t length = strlen(place);
+    while (length > 1 && place[length - 1] == '/') /* macOS's ends with one */
+        length--;
+    scratch->path = text_format("%.*s/kubectl-sniff-XXXXXX", (int)length, place);
     if (!scratch->path)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     if (mkdtemp(scratch->path))

@@ -6,12 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#if defined(__APPLE__) || (defined(__GLIBC__) && __GLIBC__ >= 2)
-#include <sys/random.h>
-#endif
-
 #include "base/error.h"
 #include "base/log.h"
+#include "base/system.h"
 #include "capture/recorder.h"
 #include "settings/settings.h"
 
@@ -61,7 +58,7 @@ int timeline_init(struct timeline *timeline, struct error *err)
 {
     uint8_t key[SIPHASH_KEY];
 
-    if (getentropy(key, sizeof(key)) < 0)
+    if (system_random(key, sizeof(key)) < 0)
         return error_set(err, ERROR_INTERNAL, "there is no randomness");
     merge_init(&timeline->merge, timeline->settings->reorder_window * MS, take, timeline);
     clocks_init(&timeline->clocks, key);

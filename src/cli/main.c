@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/resident.h"
+#include "base/system.h"
 #include "method/method.h"
 #include "capture/check.h"
 #include "capture/run.h"
@@ -299,7 +299,8 @@ int main(int argc, char *argv[])
     struct options options;
     struct error err = {0};
 
-    resident_trim();
+    system_trim();
+    system_allow_files();
     log_start(LOG_LEVEL_INFO);
     if (options_parse(argc, argv, &options, &err) < 0) {
         log_failure(&err);

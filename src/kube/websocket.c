@@ -11,13 +11,10 @@
 #include <unistd.h>
 #include <wslay/wslay.h>
 
-#if defined(__APPLE__) || (defined(__GLIBC__) && __GLIBC__ >= 2)
-#include <sys/random.h>
-#endif
-
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/system.h"
 #include "base/text.h"
 #include "kube/transport.h"
 #include "kube/upgrade.h"
@@ -44,7 +41,7 @@ static bool ask(struct buf *request)
     unsigned char nonce[16];
     cleanup_free char *key = NULL;
 
-    if (getentropy(nonce, sizeof(nonce)) < 0)
+    if (system_random(nonce, sizeof(nonce)) < 0)
         return false;
     key = text_base64_encode(nonce, sizeof(nonce), false);
     return key &&
@@ -98,7 +95,7 @@ static int on_mask(wslay_event_context_ptr frames, uint8_t *out, size_t length, 
 {
     (void)frames;
     (void)data;
-    return getentropy(out, length);
+    return system_random(out, length);
 }
 
 static void on_start(wslay_event_context_ptr frames,

@@ -12,14 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__APPLE__) || (defined(__GLIBC__) && __GLIBC__ >= 2)
-#include <sys/random.h>
-#endif
-
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/system.h"
 #include "base/text.h"
 #include "method/admission.h"
 #include "method/agent_exec.h"
@@ -264,7 +261,7 @@ static int add_container(struct session *session, struct error *err)
     unsigned char random[4];
     json_t *patch;
 
-    if (getentropy(random, sizeof(random)) < 0)
+    if (system_random(random, sizeof(random)) < 0)
         return error_set(err, ERROR_INTERNAL, "there is no randomness");
     snprintf(ephemeral->name, sizeof(ephemeral->name), NAME_PREFIX "%02x%02x%02x%02x", random[0],
              random[1], random[2], random[3]);

@@ -5,14 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__APPLE__) || (defined(__GLIBC__) && __GLIBC__ >= 2)
-#include <sys/random.h>
-#endif
-
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/system.h"
 #include "base/text.h"
 #include "method/helper.h"
 #include "common/agent.h"
@@ -50,7 +47,7 @@ struct helper_pod *helper_pod_new(struct kube_client *client, const char *namesp
     struct loop *loop = kube_client_loop(client);
     unsigned char random[5];
 
-    if (!pod || getentropy(random, sizeof(random)) < 0) {
+    if (!pod || system_random(random, sizeof(random)) < 0) {
         free(pod);
         error_set(err, ERROR_INTERNAL, "there is no memory, or no randomness");
         return NULL;

@@ -5,11 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#if defined(__APPLE__) || (defined(__GLIBC__) && __GLIBC__ >= 2)
-#include <sys/random.h>
-#endif
-
 #include "base/error.h"
+#include "base/system.h"
 
 static void to_hex(char *text, const uint8_t bytes[static SHA256_LENGTH])
 {
@@ -21,7 +18,7 @@ int secret_make(struct secret *ret_secret, struct error *err)
 {
     uint8_t random[SHA256_LENGTH], hash[SHA256_LENGTH];
 
-    if (getentropy(random, sizeof(random)) < 0)
+    if (system_random(random, sizeof(random)) < 0)
         return error_set(err, ERROR_INTERNAL, "there is no randomness");
     to_hex(ret_secret->line, random);
     sha256(ret_secret->line, strlen(ret_secret->line), hash);

@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/system.h"
 #include "base/text.h"
 #include "method/agent_binary.h"
 #include "method/agent_exec.h"
@@ -150,7 +151,7 @@ static struct upload *new_upload(struct session *session, struct error *err)
     unsigned char random[4];
 
     upload_release(session);
-    if (!upload || getentropy(random, sizeof(random)) < 0) {
+    if (!upload || system_random(random, sizeof(random)) < 0) {
         free(upload);
         error_set(err, ERROR_INTERNAL, "out of memory");
         return NULL;
@@ -201,7 +202,7 @@ static int send_octal(struct kube_stream *stream, const unsigned char *bytes, si
     if (!line)
         return -1;
     for (size_t i = 0; i < length; i++)
-        used += (size_t)sprintf(line + used, "\\%03o", bytes[i]);
+        used += (size_t)snprintf(line + used, 5, "\\%03o", bytes[i]);
     line[used++] = '\n';
     return kube_stream_send(stream, line, used);
 }

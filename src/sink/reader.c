@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/process.h"
+#include "base/system.h"
 #include "base/text.h"
 #include "sink/sink.h"
 
@@ -26,9 +27,7 @@ static void on_opener(void *data)
         loop_set_timer(sink->opener, READER_OPEN_MS);
         return;
     }
-#ifdef F_SETPIPE_SZ
-    fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
-#endif
+    system_widen_pipe(fd, PIPE_SIZE);
     sink->opened = true;
     if (sink_use_fd(sink, fd, true, &err) < 0)
         sink->ended = true;

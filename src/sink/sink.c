@@ -3,18 +3,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "base/system.h"
 #include "sink/compressed.h"
 
-#define SMALL_WRITE 4096 /* PIPE_BUF on Linux: does not block a pipe that poll() calls writable */
+#define SMALL_WRITE PIPE_BUF /* does not block a pipe that poll() calls writable */
+#define END_MS      250      /* between looks whether a pipe has a reader, where none is told */
 
 static const struct sink_kind *const kinds[] = {&sink_wireshark, &sink_viewer, &sink_stdout,
                                                 &sink_file};
@@ -51,6 +53,8 @@ void sink_close_fd(struct sink *sink)
 {
     loop_remove_fd(sink->watch);
     sink->watch = NULL;
+    loop_remove_timer(sink->end_timer);
+    sink->end_timer = NULL;
     if (sink->fd >= 0 && sink->own_fd)
         close(sink->fd);
     sink->fd = -1;
@@ -58,10 +62,8 @@ void sink_close_fd(struct sink *sink)
 
 void sink_end(struct sink *sink)
 {
-    int unread = 0;
-
-    if (sink->fd >= 0 && ioctl(sink->fd, FIONREAD, &unread) == 0 && unread > 0)
-        sink->unread = (size_t)unread;
+    if (sink->fd >= 0)
+        sink->unread = system_unread(sink->fd);
     sink->ended = true;
     sink_close_fd(sink);
 }
@@ -79,20 +81,40 @@ static void on_event(void *data, int fd, short revents)
     sink->ready(sink->data);
 }
 
+static void on_end_timer(void *data)
+{
+    struct sink *sink = data;
+    struct pollfd poll_fd = {.fd = sink->fd, .events = POLLOUT};
+
+    loop_set_timer(sink->end_timer, END_MS);
+    if (poll(&poll_fd, 1, 0) <= 0 || !(poll_fd.revents & (POLLERR | POLLHUP | POLLNVAL)))
+        return;
+    sink_end(sink);
+    sink->ready(sink->data);
+}
+
+int sink_look_for_end(struct sink *sink, struct error *err)
+{
+    sink->end_timer = loop_add_timer(sink->loop, END_MS, on_end_timer, sink);
+    return sink->end_timer ? 0 : error_set(err, ERROR_INTERNAL, "out of memory");
+}
+
 int sink_use_fd(struct sink *sink, int fd, bool own, struct error *err)
 {
     struct stat st;
 
     sink->fd = fd;
     sink->own_fd = own;
-    if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))) {
+    if (fstat(fd, &st) == 0 && !system_can_poll(st.st_mode)) {
         sink->writing = SINK_BLOCKING;
         return 0;
     }
     sink->writing = fcntl(fd, F_GETFL) & O_NONBLOCK ? SINK_NONBLOCKING : SINK_SMALL_WRITES;
     /* Asking for POLLERR alone: to hear of the reader's end also while nothing is written. */
     sink->watch = loop_add_fd(sink->loop, fd, POLLERR, on_event, sink);
-    return sink->watch ? 0 : error_set(err, ERROR_INTERNAL, "out of memory");
+    if (!sink->watch)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    return system_tells_end() ? 0 : sink_look_for_end(sink, err);
 }
 
 /* Return: bytes written, 0 when it would block, -1 with errno. */

@@ -72,6 +72,7 @@ struct sink {
 
     int fd; /* -1: not open */
     struct loop_fd *watch;
+    struct loop_timer *end_timer; /* NULL: the loop tells when nobody reads any more */
     enum sink_writing { SINK_BLOCKING, SINK_NONBLOCKING, SINK_SMALL_WRITES } writing;
     bool own_fd;
     bool ended;  /* nobody reads it any more: a normal end of the capture */
@@ -166,6 +167,10 @@ void sink_free(struct sink *sink);
 
 /* sink_use_fd - for the kinds: write to @fd from now on. */
 int sink_use_fd(struct sink *sink, int fd, bool own, struct error *err);
+
+/* sink_look_for_end - look now and then whether anybody reads the pipe still: for systems whose
+ * poll(2) does not tell. sink_use_fd() does it there. */
+int sink_look_for_end(struct sink *sink, struct error *err);
 
 /* sink_cannot_write - for the kinds: the error of a write that failed with @reason. Return: -1. */
 int sink_cannot_write(const struct sink *sink, int reason, struct error *err);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sink/stall.h"
 
-#include <sys/ioctl.h>
-
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/system.h"
 #include "sink/sink.h"
 
 #define LOOK_MS  1000
@@ -14,12 +13,10 @@
  * is there before anybody opens the pipe. */
 static uint64_t look(const struct sink *sink, bool *ret_waiting)
 {
-    int unread = 0;
+    size_t unread = sink->fd >= 0 ? system_unread(sink->fd) : 0;
 
-    if (sink->fd >= 0 && ioctl(sink->fd, FIONREAD, &unread) < 0)
-        unread = 0;
     *ret_waiting = sink->fd < 0 || unread > 0;
-    return sink->written - (uint64_t)unread;
+    return sink->written - unread;
 }
 
 static void tell(const struct sink *sink)

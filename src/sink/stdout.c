@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/system.h"
 #include "sink/sink.h"
 
 static bool wanted(const struct sink *sink)
@@ -35,7 +36,7 @@ static int begin(struct sink *sink, struct error *err)
     struct stat st;
 
     if (fstat(STDOUT_FILENO, &st) == 0 && S_ISFIFO(st.st_mode)) {
-        int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        int fd = system_open_again(STDOUT_FILENO);
 
         if (fd >= 0)
             return sink_use_fd(sink, fd, true, err);

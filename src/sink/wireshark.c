@@ -24,11 +24,13 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/process.h"
+#include "base/system.h"
 #include "base/text.h"
 #include "sink/columns.h"
 #include "sink/dumpcap.h"
 #include "sink/reader.h"
 #include "sink/sink.h"
+#include "sink/wireshark_find.h"
 
 static bool wanted(const struct sink *sink)
 {
@@ -39,8 +41,6 @@ static bool wanted(const struct sink *sink)
 
 static int find_program(struct sink *sink, struct error *err)
 {
-    static const char *const places[] = {"wireshark", "Wireshark",
-                                         "/Applications/Wireshark.app/Contents/MacOS/Wireshark"};
     const char *chosen = getenv("KSNIFF_WIRESHARK");
 
     if (chosen && *chosen) {
@@ -50,8 +50,7 @@ static int find_program(struct sink *sink, struct error *err)
         error_set(err, ERROR_OUTPUT, "no executable \"%s\"", chosen);
         return error_remedy(err, "KSNIFF_WIRESHARK names the Wireshark to use");
     }
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !sink->program; i++)
-        sink->program = process_find(places[i]);
+    sink->program = wireshark_find("");
     if (sink->program)
         return 0;
     error_set(err, ERROR_OUTPUT, "\"wireshark\" was not found");
@@ -70,16 +69,12 @@ static bool is_foreign(const char *program)
 /* A program of the user's own, by another name, may need none. So may Qt's other platforms. */
 static bool needs_display(const char *program)
 {
-#ifdef __APPLE__
-    (void)program;
-    return false;
-#else
     const char *slash = strrchr(program, '/');
     const char *platform = getenv("QT_QPA_PLATFORM");
 
-    return strncasecmp(slash ? slash + 1 : program, "wireshark", 9) == 0 && !is_foreign(program) &&
+    return system_needs_display() &&
+           strncasecmp(slash ? slash + 1 : program, "wireshark", 9) == 0 && !is_foreign(program) &&
            !(platform && *platform);
-#endif
 }
 
 static bool has_display(void)

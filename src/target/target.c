@@ -144,7 +144,7 @@ const char *target_why_pending(const struct kube_pod *pod)
     return *pod->node ? "it is being started" : "it has not been scheduled to a node yet";
 }
 
-struct wait {
+struct waiting {
     bool begun;       /* it has been waited for already */
     bool away;        /* the server has a bad moment */
     uint64_t refused; /* for patience_doubts() */
@@ -157,11 +157,11 @@ struct wait {
  * Return: 0; 1 after a bad moment of the server's, which does not end hours of waiting; -1.
  */
 static int look_at_pod(struct kube_client *client, const char *namespace, const char *name,
-                       struct wait *wait, struct kube_pod **ret_pod, struct error *err)
+                       struct waiting *wait, struct kube_pod **ret_pod, struct error *err)
 {
     *ret_pod = NULL;
     if (kube_pod_get(client, namespace, name, ret_pod, err) == 0 || err->kind == ERROR_NOT_FOUND) {
-        *wait = (struct wait){.begun = true};
+        *wait = (struct waiting){.begun = true};
         return 0;
     }
     bool doubtful = patience_doubts(&wait->refused, err) && wait->away;
@@ -191,7 +191,7 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
 {
     uint64_t end = milliseconds ? loop_now() + milliseconds : UINT64_MAX;
     bool said = false, said_absent = false;
-    struct wait wait = {0};
+    struct waiting wait = {0};
 
     for (;;) {
         struct kube_pod *pod;
