@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both ends of a flow through a Service, on two nodes whose clocks differ: with names, in the order of time."""
+import os
+import struct
 import subprocess
+import zlib
 
 import pytest
 
-from conftest import Ksniff, running_sandbox, tshark, wait_until
+from conftest import BUILD, GUARD, ROOT, Ksniff, running_sandbox, tshark, wait_until
 
 CLIENT, WEB = "default/client:eth0", "default/web:eth0"
 
@@ -61,3 +64,25 @@ def test_both_ends_have_names(tour):
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
     assert {tuple(line.split("\t")) for line in done.stdout.splitlines()} == {
         (CLIENT, "client.default", "web.default.svc"), (WEB, "client.default", "web.default")}
+
+
+def rows_of(png):
+    """The rows of a picture as docs/picture writes it: bytes of RGB."""
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", png[16:24])
+    start = png.index(b"IDAT")
+    lines = zlib.decompress(png[start + 4:start + 4 + struct.unpack(">I", png[start - 4:start])[0]])
+    return [lines[y * (width * 3 + 1) + 1:(y + 1) * (width * 3 + 1)] for y in range(height)]
+
+
+def test_the_picture_can_be_made_again(tmp_path):
+    """A window with HTTP in it, which Wireshark paints green, in the size of the picture that is there."""
+    made = tmp_path / "tour.png"
+    subprocess.run([os.path.join(ROOT, "docs", "picture"), made], env={**os.environ, "BUILD": BUILD}, check=True, timeout=3 * GUARD)
+    with open(os.path.join(ROOT, "docs", "tour.png"), "rb") as file:
+        there = rows_of(file.read())
+    rows = rows_of(made.read_bytes())
+    assert (len(rows), len(rows[0])) == (len(there), len(there[0]))
+    for picture in (rows, there):
+        green = [y for y, row in enumerate(picture) if row.count(bytes((228, 255, 199))) > len(row) // 12]
+        assert len(green) > len(picture) // 3 and max(green) == len(picture) - 1
