@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,16 +30,24 @@
 #error "which AUDIT_ARCH_* is this machine?"
 #endif
 
-static void drop_capabilities(void)
+#define READS_ALL (1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH)
+
+/* @kept: of the first 32, as far as they are there */
+static void drop_capabilities(uint32_t kept)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     /* Needs CAP_SETPCAP, which a container may lack: no_new_privs has the same effect then. */
     for (unsigned long cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++) {
     }
-    if (syscall(SYS_capset, &header, none) < 0)
+    if (syscall(SYS_capget, &header, sets) < 0)
+        kept = 0;
+    sets[0].effective = sets[0].permitted &= kept;
+    sets[0].inheritable = 0;
+    sets[1] = (struct __user_cap_data_struct){0};
+    if (syscall(SYS_capset, &header, sets) < 0)
         message_errno("cannot drop the capabilities", NULL);
 }
 
@@ -93,6 +102,32 @@ static const int hold_calls[] = {
 #endif
 };
 
+static const int follow_calls[] = {
+    SYS_ppoll,             /* wait */
+    SYS_read,              /* heartbeats, the file, what inotify says */
+    SYS_write,             /* secrets, messages */
+    SYS_openat,            /* the file, which may become another */
+    SYS_openat2,           /* the same, inside of a container's root */
+    SYS_close,             /* the one before */
+    SYS_lseek,             /* to its end, and to its beginning */
+    SYS_fstat,             /* which is it? */
+    SYS_inotify_add_watch, /* tell of what is added to it */
+    SYS_clock_gettime,     /* where the kernel has no quicker way */
+    SYS_flock,             /* the client lives */
+    SYS_fcntl,             /* the flags of standard output, at the end */
+    SYS_restart_syscall,   /* after a stop */
+    SYS_exit,              /* the end */
+    SYS_exit_group,        /* the same */
+#ifdef SYS_clock_gettime64 /* as above */
+    SYS_ppoll_time64,
+    SYS_clock_gettime64,
+    SYS_fcntl64,
+    SYS_statx,
+    SYS_fstat64,
+    SYS__llseek,
+#endif
+};
+
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {
@@ -101,6 +136,7 @@ static const struct {
 } allowed[] = {
     [LOCKDOWN_CAPTURE] = {capture_calls, LENGTH(capture_calls)},
     [LOCKDOWN_HOLD] = {hold_calls, LENGTH(hold_calls)},
+    [LOCKDOWN_FOLLOW] = {follow_calls, LENGTH(follow_calls)},
 };
 
 static void filter_calls(enum lockdown kind)
@@ -137,10 +173,10 @@ void lockdown(enum lockdown kind)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         message_errno("cannot set no_new_privs", NULL);
-    drop_capabilities();
+    drop_capabilities(kind == LOCKDOWN_FOLLOW ? READS_ALL : 0);
     /* The buffers of a capture hold what other people's programs say to each other: no core file,
      * no ptrace. */
-    if (kind == LOCKDOWN_CAPTURE)
+    if (kind != LOCKDOWN_HOLD)
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     filter_calls(kind);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "agent/capture.h"
+#include "agent/follow.h"
 #include "agent/hold.h"
 #include "agent/message.h"
 #include "common/agent.h"
@@ -26,6 +27,7 @@ static const struct {
     int (*run)(int argc, char *const argv[]);
 } commands[] = {
     {"capture", capture_command},
+    {"follow", follow_command},
     {"hold", hold_command},
     {"version", version_command},
 };

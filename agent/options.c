@@ -135,6 +135,9 @@ static int parse_value(char letter, const char *value, struct options *options)
         return add_container(options, value);
     case 'P':
         return parse_pod(options, value);
+    case 'k':
+        options->keylog = value;
+        return 0;
     default:
         return -1;
     }
@@ -194,6 +197,17 @@ int options_parse_hold(int argc, char *const argv[], struct options *ret_options
 {
     ret_options->silence = AGENT_HOLD_SECONDS;
     return parse(argc, argv, "", "Su", ret_options);
+}
+
+int options_parse_follow(int argc, char *const argv[], struct options *ret_options)
+{
+    ret_options->silence = AGENT_SILENCE_SECONDS;
+    if (parse(argc, argv, "N", "kSuC", ret_options) < 0)
+        return -1;
+    if (ret_options->keylog)
+        return 0;
+    message("follow what? -k PATH", NULL, NULL);
+    return -1;
 }
 
 const char *options_unlink(int argc, char *const argv[])

@@ -28,7 +28,8 @@ struct options {
     unsigned silence;                          /* seconds */
     const char *containers[AGENT_TARGETS_MAX]; /* OPTIONS_CONTAINER_LENGTH hex digits each */
     size_t container_count;
-    const char *pod; /* uid; NULL: none */
+    const char *pod;    /* uid; NULL: none */
+    const char *keylog; /* of follow; NULL: it is another command */
 };
 
 /* options_parse - read the words behind "capture". Return: 0, or -1 after a message. */
@@ -36,6 +37,9 @@ int options_parse(int argc, char *const argv[], struct options *ret_options);
 
 /* options_parse_hold - the same of the words behind "hold": -S and -u. */
 int options_parse_hold(int argc, char *const argv[], struct options *ret_options);
+
+/* options_parse_follow - the same of the words behind "follow". */
+int options_parse_follow(int argc, char *const argv[], struct options *ret_options);
 
 /* options_unlink - the value of -u, wherever it stands: it is wanted even when the rest is wrong.
  */

@@ -307,6 +307,20 @@ void output_undo(struct output *output, size_t before)
     output->used = before;
 }
 
+void output_secrets(struct output *output, const char *lines, size_t length)
+{
+    const struct pcapng_dsb dsb = {.type = PCAPNG_DSB,
+                                   .total_length =
+                                       (uint32_t)(sizeof(dsb) + PCAPNG_PAD4(length) + 4),
+                                   .secrets_type = PCAPNG_SECRETS_TLS,
+                                   .secrets_length = (uint32_t)length};
+    struct block block = begin(output, &dsb, sizeof(dsb));
+
+    put(&block, lines, length);
+    pad(&block);
+    put(&block, &dsb.total_length, sizeof(dsb.total_length));
+}
+
 static void put_time(struct block *block, uint16_t code, uint64_t time)
 {
     const uint32_t halves[2] = {(uint32_t)(time >> 32), (uint32_t)time};

@@ -67,6 +67,10 @@ uint32_t output_original(const struct interface *interface, const struct packet 
 /* output_undo - take the block added last back; @before is output->used of then. */
 void output_undo(struct output *output, size_t before);
 
+/* output_secrets - add lines of a TLS key log. Call output_has_room() first.
+ * @length: bytes, at most AGENT_SNAPLEN_MAX */
+void output_secrets(struct output *output, const char *lines, size_t length);
+
 struct output_statistics {
     uint64_t started; /* nanoseconds since 1970 */
     uint64_t received;

@@ -288,7 +288,9 @@ static void look_at(struct search *search, pid_t pid)
         return;
     if (!target_parse_stat(text, read_text(search->proc, path_of(path, pid, "stat")), &start))
         return;
-    if (fstatat(search->proc, path_of(path, pid, "ns/net"), &namespace, 0) < 0) {
+    if (search->options->keylog) {
+        /* Its files are what counts, whatever its network. */
+    } else if (fstatat(search->proc, path_of(path, pid, "ns/net"), &namespace, 0) < 0) {
         if (!is_refusal(errno))
             return; /* it has ended */
         refused = errno;
@@ -296,8 +298,8 @@ static void look_at(struct search *search, pid_t pid)
         found->of_node = least(found->of_node, target);
         return;
     }
-    bool bare =
-        !refused && target_is_bare(text, read_text(search->proc, path_of(path, pid, "net/dev")));
+    bool bare = !refused && !search->options->keylog &&
+                target_is_bare(text, read_text(search->proc, path_of(path, pid, "net/dev")));
     if (!is_better(found, target, bare, start, pid))
         return;
     found->bare = bare;
@@ -435,6 +437,15 @@ static int refused_entry(const struct options *options, size_t target, int numbe
 
 /* ---- entering ---- */
 
+static int open_proc(void)
+{
+    int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (proc < 0)
+        message_errno("cannot look at processes", "/proc");
+    return proc;
+}
+
 /* Is the process in @directory the one that was found? */
 static bool is_same(int directory, const struct options *options, const struct target_found *found)
 {
@@ -500,12 +511,60 @@ int target_enter(const struct options *options)
 {
     if (options->container_count == 0 && !options->pod)
         return AGENT_EXIT_OK;
-    int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (proc < 0) {
-        message_errno("cannot look at processes", "/proc");
+    int proc = open_proc();
+    if (proc < 0)
         return AGENT_EXIT_INTERNAL;
-    }
     int code = enter(proc, options);
+    close(proc);
+    return code;
+}
+
+/* ---- its files ---- */
+
+static int refused_look(const struct options *options, size_t target)
+{
+    phrase name;
+
+    message_errno("may not look at the files of", name_target(name, options, target));
+    return AGENT_EXIT_NO_ENTRY;
+}
+
+static int open_root(int proc, const struct options *options, int *ret_root)
+{
+    struct target_found found;
+
+    for (int i = 0; i < TRIES; i++) {
+        char number[21];
+
+        target_find(proc, options, &found);
+        if (found.target == TARGET_NONE)
+            break;
+        int directory = openat(proc, decimal(number, (unsigned long long)found.pid),
+                               O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int root = openat(directory, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int why = errno;
+        bool same = is_same(directory, options, &found);
+        close(directory);
+        *ret_root = root;
+        if (root >= 0 && same)
+            return AGENT_EXIT_OK;
+        close(root);
+        errno = why;
+        if (root < 0 && is_refusal(why))
+            return refused_look(options, found.target);
+    }
+    return none_found(options, &found);
+}
+
+int target_open_root(const struct options *options, int *ret_root)
+{
+    *ret_root = -1;
+    if (options->container_count == 0)
+        return AGENT_EXIT_OK;
+    int proc = open_proc();
+    if (proc < 0)
+        return AGENT_EXIT_INTERNAL;
+    int code = open_root(proc, options, ret_root);
     close(proc);
     return code;
 }

@@ -71,4 +71,8 @@ void target_find(int proc, const struct options *options, struct target_found *r
  */
 int target_enter(const struct options *options);
 
+/* target_open_root - open the root directory of the container of -C, if there is one.
+ * @ret_root: a descriptor for openat2(2); -1: none is asked for. Return: as target_enter(). */
+int target_open_root(const struct options *options, int *ret_root);
+
 #endif

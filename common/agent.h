@@ -38,6 +38,16 @@
  *     -P UID         the same of any process of this pod, where no -C is found: its containers may
  *                    not have started, or crash; its sandbox holds the namespace
  *
+ *   ksniff-agent follow -k PATH [OPTION]...
+ *                            writes what is added to a TLS key log, as Decryption Secrets Blocks of
+ *                            a section without packets: lines that are secrets (common/keylog.h),
+ *                            and no others. Of what is there at the start it takes the last
+ *                            AGENT_KEYLOG_TAIL bytes. PATH need not be there yet, may be cut to
+ *                            nothing, and may become another file
+ *     -C ID          PATH is that of the container's root directory, and of no other: the agent is
+ *                    in a helper
+ *     -u, -S, -N     as for capture; standard input is the same, too, but for 'c'
+ *
  * hold and capture agree by a lock: a capture holds flock(LOCK_SH) on /proc/self/exe for
  * AGENT_LOCK_MS after its start and after each byte that it reads from standard input; hold looks
  * at it every AGENT_LOCK_MS / 2.
@@ -97,6 +107,7 @@
 #define AGENT_SECRET_MS       15000
 #define AGENT_GRACE_MS        1000
 #define AGENT_IDLE_SECONDS    10
+#define AGENT_KEYLOG_TAIL     (4u << 20)
 
 /* One instruction as it travels in -F: the layout of struct sock_filter (linux/filter.h). */
 struct agent_bpf_insn {
@@ -122,6 +133,7 @@ enum agent_exit {
     AGENT_EXIT_NO_ENTRY = 73,         /* the target's namespace was found, but may not be entered */
     AGENT_EXIT_NO_SECRET = 74,        /* a helper's secret is not what standard input begins with */
     AGENT_EXIT_SHELL = 75,            /* with -N: the container has a shell */
+    AGENT_EXIT_NO_FILE = 76,          /* the key log may not be read, or is none */
     AGENT_EXIT_INTERNAL = 79,         /* anything else; standard error says what */
 };
 

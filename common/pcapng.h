@@ -19,6 +19,7 @@
 #define PCAPNG_NRB              0x00000004u /* Name Resolution Block, 4.5 */
 #define PCAPNG_ISB              0x00000005u /* Interface Statistics Block, 4.6 */
 #define PCAPNG_EPB              0x00000006u /* Enhanced Packet Block, 4.3 */
+#define PCAPNG_DSB              0x0000000au /* Decryption Secrets Block, 4.7 */
 
 #define PCAPNG_BYTE_ORDER_MAGIC 0x1a2b3c4du
 
@@ -61,6 +62,9 @@
 #define PCAPNG_NRB_END  0
 #define PCAPNG_NRB_IPV4 1
 #define PCAPNG_NRB_IPV6 2
+
+/* Secrets of a Decryption Secrets Block: lines of a TLS key log (common/keylog.h). */
+#define PCAPNG_SECRETS_TLS 0x544c534bu
 
 /* Link types. */
 #define LINKTYPE_ETHERNET            1
@@ -121,6 +125,13 @@ struct pcapng_isb {
     uint32_t interface_id;
     uint32_t timestamp_high;
     uint32_t timestamp_low;
+};
+
+struct pcapng_dsb {
+    uint32_t type;
+    uint32_t total_length;
+    uint32_t secrets_type;
+    uint32_t secrets_length; /* bytes, without the padding */
 };
 
 struct pcapng_option {

@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "capture/choice.h"
+#include "capture/keylog.h"
 #include "capture/recorder.h"
 #include "capture/timeline.h"
 #include "kube/client.h"
@@ -72,6 +73,7 @@ void member_depart(struct member *member, bool gone)
 void member_cut(struct member *member)
 {
     member->stopping = true;
+    keylog_cut(member->keylog);
     if (member->session)
         session_cut(member->session);
 }
@@ -245,6 +247,35 @@ static int keep_own_traffic_out(struct member *member, struct error *err)
     return 0;
 }
 
+/* Its secrets are to be in front of its packets: so it is followed before these are captured. */
+static bool awaits_keylog(struct member *member, const struct method *method)
+{
+    const struct target *target = member->target;
+    const struct keylog_of of = {.env = member->env,
+                                 .settings = &member->settings,
+                                 .target = target,
+                                 .method = method,
+                                 .recorder = member->track.recorder,
+                                 .share = &member->track.share,
+                                 .who = member->who};
+    struct error err;
+
+    if (member->settings.keylog && !member->keylog && target->pod) {
+        member->keylog = keylog_start(&of, &err);
+        if (!member->keylog)
+            log_warning("%s%s", member->who, err.text);
+    }
+    return keylog_is_awaited(member->keylog);
+}
+
+/* It is known by now. */
+static bool use_method(struct member *member, const struct method *method)
+{
+    member->method = method;
+    member->found = awaits_keylog(member, method);
+    return member->found ? false : try_method(member, method);
+}
+
 static bool step_choosing(struct member *member)
 {
     const struct method *method = member->method;
@@ -254,8 +285,8 @@ static bool step_choosing(struct member *member)
         end(member, NULL);
         return true;
     }
-    if (member->works)
-        return try_method(member, method);
+    if (member->works || member->found)
+        return use_method(member, method);
     if (!member->choice)
         member->choice =
             choice_new(member->facts, &member->settings, member->target, member->several);
@@ -266,7 +297,7 @@ static bool step_choosing(struct member *member)
     if (!member->choice)
         error_set(&err, ERROR_INTERNAL, "out of memory");
     if (answer == CHOICE_FOUND && keep_own_traffic_out(member, &err) == 0)
-        return try_method(member, method);
+        return use_method(member, method);
     end(member, &err);
     return true;
 }
@@ -285,6 +316,7 @@ static bool step_failed(struct member *member)
         drain_end(&member->drain);
         member->session = NULL;
         session_free(session);
+        member->found = false;
         member->state = MEMBER_CHOOSING;
     }
     return true;
@@ -401,6 +433,11 @@ static void judge(struct member *member)
 /* The agent has ended for good, and all of it has been taken. */
 static bool step_close(struct member *member)
 {
+    /* What it still has may be of use to the last packets, which wait. */
+    if (!keylog_has_ended(member->keylog)) {
+        keylog_stop(member->keylog);
+        return keylog_has_ended(member->keylog);
+    }
     if (!drain_close(&member->drain, member->session, &member->track))
         return false;
     judge(member);
@@ -470,12 +507,16 @@ static bool step_session(struct member *member)
 
 bool member_step(struct member *member)
 {
+    bool moved = keylog_step(member->keylog);
+
     if (member->state == MEMBER_CHOOSING)
-        return step_choosing(member);
+        return step_choosing(member) || moved;
     if (member->state == MEMBER_WAITING && member->stopping) {
         end(member, NULL);
         return true;
     }
+    if (moved)
+        return true;
     return member->state != MEMBER_ENDED && member->session && step_session(member);
 }
 
@@ -502,6 +543,8 @@ static int prepare(struct member *member, struct error *err)
         log_info("selected container: '%s'", target->container->name);
     else if (target->container)
         log_debug("%s: selected container: '%s'", target->label, target->container->name);
+    if (member->several)
+        snprintf(member->who, sizeof(member->who), "%s: ", target->label);
     member->track.share.prefix = member->prefix;
     member->track.share.filter = member->settings.filter_text;
     member->track.share.values =
@@ -564,6 +607,8 @@ void member_close(struct member *member)
         member->clock = session->clock;
     member->session = NULL;
     session_free(session);
+    keylog_free(member->keylog);
+    member->keylog = NULL;
     target_forget(member->question);
     member->question = NULL;
     choice_free(member->choice);
@@ -588,7 +633,7 @@ int member_reset(struct member *member, struct error *err)
     member->error = (struct error){0};
     member->drain = (struct drain){0};
     member->begun = member->stopping = member->left = member->planned = member->due = member->gone =
-        member->gap_open = member->answered = false;
+        member->gap_open = member->answered = member->found = false;
     member->cuts = 0;
     member->resumed = member->gap_length = member->began = member->answers = 0;
     member->backoff = BACKOFF_FIRST_MS;

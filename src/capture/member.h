@@ -19,6 +19,7 @@
 
 struct choice;
 struct facts;
+struct keylog;
 struct loop;
 struct loop_timer;
 struct method;
@@ -42,6 +43,7 @@ struct member {
     struct drain drain;          /* its end, and what was lost */
     struct target *target;       /* owned */
     const struct method *method; /* that is tried, or captures; NULL: none yet */
+    bool found;                  /* it is to be tried as soon as the key log is followed */
     bool works;                  /* it has captured, if only before member_reset() */
     unsigned cuts;
 
@@ -52,10 +54,12 @@ struct member {
     char *filter_text;        /* owned: the user's filter, and what keeps our own stream out */
     struct filter filter;     /* owned: the same */
     bool several;             /* there are other members: messages name this one */
+    char who[304];            /* stands before messages: "pod \"web\": "; "": no other is there */
     char *prefix;             /* owned: "shop/web" */
     char *description;        /* owned: of its interfaces */
 
     struct choice *choice; /* owned; NULL: the method is known */
+    struct keylog *keylog; /* owned; NULL: none is read, or not yet */
     struct session *session;
     struct track track;
     struct timeline *timeline;

@@ -176,7 +176,9 @@ static void look_around(struct merge *merge, uint64_t now)
 /* Is there nobody to be waited for? */
 static bool is_alone(const struct merge *merge)
 {
-    return merge->added <= 1 || merge->open == 0 || (merge->open == 1 && !merge->ending);
+    if (merge->open == 0)
+        return true;
+    return !merge->patient && (merge->added <= 1 || (merge->open == 1 && !merge->ending));
 }
 
 /* ---- sources ---- */
@@ -380,6 +382,8 @@ static struct shelf_item *due(struct merge *merge, uint64_t now)
 
         return is_astray(merge, source, oldest->time, oldest->arrived) ? oldest : first(merge);
     }
+    if (merge->patient)
+        return NULL;
     /* Late already: whatever it waits for has gone. */
     return top->key < merge->given || is_passed(merge, top->key, now) ? first(merge) : NULL;
 }
@@ -433,7 +437,7 @@ uint64_t merge_deadline(const struct merge *merge)
     if (merge->held == 0 || merge->refused)
         return MERGE_NEVER;
     uint64_t deadline = merge->shelf.oldest->arrived + merge->window;
-    if (!mark)
+    if (!mark || merge->patient)
         return deadline;
     uint64_t at = passes(merge, merge->sources[mark->id], head->key);
     return at < deadline ? at : deadline;
@@ -540,7 +544,7 @@ static bool put_timed(struct merge *merge, unsigned number, enum capture_item_ki
 
     if (is_astray(merge, source, place, now) && !is_understood(merge, source, place, now))
         return give_astray(merge, number, kind, item, place, now);
-    if (late && source->row.count == 0) {
+    if (late && source->row.count == 0 && !merge->patient) {
         taken = give_as_it_is(merge, number, kind, item);
         if (taken)
             note_given(merge, source, kind, place, now);

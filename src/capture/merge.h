@@ -19,7 +19,9 @@
  * holds for a twentieth of a window before it. Its statistics stay behind the packets that came
  * before them; they tell nothing of what is still in its ring, and are waited for by nobody.
  *
- * With one source nothing waits and nothing is copied.
+ * With one source nothing waits and nothing is copied, unless the merge is `patient`: then each
+ * packet waits for the window since it arrived, whatever the others do, so that something else can
+ * still get in front of it.
  */
 #ifndef KSNIFF_CAPTURE_MERGE_H
 #define KSNIFF_CAPTURE_MERGE_H
@@ -42,6 +44,7 @@ struct merge_source;
 struct merge {
     uint64_t window;
     size_t held_max; /* bytes */
+    bool patient;    /* everything waits for the window, also with one source */
     /* Takes an item, whose time is corrected. Return: false when a packet cannot be taken now. It
      * calls nothing of the merge. */
     bool (*take)(void *data, unsigned source, enum capture_item_kind kind,

@@ -6,6 +6,7 @@
 #include "capture/outlet.h"
 #include "capture/recorder.h"
 #include "capture/rotation.h"
+#include "capture/secrets.h"
 #include "sink/sink.h"
 
 /* Bytes kept free in a file for the last statistics of each interface. */
@@ -76,9 +77,12 @@ static int begin_next(struct recorder *recorder, struct share *share, struct err
 }
 
 /* Return: the bytes of the file, at most, if it ends with this packet. */
-static uint64_t size_with(const struct outlet *outlet, const struct capture_packet *packet)
+static uint64_t size_with(const struct recorder *recorder, const struct share *share,
+                          const struct capture_packet *packet)
 {
-    return outlet_file_size(outlet) + recorder_room(packet) +
+    const struct outlet *outlet = share->outlet;
+
+    return outlet_file_size(outlet) + recorder_room(packet) + secrets_room(recorder, share) +
            (uint64_t)outlet->writer.interface_count * STATISTICS_ROOM;
 }
 
@@ -92,13 +96,14 @@ int next_file_make_way(struct recorder *recorder, struct share *share,
         return 0;
     if (rotation_is_late(rotation, loop_now()))
         return begin_next(recorder, share, err);
-    if (!rotation_is_full(rotation, size_with(outlet, packet)))
+    if (!rotation_is_full(rotation, size_with(recorder, share, packet)))
         return 0;
     /* What is to be compressed may become less. */
     if (outlet->sink->compression && outlet_settle(outlet, err) < 0)
         return -1;
-    return rotation_is_full(rotation, size_with(outlet, packet)) ? begin_next(recorder, share, err)
-                                                                 : 0;
+    return rotation_is_full(rotation, size_with(recorder, share, packet))
+               ? begin_next(recorder, share, err)
+               : 0;
 }
 
 int next_file_last(struct recorder *recorder, struct outlet *outlet, struct error *err)

@@ -30,7 +30,7 @@ struct end {
 static void begin_section(struct outlet *outlet)
 {
     outlet->writer = (struct capture_writer){.format = outlet->writer.format, .out = &outlet->out};
-    outlet->names = 0;
+    outlet->names = outlet->secrets = 0;
 }
 
 void outlet_init(struct outlet *outlet, struct sink *sink, const struct settings *settings)
@@ -93,6 +93,13 @@ int outlet_flush(struct outlet *outlet, struct error *err)
 {
     /* Also with nothing: the sink may hold something itself. */
     return outlet->begun ? with_loss(outlet, sink_write(outlet->sink, &outlet->out, err)) : 0;
+}
+
+int outlet_make_room(struct outlet *outlet, struct error *err)
+{
+    if (outlet->out.length >= OUTLET_HIGH && outlet_flush(outlet, err) < 0)
+        return -1;
+    return outlet->out.length < OUTLET_HIGH;
 }
 
 int outlet_settle(struct outlet *outlet, struct error *err)

@@ -29,8 +29,9 @@ struct outlet {
     struct capture_writer writer;
     struct buf ends; /* of packets that the sink may not have taken: one entry each */
     struct rotation rotation;
-    uint64_t names;  /* the cursor of those that stand in this section */
-    uint64_t latest; /* time stamp of the last packet, nanoseconds since 1970 */
+    uint64_t names;   /* the cursor of those that stand in this section */
+    uint64_t secrets; /* the same of secrets */
+    uint64_t latest;  /* time stamp of the last packet, nanoseconds since 1970 */
 };
 
 /* outlet_init - @sink: borrowed, like @settings for the call */
@@ -50,7 +51,11 @@ int outlet_next(struct outlet *outlet, const struct capture_section *section, st
 /* outlet_flush - give the sink what it takes. On failure, what it has not taken is gone. */
 int outlet_flush(struct outlet *outlet, struct error *err);
 
-/* outlet_settle - the same, until its size is known. */
+/* outlet_make_room - give it what is there, if that is much. Return: 1 when there is room for more
+ * blocks; 0 when the sink takes no more now; -1 with the error. */
+int outlet_make_room(struct outlet *outlet, struct error *err);
+
+/* outlet_settle - as outlet_flush(), until its size is known. */
 int outlet_settle(struct outlet *outlet, struct error *err);
 
 /* outlet_size, outlet_file_size - bytes of all that it has been given, and of the file among them

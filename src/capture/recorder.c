@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "capture/next_file.h"
+#include "capture/secrets.h"
 #include "settings/settings.h"
 #include "sink/sink.h"
 
@@ -38,6 +39,7 @@ void recorder_init(struct recorder *recorder)
 
     outlet_init(&recorder->outlet, sink, recorder->settings);
     recorder->apart = sink->output && pattern_is_per_target(sink->output);
+    keyring_init(&recorder->keyring, KEYRING_MAX, recorder->apart);
     sink->ready = on_sink_ready;
     /* The sink's events come from the loop, which is not stepped any more when this is gone. */
     sink->data = recorder;
@@ -98,6 +100,7 @@ void recorder_free(struct recorder *recorder)
     outlet_free(&recorder->outlet);
     forget_files(recorder);
     forget_interfaces(recorder);
+    keyring_free(&recorder->keyring);
 }
 
 /* ---- the sink ---- */
@@ -128,13 +131,6 @@ uint64_t recorder_unwritten(const struct recorder *recorder, const struct share 
     return count;
 }
 
-/* Return: false when the sink takes no more now. */
-static bool makes_room(struct outlet *outlet, struct error *err, int *ret_result)
-{
-    *ret_result = outlet->out.length < OUTLET_HIGH ? 0 : outlet_flush(outlet, err);
-    return *ret_result == 0 && outlet->out.length < OUTLET_HIGH;
-}
-
 /* Where a file is to be small, packets are worth more than names. */
 static bool may_have_names(const struct recorder *recorder, const struct outlet *outlet)
 {
@@ -150,11 +146,11 @@ int recorder_write_names(struct recorder *recorder, struct outlet *outlet, struc
     int (*write)(struct capture_writer *, const struct capture_address *, size_t, struct error *) =
         outlet->writer.format->names;
     struct capture_address addresses[NAMES_AT_ONCE];
-    int result = 0;
+    int room, result = 0;
 
     if (!recorder->next_names || !write || !outlet->begun)
         return 0;
-    while (makes_room(outlet, err, &result)) {
+    while ((room = outlet_make_room(outlet, err)) > 0) {
         if (!may_have_names(recorder, outlet))
             return 0;
         size_t count =
@@ -167,7 +163,7 @@ int recorder_write_names(struct recorder *recorder, struct outlet *outlet, struc
             return 0;
     }
     recorder->names_due = true;
-    return result;
+    return room;
 }
 
 void recorder_names(struct recorder *recorder)
@@ -233,7 +229,10 @@ uint64_t recorder_files(const struct recorder *recorder, const char **ret_last)
 static int finish(struct recorder *recorder, struct outlet *outlet, struct error *err)
 {
     bool whole = recorder->failure.kind == ERROR_NONE && !recorder->sink_ended;
-    int result = whole ? next_file_last(recorder, outlet, err) : 0;
+    int result = whole ? secrets_write_last(recorder, outlet, err) : 0;
+
+    if (whole && result == 0)
+        result = next_file_last(recorder, outlet, err);
 
     return sink_finish(outlet->sink, result < 0 ? NULL : err) < 0 ? -1 : result;
 }
@@ -446,16 +445,18 @@ static int limited(struct recorder *recorder, const struct capture_packet *packe
                    struct error *err)
 {
     const struct settings *settings = recorder->settings;
+    const uint64_t room = recorder_room(packet) +
+                          secrets_room(recorder, recorder->interfaces[packet->interface].share);
 
     if (settings->count && recorder->packets >= settings->count)
         return 1;
     if (!settings->max_size)
         return 0;
-    if (size_of_all(recorder) + recorder_room(packet) <= settings->max_size)
+    if (size_of_all(recorder) + room <= settings->max_size)
         return 0;
     if (recorder->sink->compression && settle_all(recorder, err) < 0)
         return -1;
-    return size_of_all(recorder) + recorder_room(packet) > settings->max_size;
+    return size_of_all(recorder) + room > settings->max_size;
 }
 
 static int no_room(const struct recorder *recorder, const struct capture_packet *packet,
@@ -494,7 +495,8 @@ static int write_packet(struct recorder *recorder, struct recorder_interface *in
     struct capture_packet placed = *packet;
 
     if (next_file_make_way(recorder, interface->share, packet, err) < 0 ||
-        (interface->number == RECORDER_NO_NUMBER && recorder_write_interface(interface, err) < 0))
+        (interface->number == RECORDER_NO_NUMBER && recorder_write_interface(interface, err) < 0) ||
+        secrets_write(recorder, interface->share, err) < 0)
         return -1;
     if (interface->unfit) {
         interface->share->left_out++;
@@ -552,6 +554,13 @@ bool recorder_packet(struct recorder *recorder, const struct capture_packet *pac
         recorder_flush(recorder);
         if (!has_room(recorder, share->outlet))
             return false;
+    }
+    int more = recorder->discarding ? 0 : secrets_write_some(recorder, share, &err);
+    if (more > 0)
+        return false;
+    if (more < 0) {
+        fail(recorder, &err);
+        return true;
     }
     if (add_packet(recorder, packet, &err) < 0)
         fail(recorder, &err);

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "capture/keyring.h"
 #include "capture/outlet.h"
 #include "pcapng/item.h"
 #include "sink/pattern.h"
@@ -81,7 +82,8 @@ struct recorder {
     struct recorder_interface *interfaces; /* owned; interface_count of them */
     size_t interface_count, interface_room;
 
-    bool names_due; /* there are names that a section does not have yet */
+    struct keyring keyring; /* of the targets whose key logs are read */
+    bool names_due;         /* there are names that a section does not have yet */
 
     const char *limit;       /* the flag whose limit is reached; NULL: none */
     uint64_t packets, bytes; /* the sums of all shares, as is: */

@@ -61,6 +61,9 @@ int timeline_init(struct timeline *timeline, struct error *err)
     if (system_random(key, sizeof(key)) < 0)
         return error_set(err, ERROR_INTERNAL, "there is no randomness");
     merge_init(&timeline->merge, timeline->settings->reorder_window * MS, take, timeline);
+    /* A secret is written by who is captured when its packets may be on their way already. */
+    timeline->merge.patient = timeline->settings->keylog != NULL;
+    keyring_seed(&timeline->recorder->keyring, key);
     clocks_init(&timeline->clocks, key);
     if (timeline->settings->dedup && dedup_init(&timeline->dedup, key) < 0)
         return error_set(err, ERROR_INTERNAL, "out of memory");

@@ -26,7 +26,7 @@ static const struct {
 static const char *const of_a_run[] = {
     "output-file",  "viewer", "format",   "max-size",     "rotate-size", "rotate-time",
     "rotate-files", "count",  "duration", "no-reconnect", "follow",      "reorder-window",
-    "clock-sync",   "dedup",  "no-names", "summary",      "fail-fast"};
+    "clock-sync",   "dedup",  "no-names", "summary",      "fail-fast",   "keylog"};
 
 static const char *const of_cleanup[] = {"cleanup", "all-namespaces", "quiet", "verbose"};
 
@@ -65,6 +65,14 @@ int conflicts_check(const struct options *options, const bool given[], struct er
     if (options->follow && options->wait) {
         error_set(err, ERROR_USAGE, "--follow waits without a time: leave out --wait");
         return error_remedy(err, "or --follow: then the capture begins once all are there");
+    }
+    if (options->keylog && options->headers_only) {
+        error_set(err, ERROR_USAGE, "--headers-only leaves nothing for the secrets of --keylog");
+        return error_remedy(err, "leave out one of them");
+    }
+    if (options->keylog && options->only_nodes) {
+        error_set(err, ERROR_USAGE, "a node has no container, and no key log in it");
+        return error_remedy(err, "leave out --keylog, or name pods");
     }
     for (size_t i = 0; i < flag_count; i++) {
         if (!given[i])

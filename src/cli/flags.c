@@ -126,6 +126,7 @@ SETTER(no_names, take_bool, no_names)
 SETTER(summary, take_text, summary)
 SETTER(fail_fast, take_bool, fail_fast)
 SETTER(include_own_traffic, take_bool, include_own_traffic)
+SETTER(keylog_text, take_text, keylog)
 SETTER(all_namespaces, take_bool, all_namespaces)
 SETTER(follow, take_bool, follow)
 SETTER(max_targets, take_number, max_targets)
@@ -261,6 +262,14 @@ static int set_format(struct options *options, const char *value, const char *as
     else
         return expected(err, as, value, "pcapng or pcap");
     return 0;
+}
+
+/* It is another machine's path: no directory of ours to begin it at. */
+static int set_keylog(struct options *options, const char *value, const char *as, struct error *err)
+{
+    if (*value && (*value != '/' || value[1] == '\0' || strlen(value) >= 4096))
+        return expected(err, as, value, "the whole path of a file in the container");
+    return set_keylog_text(options, value, as, err);
 }
 
 #define REORDER_WINDOW_MAX 60000 /* milliseconds */
@@ -492,6 +501,10 @@ const struct flag flags[] = {
      "of a packet that is seen at several interfaces keep the first only; default: all, for they "
      "tell when it was where",
      set_dedup},
+    {"keylog", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "PATH", NULL,
+     "follow this TLS key log (SSLKEYLOGFILE) in each target's container, and put its secrets into "
+     "the capture: Wireshark shows the plain text at once, and whoever has the capture can read it",
+     set_keylog},
     {"fail-fast", 0, FLAG_SWITCH, FLAG_GROUP_CAPTURE, NULL, NULL,
      "of several targets, end all when one fails; default: go on with the others", set_fail_fast},
     {"output-file", 'o', FLAG_VALUE, FLAG_GROUP_OUTPUT, "FILE", P "OUTPUT_FILE",

@@ -260,6 +260,34 @@ static void print_man_several_places(void)
         "each interface has conversations of its own.\n");
 }
 
+static void print_man_plain_text(void)
+{
+    printf(".SH \"PLAIN TEXT\"\nPrograms that use OpenSSL with a key log callback, curl, NSS, "
+           "BoringSSL, Go (KeyLogWriter) or rustls write the secrets of their TLS connections to a "
+           "file, where they are told to: most of them by the variable SSLKEYLOGFILE. With "
+           "\\fB\\-\\-keylog\\fR \\fIPATH\\fR that file is followed in each target\\(aqs "
+           "container (that of \\fB\\-c\\fR), while the application writes it, and its secrets are "
+           "put into the capture before the packets that need them: Wireshark and tshark show the "
+           "plain text without another file. So can everybody else who has the capture: keep it as "
+           "you would what it shows.\n");
+    printf(
+        ".PP\nThe file need not be there yet, and may be cut to nothing, moved away and made anew. "
+        "Only lines that are secrets of TLS are taken from it, and of what it holds at the start "
+        "the last 4 MiB. It is read by a second agent with an exec of its own: in the container, "
+        "as "
+        "its user, where the capture is made by the upload or the ephemeral method; by the node "
+        "method from the helper pod, in which links lead to nothing outside of the "
+        "container\\(aqs root directory, and which has the capability DAC_READ_SEARCH then. Where "
+        "it cannot be read a warning says so, and the capture goes on.\n"
+        ".PP\nA program may write a secret a moment after the packets that need it have passed. "
+        "So each packet waits for \\fB\\-\\-reorder\\-window\\fR before it is written: what "
+        "comes within that time stands in front of it. What comes later cannot be decrypted by "
+        "who reads the file once from its front, as Wireshark does; a longer window helps. A "
+        "connection whose handshake is not in the capture cannot be, either. Of files that follow "
+        "each other each has the secrets of those before it (at most half of its size), and where "
+        "each target has a file, that has its own target\\(aqs.\n");
+}
+
 static void print_man_checksums(void)
 {
     printf(
@@ -311,6 +339,7 @@ static void print_man(void)
     print_man_targets();
     print_man_names();
     print_man_several_places();
+    print_man_plain_text();
     print_man_checksums();
     printf(".SH OPTIONS\nWhere a variable is named, it is read when the flag is not given.\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {

@@ -211,6 +211,22 @@ static void take_single_target(const struct options *options, const struct targe
         settings->node = words[0].name;
 }
 
+/* What everybody should know who asks for it. */
+static void prepare_keylog(struct settings *settings)
+{
+    if (!settings->keylog)
+        return;
+    if (!settings->format->secrets) {
+        log_warning("a %s file holds no secrets of TLS: no key log is read (--format pcapng does)",
+                    settings->format->name);
+        settings->keylog = NULL;
+        return;
+    }
+    log_warning("with the secrets of '%s' in it, whoever has this capture can read what was "
+                "encrypted",
+                settings->keylog);
+}
+
 static int sniff(const struct options *options, struct error *err)
 {
     struct sink sink = {.output = options->output_file,
@@ -250,6 +266,7 @@ static int sniff(const struct options *options, struct error *err)
         .reorder_window = options->reorder_window,
         .clock_sync = !options->no_clock_sync,
         .dedup = options->dedup,
+        .keylog = options->keylog,
         .own_traffic = options->include_own_traffic,
         .names = !options->no_names,
         .image = options->image,
@@ -275,6 +292,7 @@ static int sniff(const struct options *options, struct error *err)
     if (options->tcpdump_by_letter)
         log_info("-l: '%s' is a file: this tcpdump is uploaded (--selector chooses pods by labels)",
                  options->local_tcpdump_path);
+    prepare_keylog(&settings);
     struct loop *loop = NULL;
     if ((options->action != OPTIONS_SNIFF || sink_prepare(&sink, err) == 0) &&
         (loop = loop_new(err)) != NULL)

@@ -72,6 +72,7 @@ struct options {
     bool no_reconnect;
     bool fail_fast;
     const char *summary; /* a file, or "-"; NULL: none */
+    const char *keylog;  /* in the targets' containers; NULL: none */
     bool include_own_traffic;
     bool no_names;
 

@@ -43,6 +43,14 @@ static int build_tcpdump(struct command *command, const struct settings *setting
     return 0;
 }
 
+static int build_follow(struct command *command, const struct settings *settings)
+{
+    add(command, "follow");
+    add(command, "-k");
+    add(command, settings->keylog);
+    return 0;
+}
+
 static int build_agent(struct command *command, const struct settings *settings, struct error *err)
 {
     add(command, "capture");
@@ -80,6 +88,8 @@ int command_build(struct command *ret_command, const struct settings *settings,
     *command = (struct command){.count = 0};
     snprintf(command->snaplen, sizeof(command->snaplen), "%" PRIu32, settings->snaplen);
     snprintf(command->ring, sizeof(command->ring), "%" PRIu64, ring_size(settings, memory_limit));
+    if (settings->follows_keylog)
+        return build_follow(command, settings);
     return settings->tcpdump_path ? build_tcpdump(command, settings)
                                   : build_agent(command, settings, err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The agent's command line (common/agent.h), or tcpdump's. */
+/* The agent's command line (common/agent.h), which captures or follows a key log, or tcpdump's. */
 #ifndef KSNIFF_METHOD_COMMAND_H
 #define KSNIFF_METHOD_COMMAND_H
 

@@ -85,6 +85,9 @@ static json_t *security_context(const struct helper *helper)
     json_t *add = helper->host_network
                       ? json_pack("[s]", "NET_RAW")
                       : json_pack("[s, s, s]", "SYS_ADMIN", "SYS_PTRACE", "NET_RAW");
+
+    if (helper->reads_files && !helper->host_network)
+        json_array_append_new(add, json_string("DAC_READ_SEARCH"));
     json_t *result = json_pack("{s:i, s:i, s:b, s:b, s:{s:[s], s:o}}", "runAsUser", 0, "runAsGroup",
                                0, "runAsNonRoot", false, "readOnlyRootFilesystem", true,
                                "capabilities", "drop", "ALL", "add", add);

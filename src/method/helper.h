@@ -29,7 +29,7 @@ struct target;
 
 /* What the helper is allowed, least first: each is tried where the one before may not enter. */
 enum helper_privilege {
-    HELPER_CAPABILITIES, /* SYS_ADMIN, SYS_PTRACE, NET_RAW */
+    HELPER_CAPABILITIES, /* SYS_ADMIN, SYS_PTRACE, NET_RAW; with --keylog DAC_READ_SEARCH */
     HELPER_UNCONFINED,   /* and no AppArmor, and SELinux's spc_t */
     HELPER_PRIVILEGED,
 };
@@ -45,6 +45,7 @@ struct helper {
     const char *service_account; /* NULL: no token is mounted */
     const char *secret_hash;     /* of what the agent wants to hear (common/agent.h) */
     bool host_network;           /* the node's own interfaces; nothing is entered then */
+    bool reads_files;            /* of containers, whoever owns them: key logs */
     enum helper_privilege privilege;
     uint64_t deadline;             /* seconds, activeDeadlineSeconds */
     uint64_t creation_timeout;     /* seconds, 0: no limit */

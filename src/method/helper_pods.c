@@ -494,9 +494,13 @@ size_t helper_pods_users(const struct helper_pods *pods)
 }
 
 /* Also where nobody has joined yet: what it is made for follows then. */
-static bool has_room(const struct helper_group *group)
+static bool has_room(const struct helper_group *group, const struct helper_user *for_whom)
 {
-    return group->room == 0 || count_users(group) < group->room;
+    size_t count = 0;
+
+    for (const struct helper_user *user = group->users; user; user = user->next)
+        count += !user->aside;
+    return group->room == 0 || for_whom->aside || count < group->room;
 }
 
 static struct helper_group *group_new(struct helper_pods *pods, const struct target *target,
@@ -550,7 +554,7 @@ int helper_pods_join(struct helper_pods *pods, struct helper_user *user,
 {
     struct helper_group *group = pods->groups;
 
-    while (group && !(helper_recipe_fits(&group->recipe, target) && has_room(group)))
+    while (group && !(helper_recipe_fits(&group->recipe, target) && has_room(group, user)))
         group = group->next;
     if (!group && !(group = group_new(pods, target, err)))
         return -1;

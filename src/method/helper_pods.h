@@ -68,6 +68,7 @@ struct helper_user_events {
 struct helper_user {
     const struct helper_user_events *events;
     void *data;
+    bool aside;             /* its agent has no ring, and needs no room */
     struct helper_pod *pod; /* that its agent runs in; NULL: it waits for one */
     bool despite_shell;     /* the agent is to run even where the helper has a shell */
     uint64_t ring;          /* bytes that its ring may have, where the user has not chosen */

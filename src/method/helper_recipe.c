@@ -128,6 +128,7 @@ void helper_recipe_read(const struct helper_recipe *recipe, size_t agents, struc
         .pull_secrets = image->pull_secrets,
         .service_account = settings->service_account,
         .host_network = recipe->host_network,
+        .reads_files = settings->keylog != NULL,
         .privilege = recipe->privilege,
         .deadline = deadline_of(settings),
         .creation_timeout = settings->creation_timeout / 1000,

@@ -109,6 +109,32 @@ static void on_watch(void *data)
 
 /* ---- running the agent ---- */
 
+/* The network is that of any of its containers; a file is one's. */
+static size_t name_containers(const struct session *session, const char *more[], size_t used)
+{
+    const struct target *target = session->target;
+    bool follows = session->settings->follows_keylog;
+
+    /* The chosen container first. */
+    if (*target->container->id || follows) {
+        more[used++] = "-C";
+        more[used++] = target->container->id;
+    }
+    if (follows)
+        return used;
+    for (size_t i = 0; i < target->pod->container_count && used < 17; i++) {
+        const struct kube_container *container = &target->pod->containers[i];
+
+        if (container != target->container && container->running && *container->id) {
+            more[used++] = "-C";
+            more[used++] = container->id;
+        }
+    }
+    more[used++] = "-P";
+    more[used++] = target->pod->config_hash ? target->pod->config_hash : target->pod->uid;
+    return used;
+}
+
 static int run_agent(struct session *session, struct error *err)
 {
     struct node_method *node = session->method_data;
@@ -125,23 +151,8 @@ static int run_agent(struct session *session, struct error *err)
     session->first_line = node->secret.line;
     if (!node->user.despite_shell)
         more[used++] = "-N";
-    if (!target->host_network) {
-        /* The chosen container first; they all share the network. */
-        if (*target->container->id) {
-            more[used++] = "-C";
-            more[used++] = target->container->id;
-        }
-        for (size_t i = 0; i < target->pod->container_count && used < 17; i++) {
-            const struct kube_container *container = &target->pod->containers[i];
-
-            if (container != target->container && container->running && *container->id) {
-                more[used++] = "-C";
-                more[used++] = container->id;
-            }
-        }
-        more[used++] = "-P";
-        more[used++] = target->pod->config_hash ? target->pod->config_hash : target->pod->uid;
-    }
+    if (!target->host_network)
+        used = name_containers(session, more, used);
     if (target->pod)
         watch_on(session);
     more[used] = NULL;
@@ -252,7 +263,8 @@ static int start(struct session *session, struct error *err)
     if (!node)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     session->method_data = node;
-    node->user = (struct helper_user){.events = &user_events, .data = session};
+    node->user = (struct helper_user){
+        .events = &user_events, .data = session, .aside = session->settings->follows_keylog};
     node->end = limit ? loop_now() + limit : 0;
     node->retry = loop_add_timer(session->loop, 0, on_retry, session);
     node->watch = loop_add_timer(session->loop, 0, on_watch, session);
@@ -260,7 +272,8 @@ static int start(struct session *session, struct error *err)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     loop_stop_timer(node->retry);
     loop_stop_timer(node->watch);
-    tell_of_runtime(session->target);
+    if (!session->settings->follows_keylog)
+        tell_of_runtime(session->target);
     set_stage(session);
     return helper_pods_join(session->helpers, &node->user, session->target, err);
 }

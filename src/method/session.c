@@ -435,6 +435,8 @@ static const struct {
     {AGENT_EXIT_NO_SECRET, ERROR_TARGET, true, true,
      "the agent in %s serves only who has made it, and our secret did not reach it as it is", false,
      NULL},
+    {AGENT_EXIT_NO_FILE, ERROR_TARGET, true, false, "%s may not read it, or it is none", true,
+     NULL},
     {AGENT_EXIT_BAD_OPTIONS, ERROR_INTERNAL, false, false, "the agent in %s failed", true, NULL},
     {AGENT_EXIT_INTERNAL, ERROR_INTERNAL, false, false, "the agent in %s failed", true, NULL},
 };

@@ -7,6 +7,7 @@
 #define KSNIFF_PCAPNG_ITEM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CAPTURE_NAME_MAX     640    /* bytes of an interface's name, NUL included */
@@ -60,11 +61,18 @@ struct capture_statistics {
     char comment[CAPTURE_COMMENT_MAX];
 };
 
+/* Lines of a TLS key log (common/keylog.h), each with its newline. Readers give what there is. */
+struct capture_secrets {
+    const char *lines;
+    size_t length; /* bytes */
+};
+
 enum capture_item_kind {
     CAPTURE_MORE, /* nothing whole is there: feed more */
     CAPTURE_INTERFACE,
     CAPTURE_PACKET,
     CAPTURE_STATISTICS,
+    CAPTURE_SECRETS,
     CAPTURE_MALFORMED, /* the error is set; the reader is of no use any more */
 };
 
@@ -73,6 +81,7 @@ struct capture_item {
     struct capture_interface interface;
     struct capture_packet packet;
     struct capture_statistics statistics;
+    struct capture_secrets secrets;
 };
 
 #endif

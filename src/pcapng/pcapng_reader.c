@@ -230,6 +230,24 @@ static enum capture_item_kind read_statistics(struct capture_reader *reader, con
     return CAPTURE_STATISTICS;
 }
 
+/* Those of other protocols are passed over. */
+static enum capture_item_kind read_secrets(const struct capture_reader *reader,
+                                           const uint8_t *block, size_t length,
+                                           struct capture_secrets *ret, struct error *err)
+{
+    struct pcapng_dsb dsb;
+
+    if (length < sizeof(dsb) + 4)
+        return capture_malformed(err, "a block of secrets of %zu bytes", length);
+    copy_words(reader, &dsb, block, sizeof(dsb));
+    if (dsb.secrets_length > length - sizeof(dsb) - 4)
+        return capture_malformed(err, "%u bytes of secrets in a block of %zu", dsb.secrets_length,
+                                 length);
+    *ret = (struct capture_secrets){.lines = (const char *)block + sizeof(dsb),
+                                    .length = dsb.secrets_length};
+    return dsb.secrets_type == PCAPNG_SECRETS_TLS ? CAPTURE_SECRETS : CAPTURE_MORE;
+}
+
 /*
  * The first block tells the byte order of all; its type is the same in both, and must be read
  * before its length. Return: 1; 0: more bytes are needed; -1: with the error, it is no section.
@@ -306,6 +324,8 @@ static enum capture_item_kind next(struct capture_reader *reader, struct capture
             kind = read_packet(reader, block, length, &item->packet, err);
         else if (type == PCAPNG_ISB)
             kind = read_statistics(reader, block, length, &item->statistics, err);
+        else if (type == PCAPNG_DSB)
+            kind = read_secrets(reader, block, length, &item->secrets, err);
         else
             return capture_malformed(err, "a block of type 0x%08x", type);
         if (kind != CAPTURE_MORE) {

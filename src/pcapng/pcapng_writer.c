@@ -249,6 +249,24 @@ static int names(struct capture_writer *writer, const struct capture_address *ad
     return (int)taken;
 }
 
+static int secrets(struct capture_writer *writer, const struct capture_secrets *secrets,
+                   struct error *err)
+{
+    const struct pcapng_dsb dsb = {.type = PCAPNG_DSB,
+                                   .secrets_type = PCAPNG_SECRETS_TLS,
+                                   .secrets_length = (uint32_t)secrets->length};
+    size_t room = sizeof(dsb) + PCAPNG_PAD4(secrets->length) + 4;
+    struct block block = {.start = buf_reserve(writer->out, room)};
+
+    block.at = block.start;
+    if (!block.start)
+        return no_room(err);
+    put(&block, &dsb, sizeof(dsb));
+    put(&block, secrets->lines, secrets->length);
+    finish(writer, &block, false);
+    return 0;
+}
+
 static size_t whole(const uint8_t *bytes, size_t length, bool at_start)
 {
     size_t used = 0;
@@ -274,5 +292,6 @@ const struct capture_format capture_format_pcapng = {
     .packet = packet,
     .statistics = statistics,
     .names = names,
+    .secrets = secrets,
     .whole = whole,
 };

@@ -44,6 +44,9 @@ struct capture_format {
      * addresses are in the block, at least 1. */
     int (*names)(struct capture_writer *writer, const struct capture_address *addresses,
                  size_t count, struct error *err);
+    /* Secrets of TLS, for the packets that follow: one block. NULL: the format has none. */
+    int (*secrets)(struct capture_writer *writer, const struct capture_secrets *secrets,
+                   struct error *err);
     /* Of @length bytes written: how many are whole blocks? @at_start: they begin the file. */
     size_t (*whole)(const uint8_t *bytes, size_t length, bool at_start);
 };

@@ -52,6 +52,8 @@ struct settings {
     bool clock_sync;             /* correct the times of nodes whose clocks differ */
     bool dedup;                  /* of a packet that is seen at several interfaces keep the first */
     bool names;                  /* of addresses, in formats that have any */
+    const char *keylog;          /* of TLS, in the targets' containers; NULL: none is read */
+    bool follows_keylog;         /* not a capture: the agent is to follow that */
     bool own_traffic;            /* do not keep the capture's own stream out */
     const char *asked_filter; /* with leave_own_out: filter_text as the user gave it; NULL: none */
     bool leave_own_out;       /* it would be captured: the agent looks for it and leaves it out */

@@ -97,6 +97,12 @@ static void test_variants(void **state)
     json_t *pod;
 
     (void)state;
+    /* A key log may be its application's alone. */
+    helper.reads_files = true;
+    pod = helper_pod(&helper);
+    assert_string_equal(at(pod, "spec/containers/0/securityContext/capabilities/add"),
+                        "[\"SYS_ADMIN\",\"SYS_PTRACE\",\"NET_RAW\",\"DAC_READ_SEARCH\"]");
+    json_decref(pod);
     helper.host_network = true;
     helper.service_account = "netadmin";
     helper.pull_secrets = secrets;

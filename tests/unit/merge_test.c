@@ -949,6 +949,45 @@ static void test_without_a_window_nothing_waits(void **state)
     end(fixture);
 }
 
+/* Each packet waits for the window, with one source as with several, in order all the same. */
+static void test_patience(void **state)
+{
+    struct fixture *fixture = begin(WINDOW, 1);
+
+    (void)state;
+    fixture->merge.patient = true;
+    statistics(fixture, 0, 0, 0);
+    packet(fixture, 0, 1, 1);
+    fixture->now += 50 * MS;
+    packet(fixture, 0, 50, 2);
+    assert_int_equal(fixture->count, 0);
+    wait_until(fixture, START + WINDOW - 1);
+    assert_int_equal(fixture->count, 0);
+    wait_until(fixture, START + WINDOW);
+    assert_int_equal(fixture->count, 2); /* the statistics, and the first */
+    wait_until(fixture, START + WINDOW + 50 * MS);
+    assert_int_equal(fixture->count, 3);
+    /* Another is silent, and nothing else is waited for than the time. */
+    assert_int_equal(merge_add(&fixture->merge), 1);
+    packet(fixture, 0, 250, 3);
+    packet(fixture, 1, 249, 4);
+    packet(fixture, 1, 20, 5); /* late, and it waits as well */
+    assert_int_equal(fixture->count, 3);
+    wait_until(fixture, fixture->now + WINDOW);
+    assert_int_equal(fixture->count, 6);
+    assert_int_equal(fixture->out[3].mark, 5);
+    assert_int_equal(fixture->out[4].mark, 4);
+    /* Who has ended holds nothing up. */
+    packet(fixture, 0, 500, 6);
+    merge_close(&fixture->merge, 1);
+    merge_advance(&fixture->merge, fixture->now);
+    assert_int_equal(fixture->count, 6);
+    merge_close(&fixture->merge, 0);
+    merge_advance(&fixture->merge, fixture->now);
+    assert_int_equal(fixture->count, 7);
+    end(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -984,6 +1023,7 @@ int main(void)
         cmocka_unit_test(test_within_the_window_everything_is_in_order),
         cmocka_unit_test(test_beyond_the_window_everything_is_there_and_what_is_late_is_counted),
         cmocka_unit_test(test_without_a_window_nothing_waits),
+        cmocka_unit_test(test_patience),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,6 +250,16 @@ static void test_what_does_nothing_together(void **state)
     refused("web --check --rotate-size 5M", "--rotate-size does nothing with --check", NULL);
     refused("web -o x --rotate-files 3", "--rotate-files does nothing where there is one file",
             "--rotate-size or --rotate-time make several");
+    refused("web --keylog keys.log",
+            "--keylog takes the whole path of a file in the container, not \"keys.log\"", NULL);
+    refused("web --keylog /", "--keylog takes the whole path of a file in the container, not \"/\"",
+            NULL);
+    refused("web --keylog /keys --headers-only",
+            "--headers-only leaves nothing for the secrets of --keylog", "leave out one of them");
+    refused("node/n1 --keylog /keys", "a node has no container, and no key log in it",
+            "leave out --keylog, or name pods");
+    refused("web --check --keylog /keys", "--keylog does nothing with --check", NULL);
+    refused("--cleanup --keylog /keys", "--keylog does nothing with --cleanup", NULL);
     refused("web -p -r /tmp", "--remote-tcpdump-path does nothing with the node method",
             "leave it out, or choose another --method");
     refused("web --method upload --image x", "--image does nothing with the upload method", NULL);
@@ -389,6 +399,7 @@ static void describe(const struct options *o, char *text, size_t size)
         o->tcpdump_image,
         o->socket,
         o->summary,
+        o->keylog,
     };
     size_t used = 0;
 
@@ -418,9 +429,9 @@ static const char *sample(const struct flag *flag)
 {
     static const struct {
         const char *metavar, *value;
-    } samples[] = {{"BYTES", "77"},    {"N", "77"},        {"SIZE", "64M"},
-                   {"TIME", "5s"},     {"FORMAT", "pcap"}, {"SHELL", "zsh"},
-                   {"METHOD", "node"}, {"LIST", "cpu=1m"}, {"MODE", "off"}};
+    } samples[] = {{"BYTES", "77"},    {"N", "77"},       {"SIZE", "64M"},    {"TIME", "5s"},
+                   {"FORMAT", "pcap"}, {"SHELL", "zsh"},  {"METHOD", "node"}, {"LIST", "cpu=1m"},
+                   {"MODE", "off"},    {"PATH", "/value"}};
 
     for (size_t i = 0; flag->kind == FLAG_VALUE && i < sizeof(samples) / sizeof(samples[0]); i++)
         if (strcmp(flag->metavar, samples[i].metavar) == 0)
