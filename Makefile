@@ -11,6 +11,16 @@ export DESTDIR
 
 .PHONY: all help build build-check demo sandbox check lint unit e2e e2e-cluster fuzz bench deb install uninstall clean
 
+# On a Mac: where Homebrew has what it keeps apart from macOS's own. Warnings of compilers that nobody here
+# has seen do not end a build.
+ifeq ($(shell uname -s),Darwin)
+BREW := $(shell brew --prefix 2>/dev/null)
+export PKG_CONFIG_PATH := $(BREW)/opt/curl/lib/pkgconfig:$(BREW)/opt/libpcap/lib/pkgconfig:$(BREW)/opt/openssl@3/lib/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
+export CPATH := $(BREW)/include$(if $(CPATH),:$(CPATH))
+export LIBRARY_PATH := $(BREW)/lib$(if $(LIBRARY_PATH),:$(LIBRARY_PATH))
+SYSTEM_OPTIONS = -Dwerror=false
+endif
+
 all: build
 
 help: ## this list
@@ -29,7 +39,7 @@ endef
 
 build: ## the program, in build/src: no test package is needed
 	@packaging/install-dependencies build
-	$(call configure,$(BUILD),--prefix=$(abspath $(PREFIX)) --buildtype=release -Db_ndebug=false -Dtests=disabled -Dextcapdir=$(EXTCAP))
+	$(call configure,$(BUILD),--prefix=$(abspath $(PREFIX)) --buildtype=release -Db_ndebug=false -Dtests=disabled -Dextcapdir=$(EXTCAP) $(SYSTEM_OPTIONS))
 	@ninja -C $(BUILD)
 
 # The same sources with sanitizers; what the tests run.

@@ -89,3 +89,49 @@ def test_wireshark_is_found_among_the_users_applications(sandbox, ksniff, tmp_pa
     words = (tmp_path / "words").read_text().split()
     assert words[:3] == [str(inside / "Wireshark"), "-k", "-i"] and words[3].startswith(f"{tmp_path}/kubectl-sniff-"), words
     assert (tmp_path / "got").stat().st_size > 0
+
+
+# ---- building on a Mac ----
+
+@pytest.fixture
+def mac(tmp_path):
+    """What a Mac has that a build asks: uname, and Homebrew, with two formulae. Gives the environment and what brew was told."""
+    told, programs = tmp_path / "told", tmp_path / "bin"
+    programs.mkdir()
+    for name, body in (("uname", "echo Darwin"),
+                       ("brew", f'case "$*" in --prefix) echo /opt/brew ;; "list --versions "*) case "$3" in meson | curl) ;; *) exit 1 ;; esac ;;\n'
+                                f'*) echo "$*" >>"{told}" ;; esac'),
+                       ("dpkg-query", "exit 1")):
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+        (programs / name).chmod(0o755)
+    return {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}, told
+
+
+def install_dependencies(env, *groups):
+    return subprocess.run([os.path.join(ROOT, "packaging", "install-dependencies"), *groups], env=env, capture_output=True, text=True,
+                          check=False, timeout=GUARD)
+
+
+def test_homebrew_is_asked_for_what_is_missing(mac):
+    """All that the formula needs but what is there."""
+    env, told = mac
+    done = install_dependencies(env, "build")
+    assert done.returncode == 0 and done.stderr.startswith("these formulae are needed: ninja pkgconf jansson "), done
+    words = told.read_text().split()
+    assert words[0] == "install" and {"ninja", "pkgconf", "jansson", "libpcap", "libyaml", "lz4", "openssl@3", "wslay", "zstd"} == set(words[1:])
+
+
+def test_what_needs_linux_is_refused_on_a_mac(mac):
+    env, told = mac
+    done = install_dependencies(env, "build", "demo")
+    assert done.returncode == 1 and 'on macOS there is "make build"' in done.stderr and not told.exists()
+
+
+def test_make_looks_where_homebrew_keeps_curl(mac):
+    """And the options of meson are others there."""
+    env, _ = mac
+    done = subprocess.run(["make", "-C", ROOT, "-pn", "--no-print-directory", "help"], env={**env, "PKG_CONFIG_PATH": "/mine", "CPATH": ""},
+                          capture_output=True, text=True, check=True, timeout=GUARD)
+    assert "PKG_CONFIG_PATH := /opt/brew/opt/curl/lib/pkgconfig:/opt/brew/opt/libpcap/lib/pkgconfig:/opt/brew/opt/openssl@3/lib/pkgconfig:/mine\n" \
+        in done.stdout
+    assert "CPATH := /opt/brew/include\n" in done.stdout and "SYSTEM_OPTIONS = -Dwerror=false" in done.stdout
