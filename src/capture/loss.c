@@ -10,6 +10,7 @@
 #include "capture/recorder.h"
 #include "capture/track.h"
 #include "method/session.h"
+#include "sink/sink.h"
 #include "settings/settings.h"
 #include "pcapng/reader.h"
 
@@ -101,6 +102,9 @@ bool loss_settle(struct loss *loss, bool lossy, const struct recorder *recorder,
         loss->unwritten = recorder_unwritten(recorder, share);
         lossy = add(loss, lossy, loss->unwritten - known,
                     late ? READER_ENDED : "who reads them did not take them");
+    } else if (recorder->sink->unserved) {
+        loss->unwritten = recorder_unwritten(recorder, share);
+        lossy = add(loss, lossy, loss->unwritten, "nobody was connected to read them");
     }
     return lossy;
 }

@@ -203,7 +203,8 @@ void recorder_flush(struct recorder *recorder)
 
 bool recorder_is_flushed(const struct recorder *recorder)
 {
-    bool flushed = recorder->outlet.out.length == 0;
+    bool flushed = recorder->outlet.out.length == 0 &&
+                   !(recorder->outlet.begun && sink_is_busy(recorder->sink));
 
     for (const struct recorder_file *file = recorder->files; file; file = file->next)
         flushed &= file->outlet.out.length == 0;

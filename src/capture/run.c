@@ -137,7 +137,7 @@ static void stop(void *data)
 {
     struct run *run = data;
 
-    run->stopping = true;
+    run->stopping = run->recorder.sink->stopping = true;
     timeline_end(&run->timeline);
     for (size_t i = 0; i < run->count; i++)
         member_stop(run->members[i], true);
@@ -150,7 +150,7 @@ static void stop_at_once(void *data)
 {
     struct run *run = data;
 
-    run->stopping = true;
+    run->stopping = run->recorder.sink->stopping = true;
     for (size_t i = 0; i < run->count; i++)
         member_stop(run->members[i], false);
 }
@@ -523,6 +523,7 @@ static int start_over(struct run *run, struct error *err)
     run->loss = (struct loss){0};
     run->rate = (struct rate){0};
     run->recorder.sink->interrupted = 0;
+    run->recorder.sink->stopping = false;
     run->recorder.sink->again = false;
     recorder_reset(&run->recorder);
     forget_what_is_gone(run);

@@ -425,6 +425,12 @@ static int set_check(struct options *options, const char *value, const char *as,
     return 0;
 }
 
+static int set_print_config(struct options *options, const char *value, const char *as,
+                            struct error *err)
+{
+    return take_bool(&options->print_config, value, as, err);
+}
+
 static int set_cleanup(struct options *options, const char *value, const char *as,
                        struct error *err)
 {
@@ -508,7 +514,8 @@ const struct flag flags[] = {
     {"fail-fast", 0, FLAG_SWITCH, FLAG_GROUP_CAPTURE, NULL, NULL,
      "of several targets, end all when one fails; default: go on with the others", set_fail_fast},
     {"output-file", 'o', FLAG_VALUE, FLAG_GROUP_OUTPUT, "FILE", P "OUTPUT_FILE",
-     "write the packets to this file, which is overwritten, or with - to standard output; what "
+     "write the packets to this file, which is overwritten, with - to standard output, or with "
+     "tcp://127.0.0.1:PORT to whoever connects to it; what "
      "ends in .gz, .zst or .lz4 is compressed; in its name %n (namespace), %p (pod) and %c "
      "(container) give each target a file of its own, %t is the time, %i the number of the file, "
      "and %% a percent sign; default: open Wireshark",
@@ -632,6 +639,10 @@ const struct flag flags[] = {
      "the name to check the API server's certificate for", set_tls_server_name},
     {"request-timeout", 0, FLAG_VALUE, FLAG_GROUP_CLUSTER, "TIME", NULL,
      "how long one request may take; default: 0, no limit", set_request_timeout},
+    {"print-config", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL,
+     "do not capture, but print what holds of each flag, and where that is from: the command line, "
+     "the environment, the file of defaults (~/.config/ksniff/config)",
+     set_print_config},
     {"help", 'h', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "print this", set_help},
     {"version", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "print the version", set_version},
     {"completion", 0, FLAG_VALUE, FLAG_GROUP_HIDDEN, "SHELL", NULL,

@@ -218,6 +218,49 @@ static void print_man_viewers(void)
         "viewer in the terminal there is no status line.\n");
 }
 
+static void print_man_serving(void)
+{
+    printf(
+        ".SH SERVING\n\\fB\\-o tcp://127.0.0.1:4000\\fR listens there, and gives the live capture "
+        "to "
+        "whoever connects, up to 32 at once: \\fBwireshark \\-k \\-i TCP@127.0.0.1:4000\\fR, "
+        "tshark "
+        "with the same, or any program that reads PCAP\\-over\\-IP (for one that does not know "
+        "pcapng: \\fB\\-\\-format pcap\\fR). Port 0 is any that is free, and a line tells which; "
+        "[::1] is the loopback address of IPv6. Nobody is asked who he is, and nothing is "
+        "encrypted: an address that others reach has to be written out, and a warning says so.\n"
+        ".PP\nEach reader gets a whole section: its head, all interfaces and names so far, and "
+        "then "
+        "the packets that come. While nobody reads, packets wait for a reader: 16 MiB of them "
+        "here, "
+        "others in the agents\\(aq buffers (\\fB\\-\\-buffer\\-size\\fR), and what these have no "
+        "room for is counted as dropped; the first to connect gets what has waited. A reader that "
+        "is 16 MiB behind is cut, and a line says so; the capture goes on without it. When the "
+        "capture ends, readers get the rest; one that takes nothing for 10 seconds is cut. Where "
+        "nobody has connected by then, or the last reader was cut, the packets that wait are lost, "
+        "and the exit status is 3; what comes after the last reader has left by itself is "
+        "nobody\\(aqs. A reader has got what this machine has taken for it.\n");
+}
+
+static void print_man_defaults(void)
+{
+    printf(".SH DEFAULTS\nWho always wants the same writes it into "
+           "\\fI$XDG_CONFIG_HOME/ksniff/config\\fR, by default \\fI~/.config/ksniff/config\\fR, a "
+           "flag a line, without its dashes:\n"
+           ".PP\n# my cluster forbids exec\n.br\nmethod = node\n.br\nviewer = tshark\n.br\n"
+           "namespace = shop\n.br\nno\\-names\n"
+           ".PP\nWhat stands behind # is a comment; a value that has a # in it, or blanks at its "
+           "ends, "
+           "stands in quotes. The command line comes first, then the environment, then the file; a "
+           "default that contradicts what is asked for yields. What chooses the pods (selector, "
+           "field\\-selector, all\\-namespaces) or asks for something else than a capture is no "
+           "default. "
+           "An unknown name, one that stands twice, and a value that the flag does not take are "
+           "errors, wherever they stand. \\fB\\-\\-print\\-config\\fR tells what holds, and where "
+           "it is "
+           "from; tokens are not shown.\n");
+}
+
 static void print_man_names(void)
 {
     printf(
@@ -352,6 +395,8 @@ static void print_man(void)
     }
     print_man_files();
     print_man_viewers();
+    print_man_serving();
+    print_man_defaults();
     printf(".SH EXAMPLES\n");
     for (size_t i = 0; i < EXAMPLES; i++) {
         printf(".TP\n.B ");
@@ -388,6 +433,7 @@ static void print_man(void)
         "is not known, else \"offsetNanoseconds\", what the node\\(aqs clock is ahead of this "
         "machine\\(aqs, give or take \"boundNanoseconds\".\n"
         ".SH ENVIRONMENT\n.TP\nKUBECONFIG\nthe kubeconfig files, as for kubectl\n"
+        ".TP\nKSNIFF_CONFIG\nthe file of defaults to use; empty: none\n"
         ".TP\nKSNIFF_WIRESHARK\nthe Wireshark to use; one that ends in .exe reads its standard "
         "input instead of a named pipe\n"
         ".TP\nDISPLAY, WAYLAND_DISPLAY\none of them is needed for Wireshark, but on macOS\n"

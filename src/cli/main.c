@@ -21,6 +21,7 @@
 #include "method/sweep.h"
 #include "settings/filter_names.h"
 #include "settings/settings.h"
+#include "cli/defaults.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "kube/client.h"
@@ -314,17 +315,20 @@ static enum log_level level_of(const struct options *options)
 
 int main(int argc, char *argv[])
 {
+    CLEANUP(defaults_free) struct defaults defaults = {0};
     struct options options;
     struct error err = {0};
 
     system_trim();
     system_allow_files();
     log_start(LOG_LEVEL_INFO);
-    if (options_parse(argc, argv, &options, &err) < 0) {
+    if (options_parse_with(argc, argv, &defaults, &options, &err) < 0) {
         log_failure(&err);
         return error_exit_code(&err);
     }
     log_start(level_of(&options));
+    if (options.action == OPTIONS_PRINT_CONFIG)
+        return defaults_print(&defaults);
     if (options.action > OPTIONS_CLEANUP)
         return help_print(&options);
     int result = sniff(&options, &err);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/conflicts.h"
+#include "cli/defaults.h"
 #include "cli/flags.h"
 #include "common/agent.h"
 #include "target/words.h"
@@ -23,12 +24,16 @@ struct parser {
     int at; /* the word being read */
     struct options *options;
     bool given[FLAGS_MAX]; /* by index of the table */
+    bool from_environment[FLAGS_MAX];
+    struct defaults *defaults; /* NULL: none are wanted */
 };
 
 static int set(struct parser *parser, const struct flag *flag, const char *value, const char *as,
                struct error *err)
 {
     parser->given[flag - flags] = true;
+    if (parser->defaults)
+        defaults_note(parser->defaults, flag, value, SETTING_COMMAND_LINE);
     return flag->set(parser->options, value, as, err);
 }
 
@@ -201,10 +206,14 @@ static int read_environment(struct parser *parser, struct error *err)
     for (size_t i = 0; i < flag_count; i++) {
         const char *value = flags[i].environment ? getenv(flags[i].environment) : NULL;
 
-        if (value && *value && !parser->given[i] &&
-            !(&flags[i] == tcpdump_row() && parser->options->tcpdump_by_letter) &&
-            flags[i].set(parser->options, value, flags[i].environment, err) < 0)
+        if (!value || !*value || parser->given[i] ||
+            (&flags[i] == tcpdump_row() && parser->options->tcpdump_by_letter))
+            continue;
+        if (flags[i].set(parser->options, value, flags[i].environment, err) < 0)
             return -1;
+        parser->from_environment[i] = true;
+        if (parser->defaults)
+            defaults_note(parser->defaults, &flags[i], value, SETTING_ENVIRONMENT);
     }
     /* A variable that says "verbose" always is no contradiction to --quiet here and now. */
     if (parser->options->quiet && !was_given(parser, 'v'))
@@ -416,25 +425,113 @@ static bool asks_for_help(int argc, char *const argv[])
     return help;
 }
 
+/* Do the options stand together? @ret_options: with what follows from them */
+static int check(const struct parser *parser, struct options *ret_options, struct error *err)
+{
+    struct options options = *parser->options;
+    struct parser copy = *parser;
+
+    copy.options = &options;
+    if (check_action(&copy, err) < 0 || check_method(&copy, err) < 0 ||
+        check_interfaces(&copy, err) < 0 || check_contradictions(&copy, err) < 0 ||
+        conflicts_check(&options, copy.given, err) < 0)
+        return -1;
+    *ret_options = options;
+    return 0;
+}
+
+/* A default that the command line or the environment leaves room for. It has been tried. */
+static bool is_free(const struct parser *parser, const struct setting *setting)
+{
+    size_t row = (size_t)(setting->flag - flags);
+
+    return setting->source == SETTING_FILE && !parser->given[row] &&
+           !parser->from_environment[row] &&
+           !(setting->flag == tcpdump_row() && parser->options->tcpdump_by_letter);
+}
+
+static void apply(struct options *options, const struct setting *setting)
+{
+    struct error unused;
+
+    setting->flag->set(options, setting->value, setting->flag->name, &unused);
+}
+
+/* Those that contradict what is asked for now yield to it, one by one. */
+static int apply_one_by_one(struct parser *parser, struct options *ret_options, struct error *err)
+{
+    if (check(parser, ret_options, err) < 0)
+        return -1;
+    for (size_t i = 0; i < parser->defaults->count; i++) {
+        struct setting *setting = &parser->defaults->settings[i];
+        const struct options before = *parser->options;
+        struct error unused;
+
+        if (!is_free(parser, setting))
+            continue;
+        apply(parser->options, setting);
+        setting->yields = check(parser, ret_options, &unused) < 0;
+        if (setting->yields)
+            *parser->options = before;
+    }
+    return check(parser, ret_options, err);
+}
+
+static int check_with_defaults(struct parser *parser, struct options *ret_options,
+                               struct error *err)
+{
+    const struct options bare = *parser->options;
+    struct error unused;
+
+    if (!parser->defaults)
+        return check(parser, ret_options, err);
+    if (defaults_load(parser->defaults, err) < 0)
+        return -1;
+    for (size_t i = 0; i < parser->defaults->count; i++)
+        if (is_free(parser, &parser->defaults->settings[i]))
+            apply(parser->options, &parser->defaults->settings[i]);
+    if (check(parser, ret_options, &unused) == 0)
+        return 0;
+    *parser->options = bare;
+    return apply_one_by_one(parser, ret_options, err);
+}
+
+/* What would hold with a pod, where none is named. */
+static void prepare_printing(struct options *options)
+{
+    if (options->target_count == 0 && !options->selector && !options->field_selector &&
+        options->action != OPTIONS_CLEANUP)
+        options->targets[options->target_count++] = "pod";
+}
+
 int options_parse(int argc, char *const argv[], struct options *ret_options, struct error *err)
+{
+    return options_parse_with(argc, argv, NULL, ret_options, err);
+}
+
+int options_parse_with(int argc, char *const argv[], struct defaults *defaults,
+                       struct options *ret_options, struct error *err)
 {
     struct options options = {.snaplen = AGENT_SNAPLEN_MAX,
                               .pod_creation_timeout = 60000,
                               .max_targets = MAX_TARGETS,
                               .reorder_window = REORDER_WINDOW_MS};
-    struct parser parser = {.argc = argc, .argv = argv, .options = &options};
+    struct parser parser = {.argc = argc, .argv = argv, .options = &options, .defaults = defaults};
 
     bool help = asks_for_help(argc, argv);
     if (parse_words(&parser, err) < 0 && !help)
         return -1;
     if (help)
         options.action = OPTIONS_HELP;
-    if (options.action <= OPTIONS_CLEANUP &&
-        (read_environment(&parser, err) < 0 || check_action(&parser, err) < 0 ||
-         check_method(&parser, err) < 0 || check_interfaces(&parser, err) < 0 ||
-         check_contradictions(&parser, err) < 0 ||
-         conflicts_check(&options, parser.given, err) < 0))
+    if (options.action > OPTIONS_CLEANUP) {
+        *ret_options = options;
+        return 0;
+    }
+    if (options.print_config)
+        prepare_printing(&options);
+    if (read_environment(&parser, err) < 0 || check_with_defaults(&parser, ret_options, err) < 0)
         return -1;
-    *ret_options = options;
+    if (options.print_config)
+        ret_options->action = OPTIONS_PRINT_CONFIG;
     return 0;
 }

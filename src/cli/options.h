@@ -9,6 +9,7 @@
 
 #include "kube/kubeconfig.h"
 
+struct defaults;
 struct error;
 
 #define OPTIONS_INTERFACES_MAX 64
@@ -24,7 +25,8 @@ enum options_action {
     OPTIONS_HELP,
     OPTIONS_MAN,
     OPTIONS_VERSION,
-    OPTIONS_COMPLETION
+    OPTIONS_COMPLETION,
+    OPTIONS_PRINT_CONFIG, /* what holds, and where it is from */
 };
 
 enum options_completion {
@@ -49,6 +51,7 @@ struct options {
     uint64_t max_targets;       /* 0: no limit */
     bool all_namespaces, follow;
     bool check_json; /* with OPTIONS_CHECK */
+    bool print_config;
 
     const char *namespace;                              /* NULL: the context's */
     const char *container;                              /* NULL: to be chosen */
@@ -105,5 +108,12 @@ struct options {
  * Errors are ERROR_USAGE, with the nearest match as the remedy where there is one.
  */
 int options_parse(int argc, char *const argv[], struct options *ret_options, struct error *err);
+
+/*
+ * options_parse_with - the same, with what the user's file says for what both leave out
+ * @defaults: empty; it is read here where it is wanted, and must outlive the options
+ */
+int options_parse_with(int argc, char *const argv[], struct defaults *defaults,
+                       struct options *ret_options, struct error *err);
 
 #endif

@@ -99,6 +99,17 @@ static size_t whole(const uint8_t *bytes, size_t length, bool at_start)
     }
 }
 
+static size_t first(const uint8_t *bytes, size_t length, bool at_start, bool *ret_head)
+{
+    struct record_header head;
+
+    *ret_head = at_start;
+    if (at_start || length < sizeof(head))
+        return at_start ? sizeof(struct file_header) : length;
+    memcpy(&head, bytes, sizeof(head));
+    return sizeof(head) + head.captured_length;
+}
+
 const struct capture_format capture_format_pcap = {
     .name = "pcap",
     .extension = ".pcap",
@@ -107,4 +118,5 @@ const struct capture_format capture_format_pcap = {
     .packet = packet,
     .statistics = statistics,
     .whole = whole,
+    .first = first,
 };

@@ -284,6 +284,18 @@ static size_t whole(const uint8_t *bytes, size_t length, bool at_start)
     }
 }
 
+static size_t first(const uint8_t *bytes, size_t length, bool at_start, bool *ret_head)
+{
+    struct pcapng_block_header head;
+
+    (void)at_start;
+    if (length < sizeof(head))
+        return length;
+    memcpy(&head, bytes, sizeof(head));
+    *ret_head = head.type != PCAPNG_EPB && head.type != PCAPNG_ISB;
+    return head.total_length;
+}
+
 const struct capture_format capture_format_pcapng = {
     .name = "pcapng",
     .extension = ".pcapng",
@@ -294,4 +306,5 @@ const struct capture_format capture_format_pcapng = {
     .names = names,
     .secrets = secrets,
     .whole = whole,
+    .first = first,
 };

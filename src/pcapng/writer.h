@@ -49,6 +49,9 @@ struct capture_format {
                    struct error *err);
     /* Of @length bytes written: how many are whole blocks? @at_start: they begin the file. */
     size_t (*whole)(const uint8_t *bytes, size_t length, bool at_start);
+    /* Of @length bytes of whole blocks: how long is the first? @ret_head: what stands behind it
+     * cannot be read, or not as well, without it. */
+    size_t (*first)(const uint8_t *bytes, size_t length, bool at_start, bool *ret_head);
 };
 
 extern const struct capture_format capture_format_pcapng;

@@ -14,12 +14,13 @@
 #include "base/loop.h"
 #include "base/system.h"
 #include "sink/compressed.h"
+#include "sink/tcp_server.h"
 
 #define SMALL_WRITE PIPE_BUF /* does not block a pipe that poll() calls writable */
 #define END_MS      250      /* between looks whether a pipe has a reader, where none is told */
 
 static const struct sink_kind *const kinds[] = {&sink_wireshark, &sink_viewer, &sink_stdout,
-                                                &sink_file};
+                                                &sink_tcp, &sink_file};
 
 static int refuse_numbers(const struct sink *sink, struct error *err)
 {
@@ -189,6 +190,8 @@ static int write_plain(struct sink *sink, struct buf *bytes, struct error *err)
 
 int sink_write(struct sink *sink, struct buf *bytes, struct error *err)
 {
+    if (sink->kind->write)
+        return sink->kind->write(sink, bytes, err);
     /* Wireshark opens its pipe when it likes. */
     if (sink->fd < 0 && !sink->ended)
         return 0;
@@ -204,7 +207,12 @@ int sink_settle(struct sink *sink, struct buf *bytes, struct error *err)
 
 uint64_t sink_size(const struct sink *sink)
 {
-    return sink->compression ? sink->file_start + compressed_size(sink) : sink->written;
+    return sink->compression ? sink->file_start + compressed_size(sink) : sink_taken(sink);
+}
+
+bool sink_is_busy(const struct sink *sink)
+{
+    return sink->kind->busy && sink->kind->busy(sink);
 }
 
 uint64_t sink_file_size(const struct sink *sink)
@@ -232,6 +240,8 @@ void sink_free(struct sink *sink)
     sink_close_fd(sink);
     stall_end(sink);
     compressed_free(sink);
+    tcp_server_free(sink->server);
+    sink->server = NULL;
     loop_remove_child(sink->child_watch);
     sink->child_watch = NULL;
     loop_remove_fd(sink->complaints_watch);

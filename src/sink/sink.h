@@ -26,6 +26,7 @@ struct loop_child;
 struct loop_fd;
 struct loop_timer;
 struct sink;
+struct tcp_server;
 
 #define SINK_LAST_WORDS 3 /* lines: the last alone may be of no use */
 
@@ -41,6 +42,10 @@ struct sink_kind {
     int (*finish)(struct sink *sink, struct error *err);
     /* Finish this file, and begin the one that follows it. NULL: there is no such thing. */
     int (*next)(struct sink *sink, struct error *err);
+    /* Take what can be taken of whole blocks, in the place of writing to a descriptor. NULL: no. */
+    int (*write)(struct sink *sink, struct buf *bytes, struct error *err);
+    /* Has it taken what its readers have not got yet? NULL: no. */
+    bool (*busy)(const struct sink *sink);
 };
 
 struct sink {
@@ -75,11 +80,14 @@ struct sink {
     struct loop_timer *end_timer; /* NULL: the loop tells when nobody reads any more */
     enum sink_writing { SINK_BLOCKING, SINK_NONBLOCKING, SINK_SMALL_WRITES } writing;
     bool own_fd;
-    bool ended;  /* nobody reads it any more: a normal end of the capture */
-    bool opened; /* somebody has begun to read it */
-    bool again;  /* it has been finished, and is to be begun again: another capture is wanted */
+    bool ended;                /* nobody reads it any more: a normal end of the capture */
+    struct tcp_server *server; /* owned; NULL: it is none */
+    bool unserved; /* nobody is there to read what it has taken, though somebody was to */
+    bool opened;   /* somebody has begun to read it */
+    bool again;    /* it has been finished, and is to be begun again: another capture is wanted */
     const char *failure; /* why the capture has ended, for one line; NULL: as it should */
     int interrupted;     /* the signal that has ended the capture, 0: none */
+    bool stopping;       /* the capture is ending: who does not read yet is not waited for */
     uint64_t written;    /* bytes of the capture, which are where they should be */
     size_t unread;       /* of them, in its pipe when its reader ended */
     struct stall stall;
@@ -96,9 +104,9 @@ struct sink {
     const struct compression *compression; /* NULL: it is not */
     void *compressor;                      /* its state; NULL: nothing can be written any more */
     struct buf compressed;                 /* what is not in the file yet */
-    size_t pending;                        /* bytes of the capture that became it */
-    uint64_t place;                        /* in the file, behind the last flush */
-    uint8_t tail[COMPRESS_TAIL_MAX];       /* what stands there */
+    size_t pending; /* bytes of the capture that became it; of a port's: that nobody has got */
+    uint64_t place; /* in the file, behind the last flush */
+    uint8_t tail[COMPRESS_TAIL_MAX]; /* what stands there */
     size_t tail_length;
     struct loop_timer *flusher;
     bool due; /* the next flush is */
@@ -109,7 +117,7 @@ struct sink {
     void *data;
 };
 
-extern const struct sink_kind sink_wireshark, sink_viewer, sink_file, sink_stdout;
+extern const struct sink_kind sink_wireshark, sink_viewer, sink_file, sink_stdout, sink_tcp;
 
 /*
  * sink_prepare - choose the kind by @output and @viewer, and check it; all else of @sink is zero
@@ -135,6 +143,9 @@ int sink_write(struct sink *sink, struct buf *bytes, struct error *err);
  * Costs some of the compression: for when sink_size() must be known. Return: as sink_write().
  */
 int sink_settle(struct sink *sink, struct buf *bytes, struct error *err);
+
+/* sink_is_busy - has it taken what readers that are there have not got yet? */
+bool sink_is_busy(const struct sink *sink);
 
 /* sink_taken - bytes of the capture that were given to it; not all may be where they should be. */
 static inline uint64_t sink_taken(const struct sink *sink)

@@ -54,7 +54,7 @@ class Sandbox(Cluster):
         self.ca, self.tokens = ready["ca"], ready["tokens"]
         self.admin = ready["admin"]  # the same server, on a port that no fault touches
         self.env = {**{name: value for name, value in os.environ.items() if name.lower() not in WAYS},
-                    "KUBECONFIG": self.kubeconfig}
+                    "KUBECONFIG": self.kubeconfig, "KSNIFF_CONFIG": ""}  # no defaults of this user's
         self.standing = {}  # faults that hold whatever a test asks for: see the fixture "transport"
         self.tls = ssl.create_default_context(cafile=self.ca)
         self.left = []  # by leftovers() at last

@@ -152,6 +152,7 @@ items:
 
 # What a command says where it cannot do more here, and why. All others must begin to capture, or end with success.
 REFUSED = {
+    "kubectl sniff web --viewer termshark": '"termshark" needs a terminal',  # which a test of its own has
     "kubectl sniff svc/empty": 'service "empty" in namespace "default" has no pods',  # that is the recipe
 }
 AT_ONCE = 10

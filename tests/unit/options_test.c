@@ -444,7 +444,8 @@ static bool stands_alone(const struct flag *flag)
 {
     return strcmp(flag->name, "cleanup") == 0 || strcmp(flag->name, "all-namespaces") == 0 ||
            strcmp(flag->name, "check") == 0 || strcmp(flag->name, "field-selector") == 0 ||
-           strcmp(flag->name, "rotate-files") == 0 || strcmp(flag->name, "viewer") == 0;
+           strcmp(flag->name, "rotate-files") == 0 || strcmp(flag->name, "viewer") == 0 ||
+           strcmp(flag->name, "print-config") == 0;
 }
 
 /* Parses "web -o out" and one or two words more, and describes the result. */
