@@ -3,12 +3,11 @@
 HTTP inside."""
 import contextlib
 import os
-import signal
 import subprocess
 
 import pytest
 
-from conftest import GUARD, in_netns, tshark, wait_until
+from conftest import GUARD, in_netns, tshark
 
 PORT = 4433
 HTTP = ["-d", f"tcp.port=={PORT},tls", "-o", "tls.keylog_file:", "-o", "http.desegment_body:FALSE"]
@@ -86,3 +85,84 @@ def test_plain_text(sandbox, ksniff, certificate, tmp_path, method, container, i
         data = file.read()
     assert secrets and all(data.count(secret.encode()) == 1 for secret in secrets)
     assert not any(secret in err for secret in secrets)
+
+
+def test_live(sandbox, ksniff, certificate):
+    """In tshark at the end of a pipe, while the capture runs: by the secrets of the client, which is curl."""
+    with ksniff.capturing("client", "--keylog", "/tmp/keys", "-i", "eth0", "-f", f"tcp port {PORT}", "-o", "-",
+                          stdout=subprocess.PIPE) as process:
+        reader = subprocess.Popen(["tshark", "-l", "-n", *HTTP, "-i", "-", "-Y", "http.request", "-T", "fields", "-e",
+                                   "http.request.uri"], stdin=process.stdout, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with server(sandbox, "web", certificate):
+            for version in VERSIONS:
+                ask(sandbox, "client", "web", version, inside(sandbox, "client", "/tmp/keys", "client"))
+                assert reader.stdout.readline().decode() == f"/v{version}\n"
+        ksniff.stop(process)
+        assert reader.wait(timeout=GUARD) == 0 and not reader.stdout.read()
+
+
+def test_each_target_its_own_and_each_file_complete(sandbox, ksniff, certificate, tmp_path):
+    """Two pods that are asked by the same client; a cut stream; files that follow each other, the last of which has what
+    the first needs."""
+    with sandbox.running_pod("tls-a", containers=[SHELL]), sandbox.running_pod("tls-b", containers=[SHELL]):
+        with ksniff.capturing("tls-a", "tls-b", "--keylog", "/keys", "-i", "eth0", "--rotate-size", "40k", "-o",
+                              str(tmp_path / "%p-%i.pcapng")) as process:
+            for pod in ("tls-a", "tls-b"):
+                with server(sandbox, pod, certificate, "-keylogfile", inside(sandbox, pod, "/keys")):
+                    for version in VERSIONS:
+                        ask(sandbox, "client", pod, version)
+            sandbox.drop_streams()
+            for pod in ("tls-a", "tls-b"):
+                ksniff.read_until(process, "capturing again")
+            for pod in ("tls-a", "tls-b"):
+                with server(sandbox, pod, certificate, "-keylogfile", inside(sandbox, pod, "/keys")):
+                    for _ in range(3):
+                        for version in VERSIONS:
+                            ask(sandbox, "client", pod, version)
+            ksniff.stop(process)
+        keys = {}
+        for pod in ("tls-a", "tls-b"):
+            with open(inside(sandbox, pod, "/keys"), encoding="ascii") as file:
+                keys[pod] = {row.split()[2].encode() for row in file if not row.startswith("#")}
+    for pod, other in (("tls-a", "tls-b"), ("tls-b", "tls-a")):
+        paths = sorted(path for path in os.listdir(tmp_path) if path.startswith(pod))
+        assert len(paths) > 1
+        seen = []
+        for path in paths:
+            with open(tmp_path / path, "rb") as file:
+                data = file.read()
+            assert len(data) <= 40 << 10 and not any(secret in data for secret in keys[other])
+            assert all(data.count(secret) <= 1 for secret in keys[pod])
+            seen.append({secret for secret in keys[pod] if secret in data})
+            requests(str(tmp_path / path))
+        assert all(before <= after for before, after in zip(seen, seen[1:])) and seen[-1] == keys[pod]
+
+
+def test_links_lead_nowhere_else(sandbox, ksniff, tmp_path):
+    """From the helper pod, whose file system is another, and whose rights are larger: a link of the container's that
+    means the node's root, and a file that is its user's alone, which is read."""
+    secret = "CLIENT_RANDOM " + "ab" * 32 + " " + "cd" * 48
+    outside = tmp_path / "keys"
+    outside.write_text(secret + "\n", encoding="ascii")
+    path = str(tmp_path / "x.pcapng")
+    with sandbox.running_pod("tls", containers=[DISTROLESS]):
+        os.symlink("../../../../../.." + str(outside), inside(sandbox, "tls", "/link"))
+        with open(inside(sandbox, "tls", "/own"), "w", encoding="ascii") as file:
+            file.write(secret.replace("ab", "ef") + "\n")
+        os.chown(file.name, 1234, 1234)
+        os.chmod(file.name, 0o400)
+        for name, found in (("/link", False), ("/own", True)):
+            with ksniff.capturing("tls", "-p", "--keylog", name, "-o", path) as process:
+                err = ksniff.stop(process)
+            with open(path, "rb") as file:
+                data = file.read()
+            assert secret.encode() not in data and (b"ef" * 32 in data) == found, err
+            assert ("no secret of TLS has come" in err) != found
+
+
+def test_what_cannot_be_read_is_told(sandbox, ksniff, tmp_path):
+    with ksniff.capturing("web", "--keylog", "/tmp", "-o", str(tmp_path / "x.pcapng")) as process:
+        err = ksniff.stop(process)
+    assert err.count("the key log '/tmp' is not read") == 1 and "this is no regular file" in err
+    result = ksniff.run("web", "--keylog", "/keys", "-o", str(tmp_path / "x.pcap"), "--duration", "1")
+    assert result.code == 0 and "a pcap file holds no secrets of TLS" in result.err and "whoever has" not in result.err
