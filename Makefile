@@ -109,12 +109,15 @@ deb: ## a Debian package of what is committed, in build-packages
 	@packaging/install-dependencies build package
 	@packaging/make-deb $(PACKAGES) $(COMMIT)
 
-install: build ## the program, its man page, its roles and a link for Wireshark, below DESTDIR and PREFIX
+install: build ## the program, its manual, completions, roles and a link for Wireshark, below DESTDIR and PREFIX
 	@meson install -C $(BUILD) --no-rebuild
 
 uninstall: ## removes what install has put there
 	rm -f $(DESTDIR)$(abspath $(PREFIX))/bin/kubectl-sniff $(DESTDIR)$(abspath $(PREFIX))/bin/kubectl_complete-sniff
 	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/man/man1/kubectl-sniff.1 $(DESTDIR)$(EXTCAP)/kubectl-sniff
+	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/bash-completion/completions/kubectl-sniff
+	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/zsh/site-functions/_kubectl-sniff
+	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/fish/vendor_completions.d/kubectl-sniff.fish
 	rm -rf $(DESTDIR)$(abspath $(PREFIX))/share/doc/kubectl-sniff
 
 clean: ## removes the builds

@@ -14,7 +14,7 @@ import yaml
 
 from conftest import BUILD, GUARD, ROOT
 from krew import complaints
-from test_build import groups
+from test_build import COMPLETIONS, groups
 from test_packages import commit, run  # noqa: F401 (a fixture)
 
 PACKAGING = os.path.join(ROOT, "packaging")
@@ -194,7 +194,8 @@ def test_formula_builds(release, source, tmp_path):
     """Its steps, with what brew gives them, make what it installs; then its own test."""
     prefix = tmp_path / "Cellar"
     formula(release, "install", str(prefix), cwd=source, timeout=10 * GUARD)
-    assert {"bin/kubectl-sniff", "bin/kubectl_complete-sniff", "lib/wireshark/extcap/kubectl-sniff",
+    completions = {"share/" + name for name in COMPLETIONS}
+    assert completions | {"bin/kubectl-sniff", "bin/kubectl_complete-sniff", "lib/wireshark/extcap/kubectl-sniff",
             "share/man/man1/kubectl-sniff.1"} <= files_below(prefix)
     assert os.path.realpath(prefix / "lib/wireshark/extcap/kubectl-sniff") == str(prefix / "bin/kubectl-sniff")
 
@@ -234,7 +235,8 @@ def test_pkgbuild(arch):
     """makepkg takes the tarball by its checksum, builds, and packs what belongs to it."""
     names = {name for name in files_below(arch / "root") if not name.startswith(".")}
     roles = {f"usr/share/doc/kubectl-sniff/rbac/{name}" for name in os.listdir(os.path.join(ROOT, "docs", "rbac"))}
-    assert roles | {"usr/bin/kubectl-sniff", "usr/bin/kubectl_complete-sniff", "usr/lib/wireshark/extcap/kubectl-sniff",
+    completions = {"usr/share/" + name for name in COMPLETIONS}
+    assert roles | completions | {"usr/bin/kubectl-sniff", "usr/bin/kubectl_complete-sniff", "usr/lib/wireshark/extcap/kubectl-sniff",
                     "usr/share/licenses/kubectl-sniff/LICENSE", "usr/share/man/man1/kubectl-sniff.1.gz"} <= names
     assert "kubectl-sniff" in run(str(arch / "root/usr/bin/kubectl-sniff"), "--version")
 

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT, tshark
 from roots import root
-from test_build import make
+from test_build import COMPLETIONS, make
 
 MULTIARCH = subprocess.run(["gcc", "-print-multiarch"], check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
 ROLES = {f"usr/share/doc/kubectl-sniff/rbac/{name}" for name in os.listdir(os.path.join(ROOT, "docs", "rbac"))}
@@ -64,7 +64,8 @@ def test_deb(deb, place, sandbox, tmp_path_factory):
     listed = {path[1:] for path in place.run("dpkg", "-L", "kubectl-sniff").splitlines()}
     extcap = f"usr/lib/{MULTIARCH}/wireshark/extcap/kubectl-sniff"
     documents = {f"usr/share/doc/kubectl-sniff/{name}" for name in ("copyright", "changelog.gz", "changelog.Debian.gz")}
-    assert CONTENTS | documents | {extcap, "usr/share/man/man1/kubectl-sniff.1.gz"} <= listed
+    completions = {"usr/share/" + name.replace("site-functions", "vendor-completions") for name in COMPLETIONS}
+    assert CONTENTS | documents | completions | {extcap, "usr/share/man/man1/kubectl-sniff.1.gz"} <= listed
     assert place.run("readlink", "-f", "/" + extcap) == "/usr/bin/kubectl-sniff\n"
     assert "kubectl-sniff.1.gz" in place.run("man", "-w", "kubectl-sniff")
     captures(place, sandbox, tmp_path_factory)
