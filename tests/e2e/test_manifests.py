@@ -24,10 +24,10 @@ SOURCE = f"kubectl-sniff-{VERSION}.tar.gz"
 SYSTEMS = ("linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64")
 # What is needed to build and to run, as others call it. Of Debian's compilers for agents they need nothing: see `-Dagents`.
 NAMES = {
-    "gcc": {}, "libc6-dev": {},
+    "gcc": {"rpm": "gcc"}, "libc6-dev": {},
     "pkg-config": {"brew": "pkgconf"},
-    "meson": {"brew": "meson", "arch": "meson"},
-    "ninja-build": {"brew": "ninja"},
+    "meson": {"brew": "meson", "arch": "meson", "rpm": "meson"},
+    "ninja-build": {"brew": "ninja", "rpm": "ninja-build"},
     "libcurl4-openssl-dev": {"brew": "curl", "arch": "curl", "rpm": "pkgconfig(libcurl)"},
     "libssl-dev": {"brew": "openssl@3", "arch": "openssl", "rpm": "pkgconfig(openssl)"},
     "libjansson-dev": {"brew": "jansson", "arch": "jansson", "rpm": "pkgconfig(jansson)"},
@@ -257,6 +257,13 @@ def test_another_source_is_refused(arch):
         assert done.returncode and "FAILED" in done.stdout
     finally:
         tarball.write_bytes(whole)
+
+
+def test_spec_names_our_libraries():
+    """What rpmbuild is to have there before it builds."""
+    with open(os.path.join(PACKAGING, "rpm", "kubectl-sniff.spec.in"), encoding="utf-8") as file:
+        wanted = re.findall(r"^BuildRequires: (\S+)", file.read(), re.M)
+    assert sorted(wanted) == sorted([*(NAMES[each]["rpm"] for each in libraries() if "rpm" in NAMES[each]), "python3"])
 
 
 # ---- change log ----

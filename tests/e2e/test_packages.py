@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The packages: built from the source tarball of what is committed, installed, used and removed in a root of their own."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -79,3 +80,39 @@ def test_deb_is_without_fault(deb):
     done = subprocess.run(["lintian", "--fail-on", "error,warning", "--allow-root", changes], text=True, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
+
+
+# ---- RPM ----
+
+@pytest.fixture(scope="module")
+def rpm(output, commit):
+    return make("rpm", f"PACKAGES={output}", f"COMMIT={commit}").split()[-1]
+
+
+def test_rpm(rpm, place, sandbox, tmp_path_factory):
+    """On a Debian there is no database of RPM packages that it could depend on, nor one that another would have made."""
+    database = ["--dbpath", "/var/lib/rpm"]
+    place.run("rpm", *database, "-i", "--nodeps", rpm)
+    listed = {path[1:] for path in place.run("rpm", *database, "-ql", "kubectl-sniff").splitlines()}
+    completions = {"usr/share/" + name for name in COMPLETIONS}
+    extcap = "usr/lib64/wireshark/extcap/kubectl-sniff"
+    assert CONTENTS | completions | {extcap, "usr/share/man/man1/kubectl-sniff.1.gz",
+                                     "usr/share/licenses/kubectl-sniff/LICENSE"} <= listed
+    assert place.run("readlink", "-f", "/" + extcap) == "/usr/bin/kubectl-sniff\n"
+    captures(place, sandbox, tmp_path_factory)
+    place.run("rpm", *database, "-e", "kubectl-sniff")
+    assert not left_of(place, "var/lib/rpm/")
+
+
+def test_rpm_says_what_it_needs(rpm):
+    """The libraries that it was linked with; and it has a change log."""
+    wanted = run("rpm", "-qp", "--requires", rpm)
+    assert "libcurl.so.4" in wanted and "libwslay.so.1" in wanted
+    assert re.search(r"^\* \w{3} \w{3} \d\d \d{4} .* - [0-9.]+-1$", run("rpm", "-qp", "--changelog", rpm), re.M)
+
+
+def test_rpm_is_without_fault(rpm):
+    """rpmlint finds no error."""
+    config = os.path.join(ROOT, "packaging", "rpm", "rpmlint.toml")
+    done = subprocess.run(["rpmlint", "-c", config, rpm], text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0 and " 0 errors" in done.stdout, done.stdout
