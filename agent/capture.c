@@ -31,6 +31,7 @@
 #include "agent/options.h"
 #include "agent/output.h"
 #include "agent/own.h"
+#include "agent/program.h"
 #include "agent/question.h"
 #include "agent/secret.h"
 #include "agent/shell.h"
@@ -56,6 +57,7 @@ struct capture {
     struct feedback feedback;
     struct hold_lock lock;
     struct question question;
+    struct refilter refilter;
     uint32_t chosen[AGENT_INTERFACES_MAX]; /* the indexes of -i */
     enum ending ending;
     int exit_code;
@@ -359,6 +361,52 @@ static void answer(const char *asked)
                       4);
 }
 
+/* Puts the program that has come in the place of the present one, which is there then instead. */
+static void exchange_programs(void)
+{
+    struct options *options = &capture.options;
+    struct refilter *refilter = &capture.refilter;
+    size_t length = options->program_length, other = refilter->program.length;
+    bool vlan = options->vlan, ethernet_only = options->ethernet_only;
+
+    for (size_t i = 0; i < length || i < other; i++) {
+        struct agent_bpf_insn insn = options->program[i];
+
+        options->program[i] = refilter->program.insns[i];
+        refilter->program.insns[i] = insn;
+    }
+    options->program_length = other;
+    refilter->program.length = length;
+    options->vlan = refilter->vlan;
+    options->ethernet_only = refilter->ethernet_only;
+    refilter->vlan = vlan;
+    refilter->ethernet_only = ethernet_only;
+}
+
+static void change_filter(void)
+{
+    exchange_programs();
+    if (source_reprogram(&capture.source)) {
+        message(AGENT_FILTER_SET, NULL, NULL);
+        return;
+    }
+    exchange_programs();
+    message(AGENT_FILTER_REFUSED, NULL, NULL);
+}
+
+/* Return: false when the byte has nothing to do with a filter. */
+static bool take_filter(char byte)
+{
+    enum refilter_answer got = refilter_byte(&capture.refilter, byte);
+
+    /* At the end no packet is let in any more. */
+    if (got == REFILTER_WHOLE && capture.ending == RUNNING)
+        change_filter();
+    if (got == REFILTER_WRONG)
+        message(AGENT_FILTER_REFUSED, NULL, NULL);
+    return got != REFILTER_NOT_OURS;
+}
+
 static void read_stdin(void)
 {
     char bytes[256];
@@ -373,6 +421,8 @@ static void read_stdin(void)
     capture.heard = clock_ms();
     hold_lock_renew(&capture.lock, capture.heard);
     for (ssize_t i = 0; i < got; i++) {
+        if (take_filter(bytes[i]))
+            continue;
         const char *asked = question_byte(&capture.question, bytes[i]);
 
         if (asked)

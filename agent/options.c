@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "agent/bpf.h"
 #include "agent/headers.h"
 #include "agent/message.h"
+#include "agent/program.h"
 
 /* Return: 0, or -1 when it is no number from least to most. */
 static int parse_number(const char *text, uint64_t least, uint64_t most, uint32_t *ret)
@@ -25,49 +25,18 @@ static int parse_number(const char *text, uint64_t least, uint64_t most, uint32_
     return 0;
 }
 
-static int base64url_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-/* Decodes base64url straight into instructions. Return: 0 or -1. */
+/* Return: 0 or -1. */
 static int parse_program(const char *text, struct options *options)
 {
-    uint8_t insn[8];
-    size_t filled = 0;
-    uint32_t bits = 0;
-    int have = 0;
+    static struct program program; /* too large for a stack */
 
-    for (; *text; text++) {
-        int value = base64url_value(*text);
-
-        if (value < 0)
+    program_begin(&program);
+    for (; *text; text++)
+        if (program_byte(&program, *text) < 0)
             return -1;
-        bits = bits << 6 | (uint32_t)value;
-        have += 6;
-        if (have < 8)
-            continue;
-        have -= 8;
-        insn[filled++] = (uint8_t)(bits >> have);
-        if (filled < 8)
-            continue;
-        if (options->program_length == AGENT_BPF_INSNS_MAX - AGENT_BPF_OWN_MAX)
-            return -1;
-        options->program[options->program_length++] =
-            (struct agent_bpf_insn){.code = (uint16_t)(insn[0] | insn[1] << 8),
-                                    .jt = insn[2],
-                                    .jf = insn[3],
-                                    .k = (uint32_t)insn[4] | (uint32_t)insn[5] << 8 |
-                                         (uint32_t)insn[6] << 16 | (uint32_t)insn[7] << 24};
-        filled = 0;
-    }
-    return filled == 0 && bpf_valid(options->program, options->program_length) ? 0 : -1;
+    memcpy(options->program, program.insns, program.length * sizeof(program.insns[0]));
+    options->program_length = program.length;
+    return program_end(&program);
 }
 
 static int add_interface(struct options *options, const char *name)

@@ -359,6 +359,11 @@ bool source_refilter(struct source *source)
     return attach(source->fd, &filter) == 0;
 }
 
+bool source_reprogram(struct source *source)
+{
+    return !source->can_filter || attach_filter(source) == 0;
+}
+
 bool source_fits(const struct source *source, unsigned hatype)
 {
     return source->options->ethernet_only ? link_type(hatype) == LINKTYPE_ETHERNET

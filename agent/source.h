@@ -67,6 +67,9 @@ int source_start(struct source *source, const struct kernel_filter_rules *rules)
  * Return: false when the kernel does not take it and the present one stays. */
 bool source_refilter(struct source *source);
 
+/* source_reprogram - the same with the user's program of source->options, which has changed. */
+bool source_reprogram(struct source *source);
+
 /* source_fits - is the user's program made for the packets of such a device (ARPHRD_*), as they
  * come? */
 bool source_fits(const struct source *source, unsigned hatype);

@@ -61,12 +61,18 @@
  * Standard input (the dead man's switch; read while capturing; every byte is a heartbeat):
  *   '\n'  heartbeat        'q'  stop: write what is buffered and the last statistics, exit 0
  *   'c' ID '\n'            what time is it? ID: 1 to AGENT_CLOCK_DIGITS decimal digits
+ *   'f' FLAGS ':' PROGRAM '\n'
+ *                          capture by this program from now on: FLAGS are V and E, as the options,
+ *                          or nothing; PROGRAM is as that of -F, nothing: no filter. What the
+ *                          kernel had let pass by then stays
  *   end of file            the same as 'q', but output of which nothing is taken for AGENT_GRACE_MS
  *                          is given up
  * The answer to 'c' is given at once, also after 'q', by a line on standard error:
  *   ksniff-agent: clock ID NANOSECONDS
  * with the ID that was asked with, and CLOCK_REALTIME. There is none where standard error takes
  * nothing at that moment: an answer that waits would be a wrong one.
+ * The answer to 'f' is a line there, too: AGENT_FILTER_SET, or AGENT_FILTER_REFUSED where it is no
+ * program, or the kernel does not take it: then the present one stays.
  * After 'q' no packet is captured any more. What was captured is written for as long as heartbeats
  * come, however slow the reader is; how much that is stands in a line on standard error:
  *   ksniff-agent: stopped: N packets, D dropped
@@ -92,6 +98,9 @@
 #define AGENT_HEARTBEAT       '\n'
 #define AGENT_STOP            'q'
 #define AGENT_CLOCK           'c'
+#define AGENT_FILTER          'f'
+#define AGENT_FILTER_SET      "filter set"
+#define AGENT_FILTER_REFUSED  "filter refused"
 #define AGENT_CLOCK_DIGITS    10
 #define AGENT_CLOCK_ANSWER    "clock " /* begins the answer, ID and time follow */
 #define AGENT_MARK_PREFIX     "mark: "

@@ -25,6 +25,8 @@ static struct {
     unsigned pauses;
     bool held;       /* log_hold() */
     struct buf kept; /* what was to be written meanwhile */
+    void (*take)(void *data, enum log_level level, const char *line); /* NULL: nobody else does */
+    void *data;
 } state = {.most = LOG_LEVEL_INFO};
 
 void log_start(enum log_level most)
@@ -121,6 +123,13 @@ static void write_line(const char *head, const char *text)
     put_out(&out);
 }
 
+void log_divert(void (*take)(void *data, enum log_level level, const char *line), void *data)
+{
+    state.take = take;
+    state.data = data;
+    state.terminal = state.colour = false;
+}
+
 static void log_args(enum log_level level, const char *format, va_list args)
 {
     static const struct {
@@ -136,6 +145,10 @@ static void log_args(enum log_level level, const char *format, va_list args)
         return;
     vsnprintf(raw, sizeof(raw), format, args);
     text_escape(text, sizeof(text), raw, strlen(raw));
+    if (state.take) {
+        state.take(state.data, level, text);
+        return;
+    }
     snprintf(head, sizeof(head), "%s%s%s[%04u] ", state.colour ? forms[level].colour : "",
              forms[level].name, state.colour ? "\x1b[0m" : "", seconds_since_start());
     write_line(head, text);
@@ -164,6 +177,8 @@ void log_failure(const struct error *err)
     snprintf(line, sizeof(line), "%s%s%s%s", err->text, err->remedy[0] ? " (" : "", err->remedy,
              err->remedy[0] ? ")" : "");
     log_status(NULL);
+    if (state.take)
+        state.take(state.data, LOG_LEVEL_ERROR, line);
     write_line(state.colour ? "\x1b[31merror:\x1b[0m " : "error: ", line);
 }
 
@@ -249,5 +264,8 @@ void log_plain(const char *text)
     char line[1024];
 
     text_escape(line, sizeof(line), text, strlen(text));
-    write_line("", line);
+    if (state.take)
+        state.take(state.data, LOG_LEVEL_INFO, line);
+    else
+        write_line("", line);
 }

@@ -20,6 +20,12 @@ enum log_level {
     LOG_LEVEL_TRACE, /* --verbose twice: requests and frames, never secrets */
 };
 
+/*
+ * log_divert - from now on give messages, each a line that is safe to print, to @take instead of
+ * standard error; log_failure() writes there as well
+ */
+void log_divert(void (*take)(void *data, enum log_level level, const char *line), void *data);
+
 /* log_start - set the level up to which messages are written, and the zero of their clock. */
 void log_start(enum log_level most);
 

@@ -276,6 +276,35 @@ static bool use_method(struct member *member, const struct method *method)
     return member->found ? false : try_method(member, method);
 }
 
+int member_refilter(struct member *member, const char *text, const struct filter *filter,
+                    struct error *err)
+{
+    struct settings *settings = &member->settings;
+    struct filter own = {0};
+    char *own_text = NULL;
+
+    if (member->filter_text) {
+        own_text = own_traffic_filter(member->facts, member->target, text);
+        if (!own_text)
+            return error_set(err, ERROR_INTERNAL, "out of memory");
+        if (filter_compile(own_text, settings->snaplen, &own, err) < 0) {
+            free(own_text);
+            return -1;
+        }
+        filter_free(&member->filter);
+        free(member->filter_text);
+        member->filter = own;
+        member->filter_text = own_text;
+        settings->asked_filter = text;
+    }
+    settings->filter = own_text ? own : *filter;
+    settings->filter_text = own_text ? own_text : text;
+    member->track.share.filter = settings->filter_text;
+    if (member->session)
+        session_refilter(member->session);
+    return 0;
+}
+
 static bool step_choosing(struct member *member)
 {
     const struct method *method = member->method;

@@ -111,6 +111,15 @@ bool member_step(struct member *member);
  */
 void member_stop(struct member *member, bool wanted);
 
+/*
+ * member_refilter - capture by another filter from now on
+ * @text: NULL: none; borrowed, as is what is in @filter: both must outlive the member
+ *
+ * On failure, which is that of a filter with our own stream left out, the present one stays.
+ */
+int member_refilter(struct member *member, const char *text, const struct filter *filter,
+                    struct error *err);
+
 /* member_give_up - what is still to come is not waited for, for the reason @why. */
 void member_give_up(struct member *member, const char *why);
 

@@ -19,6 +19,7 @@
 
 #define NAMES_AT_ONCE 32
 #define NAMES_ROOM    (NAMES_AT_ONCE * 64) /* bytes that they take as a rule */
+#define NOTICE_MAX    1000                 /* bytes */
 #define NAMES_PART    4                    /* of a file's size, at most, they take */
 
 /* A target's own. */
@@ -101,6 +102,8 @@ void recorder_free(struct recorder *recorder)
     forget_files(recorder);
     forget_interfaces(recorder);
     keyring_free(&recorder->keyring);
+    free(recorder->notice);
+    recorder->notice = NULL;
 }
 
 /* ---- the sink ---- */
@@ -489,6 +492,55 @@ static int reach_limit(struct recorder *recorder, const char *flag)
     return 0;
 }
 
+/* What is to be said stands before what the packet says itself. Return: owned by the caller; NULL:
+ * nothing else than that is said. */
+static char *take_notice(struct recorder *recorder, const char *comment)
+{
+    char *notice = steal_pointer(recorder->notice);
+
+    if (!notice || !comment)
+        return notice;
+    char *both = text_format("%s; %s", notice, comment);
+    free(notice);
+    return both;
+}
+
+void recorder_notice(struct recorder *recorder, const char *text)
+{
+    char *whole = recorder->notice ? text_format("%s; %s", recorder->notice, text) : strdup(text);
+
+    if (!whole || strlen(whole) > NOTICE_MAX) { /* the last one says most */
+        free(whole);
+        whole = strdup(text);
+    }
+    free(recorder->notice);
+    recorder->notice = whole;
+}
+
+void recorder_pause(struct recorder *recorder, bool paused)
+{
+    char text[100];
+
+    if (recorder->paused == paused)
+        return;
+    recorder->paused = paused;
+    if (paused) {
+        recorder->skipped_before = recorder->skipped;
+        return;
+    }
+    snprintf(text, sizeof(text), "paused: %" PRIu64 " packets before this one were not written",
+             recorder->skipped - recorder->skipped_before);
+    recorder_notice(recorder, text);
+}
+
+/* In a pause: what the packet has to say beside itself is kept for the next one. */
+static void skip(struct recorder *recorder, const struct capture_packet *packet)
+{
+    recorder->skipped++;
+    if (packet->comment)
+        recorder_notice(recorder, packet->comment);
+}
+
 /* Writes it into the file whose turn it is. Return: 0, -1 with the error. */
 static int write_packet(struct recorder *recorder, struct recorder_interface *interface,
                         const struct capture_packet *packet, struct error *err)
@@ -505,6 +557,9 @@ static int write_packet(struct recorder *recorder, struct recorder_interface *in
         return 0;
     }
     placed.interface = interface->number;
+    cleanup_free char *comment = take_notice(recorder, packet->comment);
+    if (comment)
+        placed.comment = comment;
     if (outlet_packet(interface->share->outlet, &placed, interface->share, err) < 0)
         return -1;
     count_packet(recorder, interface, packet);
@@ -549,6 +604,10 @@ bool recorder_packet(struct recorder *recorder, const struct capture_packet *pac
 
     if (is_unwanted(recorder, packet)) {
         share->discarded++;
+        return true;
+    }
+    if (recorder->paused) {
+        skip(recorder, packet);
         return true;
     }
     if (!has_room(recorder, share->outlet)) {

@@ -72,6 +72,9 @@ struct recorder {
     bool begun;                            /* the sink is open */
     bool limited;                          /* --count or --max-size is reached */
     bool discarding;                       /* recorder_discard() */
+    bool paused;                           /* recorder_pause() */
+    uint64_t skipped, skipped_before;      /* packets, in all pauses, and in those before this */
+    char *notice;                          /* for the next packet; owned; NULL: none */
     bool sink_ended;                       /* nobody reads it any more */
     bool behind;                           /* and what read it was late: packets waited for it */
     struct error failure;                  /* of writing */
@@ -159,6 +162,13 @@ void recorder_flush(struct recorder *recorder);
 
 /* recorder_has_room - would a packet be taken? */
 bool recorder_has_room(const struct recorder *recorder);
+
+/* recorder_pause - write no packet for a while: they are counted, and the next one that is written
+ * says how many have passed. */
+void recorder_pause(struct recorder *recorder, bool paused);
+
+/* recorder_notice - have the next packet that is written say this in its comment. */
+void recorder_notice(struct recorder *recorder, const char *text);
 
 /* recorder_discard - from now on count packets, and write none. */
 void recorder_discard(struct recorder *recorder);

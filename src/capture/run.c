@@ -20,6 +20,7 @@
 #include "capture/member.h"
 #include "capture/names.h"
 #include "capture/recorder.h"
+#include "capture/remote.h"
 #include "capture/summary.h"
 #include "capture/tally.h"
 #include "capture/telling.h"
@@ -45,6 +46,7 @@ struct run {
     struct loop *loop;
     struct session_env env;
     const struct settings *settings;
+    struct settings present; /* the same, but for the filter that holds now */
     struct facts *facts;
     struct target_set targets;
     struct target_follow *follow; /* NULL: they are all there are */
@@ -72,6 +74,7 @@ struct run {
     const struct member *failed; /* with --fail-fast: that has ended all */
     bool lossy;
 
+    struct capture_remote *remote; /* NULL: nobody */
     bool show_status;
     struct loop_timer *status_timer;
     struct rate rate; /* of bytes */
@@ -216,6 +219,8 @@ static void on_started(void *data)
     struct run *run = data;
 
     run->begun = loop_now();
+    if (run->remote)
+        run->remote->begun(run->remote->data);
     if (run->settings->duration)
         run->duration = loop_add_timer(run->loop, run->settings->duration, on_duration, run);
     if (loop_ignores(SIGINT))
@@ -258,6 +263,8 @@ static void on_status(void *data)
     loop_set_timer(run->status_timer, STATUS_MS);
     if (!run->recorder.begun || !tally_take(run->members, run->count, &summary))
         return;
+    if (run->remote)
+        run->remote->status(run->remote->data, &summary, run->recorder.skipped);
     summary.elapsed = loop_now() - run->begun;
     summary.left = time_left(run, summary.elapsed);
     summary.rate = rate_add(&run->rate, loop_now(), summary.total.bytes);
@@ -382,6 +389,19 @@ static int patience(const struct run *run)
     return run->given_up && (wait < 0 || wait > STATUS_MS) ? STATUS_MS : wait;
 }
 
+/* What somebody outside wants by now. */
+static void obey(struct run *run)
+{
+    struct capture_remote *remote = run->remote;
+
+    recorder_pause(&run->recorder, remote->paused);
+    if (remote->filter)
+        remote_refilter(remote, run->env.client, &run->present, run->members, run->count,
+                        &run->recorder);
+    if (remote->quit && !run->stopping)
+        stop(run);
+}
+
 /* Runs the loop until every agent has ended for good and the sink has everything. */
 static void run_members(struct run *run)
 {
@@ -401,6 +421,8 @@ static void run_members(struct run *run)
             run->sweep_due = false;
             run->sweep = sweep_start(run->env.client, run->settings);
         }
+        if (run->remote)
+            obey(run);
         recorder_flush(recorder);
         bool moved = step_members(run);
         if (!run->all_up && !run->stopping && recorder->begun && !is_single(run))
@@ -568,7 +590,7 @@ static int add_member(struct run *run, struct target *target, bool several, stru
     run->members = members;
     helper_pods_expect(run->env.helpers, target);
     members[run->count] =
-        member_new(&run->env, run->facts, run->settings, target, &run->timeline, several, err);
+        member_new(&run->env, run->facts, &run->present, target, &run->timeline, several, err);
     if (!members[run->count])
         return -1;
     run->count++;
@@ -708,7 +730,7 @@ static int run_targets(struct run *run, struct error *err)
     run->recorder.sink->several = !is_single(run);
     ask_for_names(run);
     run->recorder.sink->named = run->names != NULL;
-    if (run->show_status)
+    if (run->show_status || run->remote)
         run->status_timer = loop_add_timer(run->loop, STATUS_MS, on_status, run);
     result = run_once(run, err);
     while (run->recorder.sink->again)
@@ -729,13 +751,15 @@ static void free_members(struct run *run)
 }
 
 int capture_run(struct kube_client *client, const struct settings *settings, struct sink *sink,
-                bool status, struct error *err)
+                bool status, struct capture_remote *remote, struct error *err)
 {
     struct run run = {
         .loop = kube_client_loop(client),
         .env = {.client = client},
         .settings = settings,
+        .present = *settings,
         .started = (uint64_t)time(NULL),
+        .remote = remote,
         .show_status = status,
         .recorder = {.settings = settings,
                      .sink = sink,

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+struct capture_remote;
 struct error;
 struct kube_client;
 struct settings;
@@ -17,12 +18,13 @@ struct sink;
  * @settings: what and how
  * @sink: prepared; it is begun here when packets can come, and finished
  * @status: draw a live status line
+ * @remote: who else follows it; NULL: nobody
  *
  * A cut is taken up again, unless the settings say otherwise. Return: 0, also when an interrupt
  * ended a capture that had begun; -1 with the error. Whatever was received is in the sink in both
  * cases.
  */
 int capture_run(struct kube_client *client, const struct settings *settings, struct sink *sink,
-                bool status, struct error *err);
+                bool status, struct capture_remote *remote, struct error *err);
 
 #endif

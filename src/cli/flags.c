@@ -443,6 +443,18 @@ static int set_cleanup(struct options *options, const char *value, const char *a
     return 0;
 }
 
+static int set_install_extcap(struct options *options, const char *value, const char *as,
+                              struct error *err)
+{
+    bool on = false;
+
+    if (take_bool(&on, value, as, err) < 0)
+        return -1;
+    if (on)
+        options->action = OPTIONS_INSTALL_EXTCAP;
+    return 0;
+}
+
 /* ---- the table ---- */
 
 const struct flag flags[] = {
@@ -643,6 +655,10 @@ const struct flag flags[] = {
      "do not capture, but print what holds of each flag, and where that is from: the command line, "
      "the environment, the file of defaults (~/.config/ksniff/config)",
      set_print_config},
+    {"install-extcap", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL,
+     "do not capture, but make the link that gives your Wireshark an interface \"Kubernetes\"; "
+     "'make install' and the packages make one for everybody",
+     set_install_extcap},
     {"help", 'h', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "print this", set_help},
     {"version", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "print the version", set_version},
     {"completion", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "SHELL", NULL,

@@ -17,6 +17,7 @@
 #include "base/system.h"
 #include "method/method.h"
 #include "capture/check.h"
+#include "capture/remote.h"
 #include "capture/run.h"
 #include "method/sweep.h"
 #include "settings/filter_names.h"
@@ -24,6 +25,9 @@
 #include "cli/defaults.h"
 #include "cli/help.h"
 #include "cli/options.h"
+#include "extcap/answers.h"
+#include "extcap/extcap.h"
+#include "extcap/install.h"
 #include "kube/client.h"
 #include "sink/compress.h"
 #include "sink/sink.h"
@@ -119,7 +123,7 @@ static bool wants_status(const struct options *options, const struct sink *sink)
 /* Does what the options ask for, once the API server can be spoken to. Return: the exit code, or
  * -1 with the error. */
 static int act(struct kube_client *client, const struct options *options, struct settings *settings,
-               struct sink *sink, struct error *err)
+               struct sink *sink, struct extcap *extcap, struct error *err)
 {
     switch (options->action) {
     case OPTIONS_CHECK:
@@ -128,7 +132,8 @@ static int act(struct kube_client *client, const struct options *options, struct
         return sweep_run(client, options->all_namespaces ? NULL : settings->namespace, err);
     default:
         log_settings(settings);
-        return capture_run(client, settings, sink, wants_status(options, sink), err);
+        return extcap ? extcap_run(extcap, client, settings, sink, err)
+                      : capture_run(client, settings, sink, wants_status(options, sink), NULL, err);
     }
 }
 
@@ -177,7 +182,7 @@ static int prepare_filter(const struct options *options, struct settings *settin
 
 /* Everything from the kubeconfig on: needs the event loop. */
 static int run_in_loop(struct loop *loop, const struct options *options, struct settings *settings,
-                       struct sink *sink, struct error *err)
+                       struct sink *sink, struct extcap *extcap, struct error *err)
 {
     struct kube_overrides overrides = options->kube;
     struct kube_config *config = NULL;
@@ -192,7 +197,7 @@ static int run_in_loop(struct loop *loop, const struct options *options, struct 
     settings->namespace = config->namespace;
     if (kube_client_new(loop, config, options->request_timeout, &client, err) == 0 &&
         resolve_filter(client, options, settings, &filter, err) == 0)
-        result = act(client, options, settings, sink, err);
+        result = act(client, options, settings, sink, extcap, err);
     sink_free(sink);
     kube_client_free(client);
     kube_config_free(config);
@@ -228,10 +233,12 @@ static void prepare_keylog(struct settings *settings)
                 settings->keylog);
 }
 
-static int sniff(const struct options *options, struct error *err)
+/* @extcap: Wireshark has asked for it; NULL: a person has */
+static int sniff(const struct options *options, struct extcap *extcap, struct error *err)
 {
     struct sink sink = {.output = options->output_file,
                         .viewer = options->viewer,
+                        .fifo = extcap ? extcap->request.fifo : NULL,
                         .numbered = options->rotate_size || options->rotate_time};
     struct settings settings = {
         .words = options->targets,
@@ -297,7 +304,7 @@ static int sniff(const struct options *options, struct error *err)
     struct loop *loop = NULL;
     if ((options->action != OPTIONS_SNIFF || sink_prepare(&sink, err) == 0) &&
         (loop = loop_new(err)) != NULL)
-        result = run_in_loop(loop, options, &settings, &sink, err);
+        result = run_in_loop(loop, options, &settings, &sink, extcap, err);
     sink_free(&sink);
     loop_free(loop);
     filter_free(&settings.filter);
@@ -313,6 +320,40 @@ static enum log_level level_of(const struct options *options)
                                    : LOG_LEVEL_TRACE;
 }
 
+/* Return: the exit code, or -1 with the error. */
+static int serve(struct extcap *extcap, struct error *err)
+{
+    CLEANUP(defaults_free) struct defaults defaults = {0};
+    struct options options;
+
+    if (extcap->request.action != EXTCAP_CAPTURE && extcap->request.action != EXTCAP_CLEANUP)
+        return extcap_answer(&extcap->request, stdout, err);
+    if (extcap_begin(extcap, err) < 0)
+        return -1;
+    if (extcap->words.count == 0)
+        return 0; /* there is nothing to clean up */
+    if (options_parse_with(extcap->words.count, extcap->words.words, &defaults, &options, err) < 0)
+        return -1;
+    return sniff(&options, extcap, err);
+}
+
+static int be_extcap(int argc, char *argv[])
+{
+    struct extcap extcap = {.log = NULL};
+    struct error err = {0};
+    int result = extcap_parse(argc, argv, &extcap.request, &err);
+
+    if (result == 0)
+        result = serve(&extcap, &err);
+    if (result < 0) {
+        log_failure(&err);
+        extcap_dismiss(&extcap);
+        result = error_exit_code(&err);
+    }
+    extcap_free(&extcap);
+    return result;
+}
+
 int main(int argc, char *argv[])
 {
     CLEANUP(defaults_free) struct defaults defaults = {0};
@@ -322,6 +363,8 @@ int main(int argc, char *argv[])
     system_trim();
     system_allow_files();
     log_start(LOG_LEVEL_INFO);
+    if (extcap_is_asked(argc, argv))
+        return be_extcap(argc, argv);
     if (options_parse_with(argc, argv, &defaults, &options, &err) < 0) {
         log_failure(&err);
         return error_exit_code(&err);
@@ -329,9 +372,10 @@ int main(int argc, char *argv[])
     log_start(level_of(&options));
     if (options.action == OPTIONS_PRINT_CONFIG)
         return defaults_print(&defaults);
-    if (options.action > OPTIONS_CLEANUP)
+    if (options.action > OPTIONS_INSTALL_EXTCAP)
         return help_print(&options);
-    int result = sniff(&options, &err);
+    int result = options.action == OPTIONS_INSTALL_EXTCAP ? extcap_install(argv[0], &err)
+                                                          : sniff(&options, NULL, &err);
     if (result >= 0)
         return result;
     log_failure(&err);

@@ -20,8 +20,9 @@ enum options_format { OPTIONS_FORMAT_DEFAULT, OPTIONS_FORMAT_PCAPNG, OPTIONS_FOR
 
 enum options_action {
     OPTIONS_SNIFF,
-    OPTIONS_CHECK,   /* which methods work? */
-    OPTIONS_CLEANUP, /* remove what killed clients have left */
+    OPTIONS_CHECK,          /* which methods work? */
+    OPTIONS_CLEANUP,        /* remove what killed clients have left */
+    OPTIONS_INSTALL_EXTCAP, /* a link for Wireshark */
     OPTIONS_HELP,
     OPTIONS_MAN,
     OPTIONS_VERSION,

@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/loop.h"
+#include "base/text.h"
 #include "method/command.h"
 #include "method/session.h"
+#include "settings/filter.h"
 #include "settings/settings.h"
 #include "common/agent.h"
 #include "kube/stream.h"
@@ -100,4 +103,16 @@ void agent_exec_heartbeat(struct session *session)
         snprintf(beat, sizeof(beat), "%c%" PRIu32 "\n", AGENT_CLOCK,
                  clock_asked(&session->clock, loop_time()));
     kube_stream_send(session->stream, beat, strlen(beat));
+}
+
+void agent_exec_refilter(struct session *session)
+{
+    const struct filter *filter = &session->settings->filter;
+    cleanup_free char *program = filter->program ? filter_encode(filter) : NULL;
+    cleanup_free char *line = text_format("%c%s%s:%s\n", AGENT_FILTER, filter->vlan ? "V" : "",
+                                          filter->ethernet_only ? "E" : "", program ? program : "");
+
+    /* Without memory for it the present one stays. */
+    if (line && (program || !filter->program))
+        kube_stream_send(session->stream, line, strlen(line));
 }

@@ -33,4 +33,7 @@ void agent_exec_stop(struct session *session);
 /* A question for the clock is one. */
 void agent_exec_heartbeat(struct session *session);
 
+/* agent_exec_refilter - have it capture by the filter of the session's settings from now on. */
+void agent_exec_refilter(struct session *session);
+
 #endif

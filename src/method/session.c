@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
+#include "method/agent_exec.h"
 #include "method/method.h"
 #include "method/own_traffic.h"
 #include "settings/settings.h"
@@ -154,6 +155,7 @@ void session_resume(struct session *session)
     session->error = (struct error){0};
     session->cut = session->elsewhere = false;
     session->resumed = true;
+    session->refilter = false; /* it begins with the present one */
     session->last_complaint[0] = '\0';
     session->complaints = 0;
     buf_take(&session->complaint, session->complaint.length);
@@ -227,6 +229,8 @@ void session_running(struct session *session)
     session->beats = 0;
     clock_restarted(&session->clock);
     on_heartbeat(session);
+    if (session->refilter)
+        session_refilter(session);
 }
 
 void session_stop(struct session *session, bool wanted)
@@ -245,6 +249,13 @@ void session_stop(struct session *session, bool wanted)
         session->unwanted = true;
         session_stage(session, "its end", STOP_MS);
     }
+}
+
+void session_refilter(struct session *session)
+{
+    session->refilter = session->state == SESSION_STARTING;
+    if (session->state == SESSION_RUNNING && !session->settings->tcpdump_path)
+        agent_exec_refilter(session);
 }
 
 void session_leave(struct session *session, const struct error *why)
@@ -369,6 +380,9 @@ static void show_complaint(struct session *session, const char *line)
         return;
     } else if (strncmp(line, AGENT_CARRIED, strlen(AGENT_CARRIED)) == 0 &&
                own_traffic_warn(line + strlen(AGENT_CARRIED), session->settings->asked_filter)) {
+        return;
+    } else if (strcmp(line, AGENT_FILTER_SET) == 0) {
+        log_info("%s: the agent captures by the new filter", session->where);
         return;
     } else if (strncmp(line, AGENT_NOTE, strlen(AGENT_NOTE)) == 0) {
         log_info("%s", line + strlen(AGENT_NOTE));

@@ -92,6 +92,7 @@ struct session {
     struct loop_timer *heartbeat;
     unsigned beats; /* since the agent runs */
     bool paused;    /* the owner could not take a packet: it stays in the reader */
+    bool refilter;  /* the agent was started with another filter than the settings have now */
     bool held;      /* the owner takes nothing yet: session_hold() */
 
     /* Takes an item. Return: false when a packet cannot be taken now: it is given again later. */
@@ -127,6 +128,10 @@ void session_hang_up(struct session *session);
  * @wanted: it writes what it still has, for as long as any of it comes; else not for long
  */
 void session_stop(struct session *session, bool wanted);
+
+/* session_refilter - capture by the filter of the settings, which has changed: at once, or as soon
+ * as the agent captures. */
+void session_refilter(struct session *session);
 
 /* session_give_up - do not wait for what it still has any more, for the reason @why: only, not for
  * long, for its word of how much that is. */

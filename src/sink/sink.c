@@ -19,8 +19,8 @@
 #define SMALL_WRITE PIPE_BUF /* does not block a pipe that poll() calls writable */
 #define END_MS      250      /* between looks whether a pipe has a reader, where none is told */
 
-static const struct sink_kind *const kinds[] = {&sink_wireshark, &sink_viewer, &sink_stdout,
-                                                &sink_tcp, &sink_file};
+static const struct sink_kind *const kinds[] = {&sink_fifo,   &sink_wireshark, &sink_viewer,
+                                                &sink_stdout, &sink_tcp,       &sink_file};
 
 static int refuse_numbers(const struct sink *sink, struct error *err)
 {

@@ -52,6 +52,7 @@ struct sink {
     const struct sink_kind *kind;
     const char *output;                  /* -o, NULL: none */
     const char *viewer;                  /* --viewer, NULL: none given */
+    const char *fifo;                    /* the pipe of an extcap instead; NULL: none */
     const char *title;                   /* "namespace/pod/container" */
     const char *subject;                 /* the pod's name, or the node's */
     const struct capture_format *format; /* tells where a block ends */
@@ -117,10 +118,12 @@ struct sink {
     void *data;
 };
 
-extern const struct sink_kind sink_wireshark, sink_viewer, sink_file, sink_stdout, sink_tcp;
+extern const struct sink_kind sink_wireshark, sink_viewer, sink_file, sink_stdout, sink_tcp,
+    sink_fifo;
 
 /*
- * sink_prepare - choose the kind by @output and @viewer, and check it; all else of @sink is zero
+ * sink_prepare - choose the kind by @fifo, @output and @viewer, and check it; all else of @sink is
+ * zero
  *
  * Errors: ERROR_OUTPUT, ERROR_USAGE.
  */
