@@ -4,12 +4,25 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "kube/kubeconfig_files.h"
+
+/* Where systems have their CAs. Source: Go's crypto/x509, root_linux.go and root_bsd.go. */
+static const char *const system_files[] = {
+    "/etc/ssl/certs/ca-certificates.crt",                /* Debian, Arch, Alpine */
+    "/etc/pki/tls/certs/ca-bundle.crt",                  /* Fedora */
+    "/etc/ssl/ca-bundle.pem",                            /* SUSE */
+    "/etc/pki/tls/cacert.pem",                           /* OpenELEC */
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* CentOS */
+    "/etc/ssl/cert.pem",                                 /* Alpine, macOS */
+    NULL,
+};
+static const char *const system_folders[] = {"/etc/ssl/certs", "/etc/pki/tls/certs", NULL};
 
 enum { MOST_BYTES = 7 * 1000 * 1000 }; /* of all of them; curl takes 8 MB */
 
@@ -114,28 +127,38 @@ static const char *value_of(const char *name)
     return value && *value ? value : NULL;
 }
 
+/* The first that is there, of what curl was built for and the others; NULL: none is. */
+static const char *first_there(const char *built_in, const char *const *others)
+{
+    if (built_in && access(built_in, R_OK) == 0)
+        return built_in;
+    while (*others && access(*others, R_OK) != 0)
+        others++;
+    return *others;
+}
+
 int kube_roots_load(const struct kube_blob *authority, struct kube_roots *ret_roots,
                     struct error *err)
 {
     const curl_version_info_data *built_in = curl_version_info(CURLVERSION_NOW);
     const char *file = value_of("SSL_CERT_FILE"), *folders = value_of("SSL_CERT_DIR");
-    struct kube_roots roots = {.replaced = file || folders, .keeps_folder = !folders};
+    struct kube_roots roots = {.replaced = file || folders};
     CLEANUP(collection_free) struct collection all;
     CLEANUP(buf_free) struct buf proxy;
 
     buf_init(&all.pem, MOST_BYTES);
     buf_init(&all.seen, MOST_BYTES);
     buf_init(&proxy, MOST_BYTES);
+    roots.file = first_there(built_in->cainfo, system_files);
+    roots.folder = folders ? NULL : first_there(built_in->capath, system_folders);
     if (!roots.replaced && !(authority && authority->data)) {
         *ret_roots = roots;
         return 0;
     }
-    if (!file)
-        file = built_in->cainfo;
-    if (file)
-        add_file(&all, file);
+    if (file || roots.file)
+        add_file(&all, file ? file : roots.file);
     add_folders(&all, folders);
-    if (authority && authority->data && (roots.replaced || built_in->cainfo) &&
+    if (authority && authority->data &&
         (!buf_append(&proxy, buf_bytes(&all.pem), all.pem.length) ||
          !buf_append(&proxy, authority->data, authority->length)))
         return error_set(err, ERROR_INTERNAL, "out of memory");
@@ -168,13 +191,8 @@ void kube_roots_apply(const struct kube_roots *roots, const struct kube_blob *au
     kube_set_blob(easy, CURLOPT_CAINFO_BLOB, own ? *authority : roots->pem);
     kube_set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, roots->proxy.data ? roots->proxy : roots->pem);
     /* The system's would be believed beside them. */
-    if (own || roots->replaced)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
-    if (own || (roots->replaced && !roots->keeps_folder))
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    if (roots->replaced) {
-        curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, NULL);
-        if (!roots->keeps_folder)
-            curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
-    }
+    curl_easy_setopt(easy, CURLOPT_CAINFO, own || roots->replaced ? NULL : roots->file);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, own ? NULL : roots->folder);
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, roots->replaced ? NULL : roots->file);
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, roots->folder);
 }

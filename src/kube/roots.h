@@ -6,6 +6,7 @@
  * the system's CAs. SSL_CERT_FILE takes the place of the system's bundle, SSL_CERT_DIR (folders
  * between colons, every file in them) that of its folder, as in Go programs. A proxy over TLS is
  * judged by the system's CAs, or theirs, and by the kubeconfig's, which kubectl takes for it.
+ * Where the system's are is looked for, as a program that comes ready-made does not know it.
  * Source: Go's crypto/x509, root_unix.go.
  */
 #ifndef KSNIFF_KUBE_ROOTS_H
@@ -18,7 +19,8 @@
 
 struct kube_roots {
     bool replaced;          /* SSL_CERT_FILE or SSL_CERT_DIR is set */
-    bool keeps_folder;      /* and the system's folder counts on */
+    const char *file;       /* the system's bundle; NULL: there is none */
+    const char *folder;     /* its folder, by OpenSSL's hashes; NULL: none, or it is replaced */
     struct kube_blob pem;   /* their certificates; none: there were none */
     struct kube_blob proxy; /* PEM for a proxy over TLS; none: as for a server without its own CA */
 };

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/place.h"
 #include "base/text.h"
 #include "method/agent_binary.h"
 #include "method/helper.h"
@@ -296,8 +297,8 @@ static void judge_rights(const struct preflight *preflight, enum preflight_metho
     const char *namespace = namespace_of(preflight, method);
     char who[sizeof(verdict->obstacles->who)], right[80];
 
-    snprintf(who, sizeof(who), "an administrator of the namespace: %s/rbac/%s.yaml", KSNIFF_DOC_DIR,
-             methods[method].name);
+    snprintf(who, sizeof(who), "an administrator of the namespace: %s/rbac/%s.yaml",
+             place_of_documents(), methods[method].name);
     if (answers[0] == KUBE_ACCESS_DENIED && answers[1] == KUBE_ACCESS_DENIED)
         add(verdict, who, "needs: create pods/exec in namespace \"%s\"", namespace);
     else if (answers[0] != KUBE_ACCESS_ALLOWED)
