@@ -9,7 +9,7 @@ EXTCAP = $(shell packaging/extcap-folder '$(abspath $(PREFIX))' '$(DESTDIR)')
 SOURCES = $(shell git ls-files '*.c' '*.h')
 export DESTDIR
 
-.PHONY: all help build build-check demo sandbox check lint unit e2e e2e-cluster fuzz bench dist deb install uninstall clean
+.PHONY: all help build build-check demo sandbox check lint unit e2e e2e-cluster fuzz bench dist deb rpm install uninstall clean
 
 # On a Mac: where Homebrew has what it keeps apart from macOS's own. Warnings of compilers that nobody here
 # has seen do not end a build.
@@ -69,7 +69,7 @@ lint: ## clang-format, cppcheck, shellcheck, and which folder includes which
 		-D__x86_64__ $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 	shellcheck -x -s sh src/method/upload.sh packaging/install-dependencies packaging/demo packaging/kubectl_complete-sniff \
 		agent/build-agent.sh tests/fuzz/run packaging/check-layers packaging/dist/zig packaging/dist/archive packaging/dist/sources \
-		packaging/dist/libraries packaging/dist/build packaging/make-deb packaging/source-tarball packaging/fill \
+		packaging/dist/libraries packaging/dist/build packaging/make-deb packaging/make-rpm packaging/source-tarball packaging/fill \
 		packaging/extcap-folder packaging/manifests
 	shellcheck -s sh -e SC2154 packaging/dist/recipes/*
 	packaging/check-layers
@@ -116,12 +116,19 @@ deb: ## a Debian package of what is committed, in build-packages
 	@packaging/install-dependencies build package
 	@packaging/make-deb $(PACKAGES) $(COMMIT)
 
-install: build ## the program, its man page, its roles and a link for Wireshark, below DESTDIR and PREFIX
+rpm: ## an RPM package of what is committed, in build-packages
+	@packaging/install-dependencies build package
+	@packaging/make-rpm $(PACKAGES) $(COMMIT)
+
+install: build ## the program, its manual, completions, roles and a link for Wireshark, below DESTDIR and PREFIX
 	@meson install -C $(BUILD) --no-rebuild
 
 uninstall: ## removes what install has put there
 	rm -f $(DESTDIR)$(abspath $(PREFIX))/bin/kubectl-sniff $(DESTDIR)$(abspath $(PREFIX))/bin/kubectl_complete-sniff
 	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/man/man1/kubectl-sniff.1 $(DESTDIR)$(EXTCAP)/kubectl-sniff
+	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/bash-completion/completions/kubectl-sniff
+	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/zsh/site-functions/_kubectl-sniff
+	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/fish/vendor_completions.d/kubectl-sniff.fish
 	rm -rf $(DESTDIR)$(abspath $(PREFIX))/share/doc/kubectl-sniff
 
 clean: ## removes the builds

@@ -140,7 +140,7 @@ static void on_timer(void *data)
     keylog->due = keylog->overdue = true;
 }
 
-static void wait(struct keylog *keylog)
+static void begin_to_wait(struct keylog *keylog)
 {
     keylog->state = WAITING;
     keylog->due = false;
@@ -181,7 +181,7 @@ static void on_pod(void *data, json_t *answer, const struct error *err)
     if (keylog->state != WAITING)
         return;
     if (err || !take_pod(keylog, answer, &failure))
-        wait(keylog);
+        begin_to_wait(keylog);
     else
         start_session(keylog);
 }
@@ -198,7 +198,7 @@ static bool ask_for_pod(struct keylog *keylog)
     keylog->call =
         path ? kube_call_start(keylog->of.env->client, &request, on_pod, keylog, NULL) : NULL;
     if (!keylog->call)
-        wait(keylog);
+        begin_to_wait(keylog);
     return true;
 }
 
@@ -220,7 +220,7 @@ static bool step_ended(struct keylog *keylog)
         if (ran)
             log_info("%sthe key log: %s: taking it up again", keylog->of.who, session->error.text);
         session_hang_up(keylog->session);
-        wait(keylog);
+        begin_to_wait(keylog);
     } else {
         fail(keylog, &session->error);
     }

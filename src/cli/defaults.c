@@ -234,6 +234,11 @@ void defaults_note(struct defaults *defaults, const struct flag *flag, const cha
     add(defaults, (struct setting){.flag = flag, .value = value, .source = source});
 }
 
+bool defaults_is_secret(const struct flag *flag)
+{
+    return IS_AMONG(flag, secrets);
+}
+
 /* ---- --print-config ---- */
 
 /* As it is written in the file. */
@@ -242,7 +247,7 @@ static void format_value(const struct setting *setting, char *out, size_t size)
     const char *value = setting->value, *quote = "";
     char escaped[1024];
 
-    if (IS_AMONG(setting->flag, secrets)) {
+    if (defaults_is_secret(setting->flag)) {
         snprintf(out, size, "(not shown)");
         return;
     }
@@ -255,7 +260,7 @@ static void format_value(const struct setting *setting, char *out, size_t size)
 
 static void print_setting(const struct setting *setting)
 {
-    bool comment = setting->yields || IS_AMONG(setting->flag, secrets);
+    bool comment = setting->yields || defaults_is_secret(setting->flag);
     char value[1100];
 
     format_value(setting, value, sizeof(value));

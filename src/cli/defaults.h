@@ -46,6 +46,9 @@ struct defaults {
 int defaults_load(struct defaults *defaults, struct error *err);
 void defaults_free(struct defaults *defaults);
 
+/* defaults_is_secret - is its value to be seen by nobody? */
+bool defaults_is_secret(const struct flag *flag);
+
 /* defaults_note - for defaults_print(): a value that is not from the file. Without memory it is
  * forgotten. */
 void defaults_note(struct defaults *defaults, const struct flag *flag, const char *value,

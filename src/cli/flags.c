@@ -661,8 +661,10 @@ const struct flag flags[] = {
      set_install_extcap},
     {"help", 'h', FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "print this", set_help},
     {"version", 0, FLAG_SWITCH, FLAG_GROUP_OUTPUT, NULL, NULL, "print the version", set_version},
-    {"completion", 0, FLAG_VALUE, FLAG_GROUP_HIDDEN, "SHELL", NULL,
-     "print the completion script of a shell, or complete the words behind --", set_completion},
+    {"completion", 0, FLAG_VALUE, FLAG_GROUP_OUTPUT, "SHELL", NULL,
+     "print what completes kubectl-sniff in bash, zsh or fish; behind kubectl (1.26 and later) it "
+     "is there without",
+     set_completion},
 };
 
 const size_t flag_count = sizeof(flags) / sizeof(flags[0]);

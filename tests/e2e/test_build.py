@@ -9,6 +9,8 @@ import pytest
 from conftest import GUARD, ROOT
 
 PACKAGES = os.path.join(ROOT, "packaging", "debian-packages.txt")
+COMPLETIONS = {"bash-completion/completions/kubectl-sniff", "zsh/site-functions/_kubectl-sniff",
+               "fish/vendor_completions.d/kubectl-sniff.fish"}
 BUILD_GUARD = 10 * GUARD  # a whole build, on a machine that does other things too
 
 
@@ -119,7 +121,8 @@ def test_install_and_uninstall(plain_build):
         inside = prefix[1:]
         roles = {f"{inside}/share/doc/kubectl-sniff/rbac/{name}" for name in os.listdir(os.path.join(ROOT, "docs", "rbac"))}
         pages = {f"{inside}/share/doc/kubectl-sniff/{name}" for name in os.listdir(os.path.join(ROOT, "docs")) if name.endswith(".md")}
-        assert files_below(destination) == roles | pages | {
+        shells = {f"{inside}/share/{name}" for name in COMPLETIONS}
+        assert files_below(destination) == roles | pages | shells | {
             f"{inside}/bin/kubectl-sniff", f"{inside}/bin/kubectl_complete-sniff", f"{inside}/share/man/man1/kubectl-sniff.1",
             f"{inside}/lib/wireshark/extcap/kubectl-sniff", f"{inside}/share/doc/kubectl-sniff/LICENSE"}
         program = destination / inside / "bin" / "kubectl-sniff"

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The manual: links lead somewhere, commands run as written, every message stands in it, both languages keep step."""
+import contextlib
 import glob
 import os
 import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -154,6 +157,7 @@ items:
 REFUSED = {
     "kubectl sniff web --viewer termshark": '"termshark" needs a terminal',  # which a test of its own has
     "kubectl sniff svc/empty": 'service "empty" in namespace "default" has no pods',  # that is the recipe
+    "kubectl sniff web --viewer termshark": '"termshark" needs a terminal',  # its own tests give it one
 }
 AT_ONCE = 10
 # Placeholders, and what belongs to another machine.
@@ -198,9 +202,18 @@ def words_of(said):
         return file.read()
 
 
+def read_all(connection):
+    with connection, contextlib.suppress(OSError):
+        while connection.recv(65536):
+            pass
+
+
 def finish(line, process, said):
     """A command that has no end of its own is interrupted once it captures. Returns its code and what it said."""
     wait_until(lambda: process.poll() is not None or "capturing;" in words_of(said), line)
+    served = re.search(r"tcp://127\.0\.0\.1:(\d+)", line)
+    if served:  # somebody has to connect, or what was captured is lost
+        threading.Thread(target=read_all, args=(socket.create_connection(("127.0.0.1", int(served[1])), timeout=GUARD),), daemon=True).start()
     if process.poll() is None and "--duration" not in line:
         os.killpg(process.pid, signal.SIGINT)
     try:

@@ -14,7 +14,7 @@ import yaml
 
 from conftest import BUILD, GUARD, ROOT
 from krew import complaints
-from test_build import groups
+from test_build import COMPLETIONS, groups
 from test_packages import commit, run  # noqa: F401 (a fixture)
 
 PACKAGING = os.path.join(ROOT, "packaging")
@@ -24,10 +24,10 @@ SOURCE = f"kubectl-sniff-{VERSION}.tar.gz"
 SYSTEMS = ("linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64")
 # What is needed to build and to run, as others call it. Of Debian's compilers for agents they need nothing: see `-Dagents`.
 NAMES = {
-    "gcc": {}, "libc6-dev": {},
+    "gcc": {"rpm": "gcc"}, "libc6-dev": {},
     "pkg-config": {"brew": "pkgconf"},
-    "meson": {"brew": "meson", "arch": "meson"},
-    "ninja-build": {"brew": "ninja"},
+    "meson": {"brew": "meson", "arch": "meson", "rpm": "meson"},
+    "ninja-build": {"brew": "ninja", "rpm": "ninja-build"},
     "libcurl4-openssl-dev": {"brew": "curl", "arch": "curl", "rpm": "pkgconfig(libcurl)"},
     "libssl-dev": {"brew": "openssl@3", "arch": "openssl", "rpm": "pkgconfig(openssl)"},
     "libjansson-dev": {"brew": "jansson", "arch": "jansson", "rpm": "pkgconfig(jansson)"},
@@ -194,7 +194,8 @@ def test_formula_builds(release, source, tmp_path):
     """Its steps, with what brew gives them, make what it installs; then its own test."""
     prefix = tmp_path / "Cellar"
     formula(release, "install", str(prefix), cwd=source, timeout=10 * GUARD)
-    assert {"bin/kubectl-sniff", "bin/kubectl_complete-sniff", "lib/wireshark/extcap/kubectl-sniff",
+    completions = {"share/" + name for name in COMPLETIONS}
+    assert completions | {"bin/kubectl-sniff", "bin/kubectl_complete-sniff", "lib/wireshark/extcap/kubectl-sniff",
             "share/man/man1/kubectl-sniff.1"} <= files_below(prefix)
     assert os.path.realpath(prefix / "lib/wireshark/extcap/kubectl-sniff") == str(prefix / "bin/kubectl-sniff")
 
@@ -234,7 +235,8 @@ def test_pkgbuild(arch):
     """makepkg takes the tarball by its checksum, builds, and packs what belongs to it."""
     names = {name for name in files_below(arch / "root") if not name.startswith(".")}
     roles = {f"usr/share/doc/kubectl-sniff/rbac/{name}" for name in os.listdir(os.path.join(ROOT, "docs", "rbac"))}
-    assert roles | {"usr/bin/kubectl-sniff", "usr/bin/kubectl_complete-sniff", "usr/lib/wireshark/extcap/kubectl-sniff",
+    completions = {"usr/share/" + name for name in COMPLETIONS}
+    assert roles | completions | {"usr/bin/kubectl-sniff", "usr/bin/kubectl_complete-sniff", "usr/lib/wireshark/extcap/kubectl-sniff",
                     "usr/share/licenses/kubectl-sniff/LICENSE", "usr/share/man/man1/kubectl-sniff.1.gz"} <= names
     assert "kubectl-sniff" in run(str(arch / "root/usr/bin/kubectl-sniff"), "--version")
 
@@ -255,6 +257,13 @@ def test_another_source_is_refused(arch):
         assert done.returncode and "FAILED" in done.stdout
     finally:
         tarball.write_bytes(whole)
+
+
+def test_spec_names_our_libraries():
+    """What rpmbuild is to have there before it builds."""
+    with open(os.path.join(PACKAGING, "rpm", "kubectl-sniff.spec.in"), encoding="utf-8") as file:
+        wanted = re.findall(r"^BuildRequires: (\S+)", file.read(), re.M)
+    assert sorted(wanted) == sorted([*(NAMES[each]["rpm"] for each in libraries() if "rpm" in NAMES[each]), "python3"])
 
 
 # ---- change log ----

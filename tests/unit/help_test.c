@@ -449,6 +449,7 @@ int main(int argc, char *argv[])
 
     if (strcmp(name ? name + 1 : argv[0], "kubectl-sniff") == 0)
         return be_the_program(argc, argv);
+    setenv("KSNIFF_CONFIG", "", 1);
     if (make_directory(argv[0]) < 0) {
         perror("help_test");
         return 1;
