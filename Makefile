@@ -4,12 +4,15 @@ PYTHON = /usr/bin/python3
 PREFIX = /usr/local
 DESTDIR =
 BUILD = build
+# What the program carries: architectures, or a directory of ready-made agents.
+AGENTS = amd64,arm64
+EVERY_AGENT = amd64,arm64,arm,riscv64,ppc64le,s390x
 # Wireshark's folder for programs that capture for it.
 EXTCAP = $(shell packaging/extcap-folder '$(abspath $(PREFIX))' '$(DESTDIR)')
 SOURCES = $(shell git ls-files '*.c' '*.h')
 export DESTDIR
 
-.PHONY: all help build build-check demo sandbox check lint unit e2e e2e-cluster fuzz bench dist deb rpm install uninstall clean
+.PHONY: all help build build-check agents demo sandbox check lint unit e2e e2e-cluster fuzz bench dist deb rpm install uninstall clean
 
 # On a Mac: where Homebrew has what it keeps apart from macOS's own. Warnings of compilers that nobody here
 # has seen do not end a build.
@@ -26,6 +29,7 @@ all: build
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo "Variables: PREFIX ($(PREFIX)) and DESTDIR for install and uninstall; BUILD ($(BUILD)), the directory of the build;"
+	@echo "AGENTS ($(AGENTS)), architectures of the agents that are carried, or a directory of ready-made ones (./DIR);"
 	@echo "EXTCAP ($(EXTCAP)), where Wireshark looks for programs that capture for it."
 
 # Sets a directory up for meson, or anew when it was set up otherwise: $(call configure,DIRECTORY,OPTIONS)
@@ -39,15 +43,21 @@ endef
 
 build: ## the program, in build/src: no test package is needed
 	@packaging/install-dependencies build
-	$(call configure,$(BUILD),--prefix=$(abspath $(PREFIX)) --buildtype=release -Db_ndebug=false -Dtests=disabled -Dextcapdir=$(EXTCAP) $(SYSTEM_OPTIONS))
+	$(call configure,$(BUILD),--prefix=$(abspath $(PREFIX)) --buildtype=release -Db_ndebug=false -Dtests=disabled -Dextcapdir=$(EXTCAP) -Dagents=$(AGENTS) $(SYSTEM_OPTIONS))
 	@ninja -C $(BUILD)
 
 # The same sources with sanitizers; what the tests run.
 build-check:
-	@packaging/install-dependencies build demo package test
-	$(call configure,build-check,--buildtype=debugoptimized -Db_sanitize=address$(comma)undefined -Db_lundef=false -Dtests=enabled)
+	@packaging/install-dependencies build demo package test agents
+	$(call configure,build-check,--buildtype=debugoptimized -Db_sanitize=address$(comma)undefined -Db_lundef=false -Dtests=enabled -Dagents=$(EVERY_AGENT))
 	@ninja -C build-check
 comma = ,
+
+agents: ## the agents of every architecture, and an archive of them for a build elsewhere, in build-agents
+	@packaging/install-dependencies build agents
+	$(call configure,build-agents,--buildtype=release -Dtests=disabled -Dagents=$(EVERY_AGENT))
+	@ninja -C build-agents agents
+	@packaging/agents-archive build-agents/agent build-agents
 
 demo: ## installs what it needs, starts a sandbox and shows both ends of a flow through a Service
 	@packaging/install-dependencies build demo
@@ -68,7 +78,7 @@ lint: ## clang-format, cppcheck, shellcheck, and which folder includes which
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=normalCheckLevelMaxBranches -Isrc -I. -DKSNIFF_VERSION=\"\" \
 		-D__x86_64__ $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 	shellcheck -x -s sh src/method/upload.sh packaging/install-dependencies packaging/demo packaging/kubectl_complete-sniff \
-		agent/build-agent.sh tests/fuzz/run packaging/check-layers packaging/dist/zig packaging/dist/archive packaging/dist/sources \
+		agent/build-agent.sh agent/build-musl.sh packaging/agents-archive tests/fuzz/run packaging/check-layers packaging/dist/zig packaging/dist/archive packaging/dist/sources \
 		packaging/dist/libraries packaging/dist/build packaging/make-deb packaging/make-rpm packaging/source-tarball packaging/fill \
 		packaging/extcap-folder packaging/manifests
 	shellcheck -s sh -e SC2154 packaging/dist/recipes/*
@@ -106,7 +116,7 @@ bench: build ## the agent against tcpdump and dumpcap, the client against kubect
 # As zig calls them; where the archives go.
 DIST_TARGETS = x86_64-linux-musl aarch64-linux-musl
 DIST = dist
-dist: ## the program ready-made, for any Linux: archives in dist/, with SHA256SUMS
+dist: agents ## the program ready-made, for any Linux: archives in dist/, with SHA256SUMS
 	@packaging/install-dependencies build dist
 	@packaging/dist/build $(DIST) $(DIST_TARGETS)
 
@@ -132,4 +142,4 @@ uninstall: ## removes what install has put there
 	rm -rf $(DESTDIR)$(abspath $(PREFIX))/share/doc/kubectl-sniff
 
 clean: ## removes the builds
-	rm -rf build build-check build-fuzz build-packages build-dist dist
+	rm -rf build build-check build-fuzz build-agents build-packages build-dist dist

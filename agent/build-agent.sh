@@ -1,16 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Builds a static, stripped agent against musl: build-agent.sh ARCHITECTURE VERSION OUT SOURCE...
-# ARCHITECTURE: amd64 or arm64. Needs gcc for it and Debian's musl-dev,
-# of the other architecture where it is not this machine's. Environment: AGENT_CC, a compiler;
-# AGENT_DEFINES, of the preprocessor.
+# ARCHITECTURE: amd64, arm64, arm, riscv64, ppc64le or s390x. Needs Debian's gcc for it, and the
+# kernel's headers; musl is Debian's musl-dev for amd64 and arm64, and built for the others from the
+# same source package (build-musl.sh). Environment: AGENT_CC, a compiler; AGENT_DEFINES, of the
+# preprocessor.
 set -eu
 root=$(dirname "$0")/..
 arch=$1 version=$2 out=$3
 shift 3
+flags=
 case $arch in
-amd64) machine=x86_64 ;;
-arm64) machine=aarch64 ;;
+amd64) machine=x86_64 triplet=x86_64-linux-gnu ;;
+arm64) machine=aarch64 triplet=aarch64-linux-gnu ;;
+# ARMv7 with its floating point unit, as Debian's compiler has it.
+arm) machine=armv7l triplet=arm-linux-gnueabihf ;;
+riscv64) machine=riscv64 triplet=riscv64-linux-gnu ;;
+# gcc's long double there is another than musl's; the agent has none.
+ppc64le) machine=ppc64le triplet=powerpc64le-linux-gnu flags="-mlong-double-64 -flto" ;;
+s390x) machine=s390x triplet=s390x-linux-gnu ;;
 *)
     echo "build-agent.sh: no such architecture: $arch" >&2
     exit 2
@@ -19,22 +27,33 @@ esac
 if [ "$(uname -m)" = "$machine" ]; then
     cc=${AGENT_CC:-gcc}
     kernel=/usr/include
-    multiarch=/usr/include/$machine-linux-gnu
+    multiarch=/usr/include/$triplet
 else
-    cc=${AGENT_CC:-$machine-linux-gnu-gcc}
-    kernel=/usr/$machine-linux-gnu/include
+    cc=${AGENT_CC:-$triplet-gcc}
+    kernel=/usr/$triplet/include
     multiarch=$kernel
 fi
-headers=/usr/include/$machine-linux-musl
-lib=/usr/lib/$machine-linux-musl
+case $arch in
+amd64 | arm64)
+    headers=/usr/include/$machine-linux-musl
+    lib=/usr/lib/$machine-linux-musl
+    ;;
+*)
+    musl=$("$root/agent/build-musl.sh" "$arch" "$triplet")
+    headers=$musl/include
+    lib=$musl/lib
+    ;;
+esac
 objects=$out.objects
 mkdir -p "$objects"
 trap 'rm -rf "$objects"' EXIT
 
-# What every packet passes is built for speed, the rest to be small.
+# What every packet passes is built for speed, the rest to be small; all of it for ppc64le, whose code
+# is the largest.
 optimize() {
-    case ${1##*/} in
-    bpf.c | capture.c | feedback.c | flow.c | headers.c | link.c | output.c | own.c | source.c) echo -O2 ;;
+    case $arch/${1##*/} in
+    ppc64le/*) echo -Oz ;;
+    */bpf.c | */capture.c | */feedback.c | */flow.c | */headers.c | */link.c | */output.c | */own.c | */source.c) echo -O2 ;;
     *) echo -Os ;;
     esac
 }
@@ -42,7 +61,7 @@ optimize() {
 # musl's headers come first; of the system's include directory only the kernel's are ever reached.
 for source; do
     # shellcheck disable=SC2086 # words
-    "$cc" -std=gnu11 "$(optimize "$source")" -Wall -Wextra -Werror -Wshadow -Wno-pedantic \
+    "$cc" $flags -std=gnu11 "$(optimize "$source")" -Wall -Wextra -Werror -Wshadow -Wno-pedantic \
         -D_GNU_SOURCE -DKSNIFF_VERSION="\"$version\"" -I"$root" ${AGENT_DEFINES:-} \
         -nostdinc -isystem "$headers" -isystem "$("$cc" -print-file-name=include)" \
         -idirafter "$multiarch" -idirafter "$kernel" \
@@ -50,6 +69,8 @@ for source; do
         -fno-stack-protector -fno-pie -fno-strict-aliasing \
         -c -o "$objects/$(basename "$source" .c).o" "$source"
 done
-"$cc" -nostdlib -static -no-pie -s \
-    -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,norelro \
-    -o "$out" "$lib/crt1.o" "$lib/crti.o" "$objects"/*.o -L"$lib" -lc -lgcc "$lib/crtn.o"
+# The common page size says how far the linker may push the data to have fewer pages: it shall not.
+# shellcheck disable=SC2086 # words
+"$cc" $flags -nostdlib -static -no-pie -s \
+    -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-z,common-page-size=256 \
+    -o "$out" "$lib/crt1.o" "$lib/crti.o" "$objects"/*.o -L"$lib" -lc -lgcc -lc "$lib/crtn.o"

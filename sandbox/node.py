@@ -37,8 +37,12 @@ def conditions():
 VERSIONS = {"containerd": "containerd://2.1.9", "cri-o": "cri-o://1.34.1"}
 
 
+def architecture():
+    return ARCHITECTURES.get(platform.machine(), platform.machine())
+
+
 def describe(name, address, images):
-    machine = ARCHITECTURES.get(platform.machine(), platform.machine())
+    machine = architecture()
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 10
     resources = {"cpu": str(os.cpu_count()), "memory": f"{memory}Ki", "pods": "110"}
     disk = os.statvfs("/")

@@ -89,6 +89,7 @@ class Nodes:
             one.kubelet.tell_images()
             info = self.sandbox.store.get("nodes", "", one.name)["status"]["nodeInfo"]
             info["containerRuntimeVersion"] = node.VERSIONS[faults.get("runtime") or "containerd"]
+            info["architecture"] = faults.get("machine") or node.architecture()
 
     async def close(self):
         await asyncio.gather(*(one.close() for one in self.all))

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from conftest import tshark
-from test_agent import (ARCHITECTURE, BINARIES, RELEASE, Agent, compile_filter, inside, namespaces, tagged_frame, udp)
+from test_agent import (BINARIES, RELEASE, Agent, compile_filter, inside, namespaces, tagged_frame, udp)
 
 _ = namespaces  # a fixture
 (NO_PERMISSION, NO_PACKET_SOCKET, NO_MEMORY) = (65, 68, 69)
@@ -139,15 +139,3 @@ def test_without_standard_streams(namespaces):
     done = subprocess.run(["ip", "netns", "exec", namespaces[0], "sh", "-c", 'exec "$0" capture <&- 2>&-', RELEASE],
                           stdout=subprocess.PIPE, check=False, timeout=60)
     assert done.returncode == 0 and done.stdout.startswith(b"\x0a\x0d\x0d\x0a")
-
-
-def test_the_other_architecture_captures_under_qemu(namespaces, tmp_path):
-    """qemu-user knows no rings and no seccomp, and no PACKET_AUXDATA: what is left of the agent works there."""
-    other, qemu = {"amd64": ("arm64", "qemu-aarch64"), "arm64": ("amd64", "qemu-x86_64")}[ARCHITECTURE]
-    binary = os.path.join(os.path.dirname(RELEASE), "ksniff-agent-" + other)
-    path = str(tmp_path / "x.pcapng")
-    agent = Agent(binary, namespaces[0], "-R", "-i", "eth0", "-F", compile_filter("udp port 6000"), prefix=[qemu])
-    agent.wait_ready()
-    udp(namespaces, [b"wanted %d" % n for n in range(20)])
-    agent.finish(path)
-    assert [bytes.fromhex(row[0]).decode() for row in tshark(path, "udp.payload")] == ["wanted %d" % n for n in range(20)]

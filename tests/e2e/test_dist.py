@@ -71,6 +71,17 @@ def test_what_is_in_the_archives(dist):
         assert (places[name] / "kubectl-sniff.1").read_text(encoding="utf-8").startswith(".TH KUBECTL")
 
 
+def test_the_agents(dist):
+    """All six are inside of the program, byte for byte those of the archive that a build elsewhere embeds."""
+    out, places = dist
+    with tarfile.open(out / f"ksniff-agents_{VERSION}.tar.gz") as archive:
+        agents = {name: archive.extractfile(name).read() for name in archive.getnames() if "/ksniff-agent-" in name}
+    assert {name.rpartition("-")[2] for name in agents} == {"amd64", "arm64", "arm", "riscv64", "ppc64le", "s390x"}
+    for place in places.values():
+        program = (place / "kubectl-sniff").read_bytes()
+        assert [name for name, agent in agents.items() if agent not in program] == []
+
+
 def test_sums(dist):
     """SHA256SUMS names each archive and nothing else, as sha256sum reads it."""
     out, _ = dist
@@ -87,8 +98,8 @@ def test_the_same_bytes_in_another_directory(dist, tmp_path):
     with tarfile.open(out / f"kubectl-sniff-{VERSION}.tar.gz") as archive:
         archive.extractall(tmp_path)
     again = build(tmp_path / f"kubectl-sniff-{VERSION}", tmp_path / "again", ["x86_64-linux-musl"])
-    name = f"kubectl-sniff_{VERSION}_linux_amd64.tar.gz"
-    assert hashlib.sha256((again / name).read_bytes()).digest() == hashlib.sha256((out / name).read_bytes()).digest()
+    for name in (f"kubectl-sniff_{VERSION}_linux_amd64.tar.gz", f"ksniff-agents_{VERSION}.tar.gz"):
+        assert hashlib.sha256((again / name).read_bytes()).digest() == hashlib.sha256((out / name).read_bytes()).digest()
 
 
 def test_it_needs_no_library(dist):

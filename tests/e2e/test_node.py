@@ -163,23 +163,47 @@ def test_creation_timeout(sandbox, ksniff, tmp_path):
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
 
 
+def machines_sent(sandbox, process):
+    """The e_machine of each agent that a helper is given (elf(5)), in the order in which they come, until @process ends."""
+    machines = []
+    while process.poll() is None:
+        for item in sandbox.get("/api/v1/namespaces/default/configmaps?labelSelector=app.kubernetes.io/name=ksniff")["items"]:
+            agent = base64.b64decode(item["binaryData"]["ksniff-agent"])
+            machine, = struct.unpack_from("<H" if agent[5] == 1 else ">H", agent, 18)
+            machines += [machine] if machine not in machines else []
+        time.sleep(0.02)
+    return machines
+
+
 def test_the_agent_of_another_machine(sandbox, ksniff, tmp_path):
-    """Who may not read nodes does not know theirs: where the agent does not start, the other one is tried."""
+    """Who may not read nodes does not know theirs: where the agent does not start, the others are tried."""
     config = sandbox.kubeconfig_for("blind", [{"verbs": ["*"], "resources": ["pods", "pods/exec", "configmaps"]}])
     image = sandbox.get("/api/v1/namespaces/default/pods/web")["spec"]["containers"][0]["image"]
-    machines = []
     with sandbox.faults(start_error=[image]):
         process = ksniff.start("web", "-p", "-v", "--kubeconfig", config, "-o", str(tmp_path / "x"))
-        while process.poll() is None:
-            for item in sandbox.get("/api/v1/namespaces/default/configmaps?labelSelector=app.kubernetes.io/name=ksniff")["items"]:
-                # e_machine, of the ELF header: 62 is x86-64, 183 is AArch64.
-                machine, = struct.unpack_from("<H", base64.b64decode(item["binaryData"]["ksniff-agent"]), 18)
-                machines += [machine] if machine not in machines else []
-            time.sleep(0.02)
+        machines = machines_sent(sandbox, process)
         err = process.stderr.read().decode()
-    assert machines == [62, 183], err
-    assert "trying the one for 'arm64'" in err and "exec format error" in err
+    # x86-64, AArch64, ARM, RISC-V, PowerPC, S/390
+    assert machines == [62, 183, 40, 243, 21, 22], err
+    assert "trying the one for 'arm64'" in err and "trying the one for 's390x'" in err and "exec format error" in err
     wait_until(lambda: not leftovers(sandbox), "the helper's end")
+
+
+def test_the_agent_is_chosen_by_the_nodes_architecture(sandbox, ksniff, tmp_path):
+    """As far as it goes here: this machine's kernel does not run what it is given."""
+    with sandbox.faults(machine="s390x"):
+        process = ksniff.start("web", "-p", "-o", str(tmp_path / "x"))
+        assert machines_sent(sandbox, process) == [22]
+        assert "the helper pod cannot be started on node" in process.stderr.read().decode() and process.returncode == 1
+    wait_until(lambda: not leftovers(sandbox), "the helper's end")
+
+
+def test_no_agent_for_the_nodes_architecture(sandbox, ksniff, tmp_path):
+    with sandbox.faults(machine="mips64le"):
+        error = ksniff.fail("web", "-p", "-o", str(tmp_path / "x"))
+    assert error.startswith('the node method cannot capture pod "web": there is no agent for "mips64le" machines (who can change it: '
+                            'nobody yet: upload a static tcpdump for it with -l PATH')
+    assert not leftovers(sandbox)
 
 
 def test_a_pull_that_never_ends(sandbox, ksniff, tmp_path):
