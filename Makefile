@@ -91,7 +91,7 @@ PYTEST = KSNIFF_BUILD=build-check ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt
 	$(PYTHON) -m pytest -q -rs --durations=30 -p no:cacheprovider
 
 e2e: build-check ## the real programs against the sandbox
-	$(PYTEST) -n 4 --dist loadgroup tests/e2e
+	$(PYTEST) -n 6 --dist loadgroup tests/e2e
 
 e2e-cluster: build-check ## the same tests against the cluster of KUBECONFIG=FILE, as far as they need no sandbox
 	@[ -n "$(KUBECONFIG)" ] || { echo "which cluster? make e2e-cluster KUBECONFIG=FILE" >&2; exit 2; }
