@@ -142,7 +142,8 @@ static void test_refusals(void **state)
     /* The beginning of a name is no name, but good enough for a suggestion. */
     refused("web --name", "unknown flag \"--name\"", "did you mean \"--namespace\"?");
     refused("web --output x", "unknown flag \"--output\"", "did you mean \"--output-file\"?");
-    refused("web --completio=bash", "unknown flag \"--completio\"", "see: kubectl sniff --help");
+    refused("web --completio=bash", "unknown flag \"--completio\"",
+            "did you mean \"--completion\"?");
     refused("web -quiet", "unknown flag \"-q\"", "did you mean \"--quiet\"?");
     refused("web --help=no", "--help takes true or false, not \"no\"", NULL);
     refused("--completion=csh", "--completion takes bash, zsh, fish or words, not \"csh\"", NULL);
