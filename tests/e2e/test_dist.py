@@ -17,8 +17,9 @@ from dns import NameServer
 
 BUILD_GUARD = 60 * GUARD  # all libraries, where nothing is kept yet
 VERSION = "0.1.0"
-LINUX = {"x86_64-linux-musl": "linux_amd64"}
+LINUX = {"x86_64-linux-musl": "linux_amd64", "aarch64-linux-musl": "linux_arm64"}
 LIBRARIES = {"zlib", "libzstd", "lz4", "jansson", "libyaml", "libpcap", "wslay", "c-ares", "openssl", "curl", "musl"}
+COMPLETIONS = {"completions/kubectl-sniff.bash", "completions/_kubectl-sniff", "completions/kubectl-sniff.fish"}
 LARGEST = 8 << 20
 VIEWER = [{"verbs": ["get", "list", "watch"], "resources": ["pods"]}]
 
@@ -34,7 +35,7 @@ def build(top, out, targets=()):
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory):
     """What make dist makes, and where each archive is unpacked: {"linux_amd64": directory, ...}."""
-    out = build(ROOT, tmp_path_factory.mktemp("dist"), list(LINUX))
+    out = build(ROOT, tmp_path_factory.mktemp("dist"))
     places = {}
     for name in LINUX.values():
         with tarfile.open(out / f"kubectl-sniff_{VERSION}_{name}.tar.gz") as archive:
@@ -53,18 +54,19 @@ def commit_time():
 
 
 def test_what_is_in_the_archives(dist):
-    """Program, license, man page, completion, roles, and the licenses of the libraries; of root, and of the commit's time."""
+    """Program, license, man page, completions, roles, and the licenses of the libraries; of root, and of the commit's time."""
     out, places = dist
     roles = {"rbac/" + name for name in os.listdir(os.path.join(ROOT, "docs", "rbac"))}
     for name in LINUX.values():
         with tarfile.open(out / f"kubectl-sniff_{VERSION}_{name}.tar.gz") as archive:
             members = {member.name.removeprefix(f"kubectl-sniff_{VERSION}_{name}/"): member for member in archive.getmembers()}
-        assert {"kubectl-sniff", "kubectl_complete-sniff", "kubectl-sniff.1", "LICENSE"} | roles <= set(members)
+        assert {"kubectl-sniff", "kubectl_complete-sniff", "kubectl-sniff.1", "LICENSE"} | roles | COMPLETIONS <= set(members)
         assert {f"licenses/{library}" for library in LIBRARIES} <= set(members)
         assert {member.mtime for member in members.values()} == {commit_time()}
         assert {(member.uid, member.gid, member.uname, member.gname) for member in members.values()} == {(0, 0, "root", "root")}
         assert {path for path, member in members.items() if member.mode == 0o755} == {"kubectl-sniff", "kubectl_complete-sniff"}
         assert {member.mode for member in members.values()} == {0o755, 0o644}
+        assert all("kubectl-sniff" in (places[name] / path).read_text(encoding="utf-8") for path in COMPLETIONS)
         for library in LIBRARIES:
             assert "opyright" in (places[name] / "licenses" / library).read_text(encoding="utf-8")
         assert "Apache License" in (places[name] / "LICENSE").read_text(encoding="utf-8")
@@ -151,6 +153,15 @@ def run_bare(nothing, sandbox, program):
 
 def test_captures_where_nothing_is(sandbox, program, nothing):
     captures(sandbox, *nothing, program)
+
+
+def test_arm64(sandbox, tmp_path, dist):
+    """The program for arm64 captures too, as far as qemu is an arm64."""
+    path = str(tmp_path / "x.pcapng")
+    done = subprocess.run(["qemu-aarch64", dist[1]["linux_arm64"] / "kubectl-sniff", "web", "--count", "5", "-o", path], env=sandbox.env,
+                          check=False, text=True, stderr=subprocess.PIPE, timeout=10 * GUARD)
+    assert done.returncode == 0, done.stderr
+    assert len(tshark(path, "frame.number")) == 5
 
 
 # ---- certificates ----
