@@ -12,16 +12,17 @@ EXTCAP = $(shell packaging/extcap-folder '$(abspath $(PREFIX))' '$(DESTDIR)')
 SOURCES = $(shell git ls-files '*.c' '*.h')
 export DESTDIR
 
-.PHONY: all help build build-check agents demo sandbox check lint unit e2e e2e-cluster fuzz bench dist deb rpm install uninstall clean
+.PHONY: all help build build-check agents demo sandbox check lint unit e2e e2e-cluster fuzz bench dist dist-macos deb rpm install uninstall clean
 
-# On a Mac: where Homebrew has what it keeps apart from macOS's own. Warnings of compilers that nobody here
-# has seen do not end a build.
+# On a Mac: where Homebrew has what it keeps apart from macOS's own; the release's archive of agents, unpacked
+# here. Warnings of compilers that nobody here has seen do not end a build.
 ifeq ($(shell uname -s),Darwin)
 BREW := $(shell brew --prefix 2>/dev/null)
 export PKG_CONFIG_PATH := $(BREW)/opt/curl/lib/pkgconfig:$(BREW)/opt/libpcap/lib/pkgconfig:$(BREW)/opt/openssl@3/lib/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
 export CPATH := $(BREW)/include$(if $(CPATH),:$(CPATH))
 export LIBRARY_PATH := $(BREW)/lib$(if $(LIBRARY_PATH),:$(LIBRARY_PATH))
 SYSTEM_OPTIONS = -Dwerror=false
+AGENTS = ./ksniff-agents_$(shell sed -n "s/^  version: '\(.*\)',$$/\1/p" meson.build)
 endif
 
 all: build
@@ -119,6 +120,10 @@ DIST = dist
 dist: agents ## the program ready-made, for any Linux: archives in dist/, with SHA256SUMS
 	@packaging/install-dependencies build dist
 	@packaging/dist/build $(DIST) $(DIST_TARGETS)
+
+MACOS_TARGETS = aarch64-macos x86_64-macos
+dist-macos: ## the same, and for both kinds of Mac
+	@$(MAKE) --no-print-directory dist DIST_TARGETS="$(DIST_TARGETS) $(MACOS_TARGETS)"
 
 PACKAGES = build-packages
 COMMIT = HEAD

@@ -2,26 +2,27 @@
 #include "base/place.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Links to the program count as the program. Systems without /proc have it where it was installed.
- */
+#include "base/cleanup.h"
+#include "base/system.h"
+
+/* Links to the program count as the program. */
 static const char *beside_the_program(void)
 {
-    static char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof("/rbac"));
+    static char path[PATH_MAX + sizeof("/rbac")];
+    cleanup_free char *program = system_program();
+    char *slash = program ? strrchr(program, '/') : NULL;
 
-    if (length < 0)
+    if (!slash)
         return NULL;
-    path[length] = '\0';
-    char *end = strrchr(path, '/');
-    if (!end)
-        return NULL;
-    strcpy(end, "/rbac");
+    *slash = '\0';
+    snprintf(path, sizeof(path), "%s/rbac", program);
     if (access(path, R_OK) != 0)
         return NULL;
-    *end = '\0';
+    path[strlen(program)] = '\0';
     return path;
 }
 

@@ -5,12 +5,15 @@
 #include "base/system.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #ifdef __APPLE__
+#include <mach-o/dyld.h>
 #include <sys/random.h> /* getentropy() */
 #else
 #include <link.h>
@@ -55,6 +58,14 @@ uint64_t system_clock(void)
 /* Its libraries are those of the whole system, in memory once. */
 void system_trim(void)
 {
+}
+
+char *system_program(void)
+{
+    char path[PATH_MAX];
+    uint32_t size = sizeof(path);
+
+    return _NSGetExecutablePath(path, &size) == 0 ? realpath(path, NULL) : NULL;
 }
 
 /* /dev/fd/N is the same open file there, as dup(2) gives it. */
@@ -125,6 +136,11 @@ static int trim_library(struct dl_phdr_info *library, size_t size, void *data)
 void system_trim(void)
 {
     dl_iterate_phdr(trim_library, NULL);
+}
+
+char *system_program(void)
+{
+    return realpath("/proc/self/exe", NULL);
 }
 
 int system_open_again(int fd)

@@ -33,6 +33,10 @@ void system_allow_files(void);
  */
 void system_trim(void);
 
+/* system_program - the path of this program, links followed. Return: owned by the caller, NULL
+ * where it cannot be known. */
+char *system_program(void);
+
 /* system_open_again - a pipe anew, for writing without waiting, so that O_NONBLOCK is ours alone.
  * Return: a descriptor, -1: it cannot be had. */
 int system_open_again(int fd);

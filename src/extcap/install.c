@@ -13,12 +13,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/system.h"
 #include "base/text.h"
 
 /* Return: this program's own path; owned by the caller, NULL when it cannot be found. */
 static char *own_path(const char *program)
 {
-    char *found = realpath("/proc/self/exe", NULL); /* Linux alone has it */
+    char *found = system_program();
 
     if (found)
         return found;

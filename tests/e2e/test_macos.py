@@ -4,11 +4,14 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
 
 import pytest
 
+import macho
 from conftest import GUARD, ROOT
 
+VERSION = "0.1.0"
 LIBRARIES = ["libcurl", "jansson", "yaml-0.1", "libpcap", "zlib", "libzstd", "liblz4", "openssl"]
 # What meson gives a compiler there, and what make lint's compiler is asked for.
 FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-D_POSIX_C_SOURCE=200809L",
@@ -69,9 +72,9 @@ def test_what_differs_between_systems_stands_in_one_file(tmp_path):
     (tmp_path / "packaging").mkdir()
     check = shutil.copy(os.path.join(ROOT, "packaging", "check-layers"), tmp_path / "packaging")
     assert subprocess.run([check], check=False, timeout=GUARD).returncode == 0
-    (tmp_path / "src" / "base" / "apple.c").write_text("#if defined(__APPLE__)\n#endif\n")
+    (tmp_path / "src" / "base" / "apple.c").write_text("#if defined(__APPLE__)\nint x;\n#endif\nconst char *own = \"/proc/self/exe\";\n")
     done = subprocess.run([check], capture_output=True, text=True, check=False, timeout=GUARD)
-    assert done.returncode == 1 and "base/apple.c:1:" in done.stdout and "src/base/system.c" in done.stderr, done
+    assert done.returncode == 1 and "base/apple.c:1:" in done.stdout and "base/apple.c:4:" in done.stdout and "src/base/system.c" in done.stderr, done
 
 
 def test_wireshark_is_found_among_the_users_applications(sandbox, ksniff, tmp_path):
@@ -128,10 +131,94 @@ def test_what_needs_linux_is_refused_on_a_mac(mac):
 
 
 def test_make_looks_where_homebrew_keeps_curl(mac):
-    """And the options of meson are others there."""
+    """And the options of meson are others there, as are the agents: those that the release has ready-made."""
     env, _ = mac
     done = subprocess.run(["make", "-C", ROOT, "-pn", "--no-print-directory", "help"], env={**env, "PKG_CONFIG_PATH": "/mine", "CPATH": ""},
                           capture_output=True, text=True, check=True, timeout=GUARD)
     assert "PKG_CONFIG_PATH := /opt/brew/opt/curl/lib/pkgconfig:/opt/brew/opt/libpcap/lib/pkgconfig:/opt/brew/opt/openssl@3/lib/pkgconfig:/mine\n" \
         in done.stdout
     assert "CPATH := /opt/brew/include\n" in done.stdout and "SYSTEM_OPTIONS = -Dwerror=false" in done.stdout
+    assert f"AGENTS (./ksniff-agents_{VERSION})" in subprocess.run(["make", "-C", ROOT, "help"], env=env, capture_output=True, text=True, check=True,
+                                                                   timeout=GUARD).stdout
+
+
+# ---- what make dist-macos makes ----
+
+TARGETS = {"aarch64-macos": "darwin_arm64", "x86_64-macos": "darwin_amd64"}
+LARGEST = 8 << 20
+
+
+@pytest.fixture(scope="module")
+def dist(zig, tmp_path_factory):  # pylint: disable=unused-argument
+    """What it makes for macOS alone, and the program of each kind of Mac."""
+    out = tmp_path_factory.mktemp("dist")
+    done = subprocess.run(["make", "-C", ROOT, "--no-print-directory", "dist-macos", f"DIST={out}", "DIST_TARGETS="], check=False, text=True,
+                          timeout=120 * GUARD, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0 and "warning" not in done.stdout, done.stdout
+    programs = {}
+    for name in TARGETS.values():
+        with tarfile.open(out / f"kubectl-sniff_{VERSION}_{name}.tar.gz") as archive:
+            archive.extractall(out / "unpacked")
+        programs[name] = out / "unpacked" / f"kubectl-sniff_{VERSION}_{name}" / "kubectl-sniff"
+    return out, programs
+
+
+def test_the_archives_for_macos(dist):
+    """As those for Linux: program, man page, completion, roles and licenses; named in SHA256SUMS, and in the manifest for krew."""
+    out, programs = dist
+    sums, manifest = (out / "SHA256SUMS").read_text(encoding="ascii"), (out / "sniff.yaml").read_text(encoding="utf-8")
+    for name, program in programs.items():
+        assert f"  kubectl-sniff_{VERSION}_{name}.tar.gz\n" in sums
+        assert f"/kubectl-sniff_{VERSION}_{name}.tar.gz" in manifest
+        assert os.access(program, os.X_OK)
+        for file in ("LICENSE", "kubectl-sniff.1", "kubectl_complete-sniff", "rbac/upload.yaml", "licenses/openssl", "licenses/curl"):
+            assert (program.parent / file).stat().st_size > 0
+
+
+@pytest.mark.parametrize("name, cpu", [("darwin_arm64", "arm64"), ("darwin_amd64", "x86_64")])
+def test_what_the_program_asks_of_macos(dist, name, cpu):
+    """macOS 11 or later, the one library that every Mac has, addresses that differ each time; and it is small."""
+    program = macho.Program(dist[1][name])
+    assert program.cpu == cpu and program.flags & macho.PIE
+    assert program.dylibs == ["/usr/lib/libSystem.B.dylib"]
+    assert program.build == (macho.MACOS, (11, 0))
+    assert program.uuid and program.uuid != bytes(16)
+    assert len(program.data) < LARGEST
+    for text in (VERSION.encode(), b"/etc/ssl/cert.pem", b"Wireshark.app/Contents/MacOS"):
+        assert text in program.data
+
+
+def test_each_agent_is_inside(dist):
+    """The Linux programs that it sends into the cluster, as ELF, for all six architectures."""
+    for path in dist[1].values():
+        data = macho.Program(path).data
+        machines = {data[found.start() + (19 if found[1] == b"\x02" else 18)] for found in re.finditer(b"\x7fELF[\x01\x02]([\x01\x02])\x01", data)}
+        assert {62, 183, 40, 243, 21, 22} <= machines  # amd64, arm64, arm, riscv64, ppc64le, s390x: e_machine of elf.h
+
+
+def test_the_program_for_apples_processors_is_signed(dist, tmp_path):
+    """Ad hoc: the hash of every page is right, or macOS would kill it there. A changed byte is seen."""
+    path = dist[1]["darwin_arm64"]
+    program = macho.Program(path)
+    program.check_signature()
+    changed = bytearray(program.data)
+    changed[len(changed) // 2] ^= 1
+    (tmp_path / "changed").write_bytes(changed)
+    with pytest.raises(AssertionError, match="page"):
+        macho.Program(tmp_path / "changed").check_signature()
+
+
+def test_the_same_bytes_for_macos_elsewhere(dist, tmp_path):
+    """Built again from the archive of the source, in another directory."""
+    out, programs = dist
+    with tarfile.open(out / f"kubectl-sniff-{VERSION}.tar.gz") as archive:
+        archive.extractall(tmp_path)
+    source = tmp_path / f"kubectl-sniff-{VERSION}"
+    libraries = subprocess.run([source / "packaging" / "dist" / "libraries", "aarch64-macos"], check=True, text=True, timeout=120 * GUARD,
+                               stdout=subprocess.PIPE).stdout.strip()
+    for command in (["meson", "setup", tmp_path / "again", source, "--cross-file", f"{libraries}/cross.ini", "--prefix=/usr/local",
+                     "--buildtype=release", "-Db_ndebug=false", "-Dtests=disabled",
+                     f"-Dagents={os.path.join(ROOT, 'build-agents', 'agent')}"],
+                    ["ninja", "-C", tmp_path / "again", "src/kubectl-sniff"]):
+        subprocess.run(command, check=True, timeout=20 * GUARD, stdout=subprocess.DEVNULL)
+    assert (tmp_path / "again" / "src" / "kubectl-sniff").read_bytes() == programs["darwin_arm64"].read_bytes()

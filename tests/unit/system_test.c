@@ -109,6 +109,18 @@ static void allows_more_files_but_not_fewer(void **state)
     setrlimit(RLIMIT_NOFILE, &own);
 }
 
+static void knows_its_own_path(void **state)
+{
+    char *path = system_program();
+    const char *slash = strrchr(path, '/');
+
+    (void)state;
+    assert_int_equal(path[0], '/');
+    assert_string_equal(slash, "/system_test");
+    assert_int_equal(access(path, X_OK), 0);
+    free(path);
+}
+
 static void knows_what_can_be_polled(void **state)
 {
     (void)state;
@@ -125,6 +137,7 @@ int main(void)
         cmocka_unit_test(clock_counts_since_the_start),
         cmocka_unit_test(opens_a_pipe_again_for_itself),
         cmocka_unit_test(allows_more_files_but_not_fewer),
+        cmocka_unit_test(knows_its_own_path),
         cmocka_unit_test(knows_what_can_be_polled),
         cmocka_unit_test(gives_back_what_the_start_has_read),
     };
