@@ -1,11 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 # What brew does with a formula, as far as ours uses it: homebrew.rb FORMULA facts, or homebrew.rb FORMULA install PREFIX
 # in the unpacked source. Source: Formula and SoftwareSpec of Homebrew (docs.brew.sh/rubydoc).
+require "digest"
+require "fileutils"
 require "json"
 require "pathname"
 
 class Formula
-  FACTS = { "dependencies" => [] }
+  FACTS = { "dependencies" => [], "resources" => {} }
+
+  # What is fetched besides the source; here it stands beside the formula.
+  class Resource
+    attr_reader :facts
+
+    def initialize
+      @facts = {}
+    end
+
+    def url(value) = facts["url"] = value
+    def sha256(value) = facts["sha256"] = value
+
+    # As brew: what is in an archive's one directory.
+    def stage(target)
+      FileUtils.mkdir_p(target)
+      archive = File.join(File.dirname(File.expand_path(ARGV[0])), File.basename(facts["url"]))
+      abort("#{archive} is another") if Digest::SHA256.file(archive).hexdigest != facts["sha256"]
+      Kernel.system("tar", "-xzf", archive, "-C", target.to_s, "--strip-components=1") || abort("no #{archive}")
+    end
+  end
+
+  RESOURCES = {}
+
+  def self.resource(name, &block)
+    RESOURCES[name] = Resource.new
+    RESOURCES[name].instance_eval(&block)
+    FACTS["resources"][name] = RESOURCES[name].facts
+  end
+
+  def resource(name) = RESOURCES.fetch(name)
+  def buildpath = Pathname(Dir.pwd)
 
   %w[desc homepage url sha256 license].each do |field|
     define_singleton_method(field) { |value| FACTS[field] = value }

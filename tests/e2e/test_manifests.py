@@ -21,6 +21,7 @@ PACKAGING = os.path.join(ROOT, "packaging")
 with open(os.path.join(ROOT, "meson.build"), encoding="utf-8") as meson:
     VERSION = re.search(r"^  version: '(.*)',$", meson.read(), re.M)[1]
 SOURCE = f"kubectl-sniff-{VERSION}.tar.gz"
+AGENTS = f"ksniff-agents_{VERSION}.tar.gz"
 SYSTEMS = ("linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64")
 # What is needed to build and to run, as others call it. Of Debian's compilers for agents they need nothing: see `-Dagents`.
 NAMES = {
@@ -71,6 +72,7 @@ def release(tmp_path_factory, commit):  # noqa: F811
     directory = tmp_path_factory.mktemp("release")
     source = run(os.path.join(PACKAGING, "source-tarball"), str(directory), commit).strip()
     assert os.path.basename(source) == SOURCE
+    assert run(os.path.join(PACKAGING, "agents-archive"), os.path.join(BUILD, "agent"), str(directory)).strip() == str(directory / AGENTS)
     for system in SYSTEMS:
         archive(directory, f"kubectl-sniff_{VERSION}_{system}", os.path.join(BUILD, "src", "kubectl-sniff"))
     sums(directory)
@@ -142,17 +144,20 @@ def test_what_krew_refuses(release, tmp_path, path, value):
 
 def test_only_what_is_there(release, tmp_path):
     """Without darwin's archives the manifest has linux only; without the source, or without a program, there is none."""
-    names = [SOURCE, *(f"kubectl-sniff_{VERSION}_linux_{m}.tar.gz" for m in ("amd64", "arm64"))]
+    names = [SOURCE, AGENTS, *(f"kubectl-sniff_{VERSION}_linux_{m}.tar.gz" for m in ("amd64", "arm64"))]
     for name in names:
         (tmp_path / name).symlink_to(release / name)
     sums(tmp_path)
     fill_in(tmp_path)
     assert not complaints(str(tmp_path / "sniff.yaml"), str(tmp_path))
     assert len(yaml.safe_load((tmp_path / "sniff.yaml").read_text())["spec"]["platforms"]) == 2
-    for name in names[1:]:
+    for name in names[2:]:
         (tmp_path / name).unlink()
     sums(tmp_path)
     assert "has no archive of a program" in fill_in(tmp_path, code=1)
+    (tmp_path / AGENTS).unlink()
+    sums(tmp_path)
+    assert f"has no '{AGENTS}'" in fill_in(tmp_path, code=1)
     (tmp_path / "SHA256SUMS").write_text("")
     assert f"has no '{names[0]}'" in fill_in(tmp_path, code=1)
 
@@ -169,12 +174,14 @@ def libraries():
 
 
 def test_formula(release):
-    """ruby finds it well-formed; it names our libraries and tools, each once and no other; the source is ours."""
+    """ruby finds it well-formed; it names our libraries and tools, each once and no other; source and agents are ours."""
     run("ruby", "-wc", str(release / "kubectl-sniff.rb"))
     facts = json.loads(formula(release, "facts"))
     assert sorted(facts["dependencies"]) == sorted([*(NAMES[each]["brew"] for each in libraries() if "brew" in NAMES[each]), "python"])
     assert facts["url"].endswith(f"/v{VERSION}/{SOURCE}")
     assert facts["sha256"] == sum_of(release / os.path.basename(facts["url"]))
+    agents = facts["resources"].pop("agents")
+    assert agents == {"url": facts["url"].replace(SOURCE, AGENTS), "sha256": sum_of(release / AGENTS)} and not facts["resources"]
     assert facts["license"] == "Apache-2.0" and len(facts["desc"]) < 80
 
 
