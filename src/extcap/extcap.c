@@ -144,6 +144,9 @@ static void on_status(void *data, const struct summary *summary, uint64_t skippe
     const struct summary_row *total = &summary->total;
     char text[160], bytes[32], pause[60] = "";
 
+    /* Who has started us was killed: its dumpcap would read on, for nobody. */
+    if (getppid() != extcap->parent)
+        extcap->remote.quit = true;
     if (loop_now() - extcap->told < STATUS_MS)
         return;
     extcap->told = loop_now();
@@ -195,6 +198,7 @@ int extcap_run(struct extcap *extcap, struct kube_client *client, const struct s
                struct sink *sink, struct error *err)
 {
     extcap->config = kube_client_config(client);
+    extcap->parent = getppid();
     extcap->remote = (struct capture_remote){
         .begun = on_begun, .status = on_status, .filtered = on_filtered, .data = extcap};
     extcap->toolbar = (struct toolbar){.loop = kube_client_loop(client),

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "base/log.h"
 #include "capture/remote.h"
@@ -27,6 +28,7 @@ struct extcap {
     struct toolbar toolbar;
     struct capture_remote remote;
     uint64_t told; /* loop_now(): the status bar was filled last */
+    pid_t parent;  /* Wireshark, or tshark */
 };
 
 /*
