@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interface "Kubernetes" in Wireshark's own window: its dialog, a capture, the status bar's reader, its end."""
+import importlib.machinery
+import importlib.util
+import os
+
+from conftest import BUILD, ROOT, exchange_in, wait_until
+from test_extcap import packets
+from test_wireshark import windows
+
+
+def dialog_of_the_docs():
+    """docs/picture-dialog, which drives the dialog for the manual's picture."""
+    loader = importlib.machinery.SourceFileLoader("picture_dialog", os.path.join(ROOT, "docs", "picture-dialog"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("picture_dialog", loader))
+    loader.exec_module(module)
+    module.picture.PROGRAM = os.path.join(BUILD, "src", "kubectl-sniff")
+    return module
+
+
+START, STOP = ("39", "61"), ("73", "61")  # where the buttons are: a key may be the display filter's
+
+
+def press(drive, env, button, wanted):
+    """Start or Stop, unless there is by now what it is for."""
+    if any(wanted(name) for name in windows(env)):
+        return True
+    drive.xdotool(env, "mousemove", *button, "click", "1", "sleep", "2")
+    return False
+
+
+def is_capturing(name):
+    return "Capturing from Kubernetes" in name
+
+
+def has_stopped(name):
+    return "Kubernetes" in name and "Capturing" not in name and "Options" not in name
+
+
+def test_start_asks_for_a_pod_which_is_listed_live_and_then_captured(sandbox, tmp_path):
+    drive, processes = dialog_of_the_docs(), []
+    try:
+        env = drive.begin(str(tmp_path), processes, {**sandbox.env, "TMPDIR": str(tmp_path)})
+        before = len(sandbox.get("/sandbox/requests"))
+        drive.open_dialog(env)
+        assert len(sandbox.get("/sandbox/requests")) == before + 1  # this look itself: no request to the cluster yet
+        drive.choose(env, "web")
+        assert {"client", "web"} <= set(drive.listed(env))
+        drive.save(env)
+        wait_until(lambda: not drive.visible(env, "Interface Options"), "the dialog's end")
+        wait_until(lambda: press(drive, env, START, is_capturing), "the capture")
+        wait_until(lambda: sandbox.ours_in("web"), "the agent")
+        exchange_in(sandbox, 4050, 5)
+        wait_until(lambda: any(packets(path) >= 10 for path in tmp_path.glob("wireshark_*.pcapng")), "packets in Wireshark")
+        wait_until(lambda: press(drive, env, STOP, has_stopped), "the end of the capture")
+        wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
+        assert not any("Error" in name for name in windows(env)), windows(env)
+        # A Wireshark that is killed ends the capture, too: its dumpcap would go on reading.
+        wait_until(lambda: press(drive, env, START, is_capturing), "another capture")
+        wait_until(lambda: sandbox.ours_in("web"), "the agent")
+        processes[-1].kill()
+        wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
+    except AssertionError:
+        print("windows:", windows(env))
+        raise
+    finally:
+        for process in reversed(processes):
+            process.kill()
+            process.wait()
