@@ -358,6 +358,8 @@ class Pod:
         """One start of a container until its end, which its state tells then."""
         container.next_attempt()
         container.starting = True
+        while self.kubelet.faults().get("hold_starts") and not self.over:
+            await asyncio.sleep(RETRY / 5)
         before = asyncio.get_running_loop().time()
         try:
             if container.spec["image"] in (self.kubelet.faults().get("start_error") or []):

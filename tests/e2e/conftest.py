@@ -272,6 +272,9 @@ BOTH_TRANSPORTS = pytest.mark.usefixtures("transport")
 PATIENT = ["test_resume", "test_loss", "test_leftovers", "test_many_leftovers", "test_helper_life", "test_ephemeral",
            "test_rbac", "test_wireshark", "test_node"]
 
+# Files that build something, perhaps all libraries of a release, which takes as long as it takes.
+BUILDERS = ["test_agents", "test_build", "test_dist", "test_dist_sources", "test_macos", "test_manifests", "test_packages"]
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
@@ -279,6 +282,8 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: PATIENT.index(item.path.stem) if item.path.stem in PATIENT else len(PATIENT))
     for item in items:
         way = getattr(item, "callspec", None) and item.callspec.params.get("transport")
+        if item.path.stem in BUILDERS:
+            item.add_marker(pytest.mark.timeout(3600))
         item.add_marker(pytest.mark.xdist_group(item.path.stem + (f"-{way}" if way else "")))
 
 

@@ -315,11 +315,12 @@ def test_kubelet_restarts_while_it_starts(sandbox, ksniff, out, method, fault, s
     with sandbox.running_pod("plain", containers=[SLEEP]):
         with contextlib.ExitStack() as stack:
             before = len(sandbox.get("/sandbox/requests"))  # those of the test before this one are not ours
+            stack.enter_context(sandbox.faults(hold_starts=True))
             process = ksniff.start("plain", "--method", method, "-o", out, "--duration", "300ms")
             # The ephemeral method has tried an exec before: now its container is being started.
             made = "/configmaps" if method == "node" else "/ephemeralcontainers"
             wait_until(lambda: any(made in line for line in sandbox.get("/sandbox/requests")[before:]), "the beginning")
-            stack.enter_context(sandbox.faults(**fault))
+            sandbox.set_faults(**fault)
             head = b""
             while b"cannot be reached yet (" not in head:
                 line = process.stderr.readline()
