@@ -601,11 +601,11 @@ static int judge_waiting(struct waiting *waiting, json_t **ret_json, struct erro
     return 0;
 }
 
-int kube_get(struct kube_client *client, const char *path, json_t **ret_json, struct error *err)
+int kube_await(struct kube_client *client, const struct kube_request *request, json_t **ret_json,
+               struct error *err)
 {
-    const struct kube_request request = {.path = path};
     struct waiting waiting = {0};
-    struct kube_call *call = kube_call_start(client, &request, on_waited, &waiting, err);
+    struct kube_call *call = kube_call_start(client, request, on_waited, &waiting, err);
 
     if (!call)
         return -1;
@@ -617,6 +617,13 @@ int kube_get(struct kube_client *client, const char *path, json_t **ret_json, st
         loop_step(client->loop, -1);
     }
     return judge_waiting(&waiting, ret_json, err);
+}
+
+int kube_get(struct kube_client *client, const char *path, json_t **ret_json, struct error *err)
+{
+    const struct kube_request request = {.path = path};
+
+    return kube_await(client, &request, ret_json, err);
 }
 
 uint64_t kube_client_doubtful(const struct kube_client *client)

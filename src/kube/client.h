@@ -86,11 +86,15 @@ struct kube_call *kube_call_start(struct kube_client *client, const struct kube_
 void kube_call_cancel(struct kube_call *call);
 
 /*
- * kube_get - read an object, and wait for it
- * @ret_json: owned by the caller (json_decref())
+ * kube_await - send a request, and wait for its end
+ * @ret_json: the answer, owned by the caller (json_decref())
  *
  * Return: 0, or -1 with the error, ERROR_INTERRUPTED among them.
  */
+int kube_await(struct kube_client *client, const struct kube_request *request, json_t **ret_json,
+               struct error *err);
+
+/* kube_get - the same, reading an object */
 int kube_get(struct kube_client *client, const char *path, json_t **ret_json, struct error *err);
 
 /* kube_client_doubtful - for kube_request.timeout of a request after a cut: the way that it takes

@@ -23,7 +23,12 @@ struct target;
 #define HELPER_SELECTOR                                                                            \
     "app.kubernetes.io%2Fname%3Dksniff%2Capp.kubernetes.io%2Fmanaged-by%3Dkubectl-sniff"
 #define HELPER_CONTAINER "ksniff"
-#define HELPER_AGENT     "/ksniff/ksniff-agent"
+#define HELPER_DIRECTORY "/ksniff" /* where its ConfigMap is mounted */
+#define HELPER_FILE      "ksniff-agent"
+#define HELPER_AGENT     HELPER_DIRECTORY "/" HELPER_FILE
+/* On those that record: the name of the recording. They serve whoever asks, and stay. */
+#define HELPER_RECORDING_LABEL    "kubectl-sniff/recording"
+#define HELPER_RECORDING_SELECTOR HELPER_SELECTOR "%2Ckubectl-sniff%2Frecording"
 /* How long a client may wait for the pod, seconds; the clean-up leaves it alone until then. */
 #define HELPER_TIMEOUT_ANNOTATION "kubectl-sniff/creation-timeout"
 

@@ -12,6 +12,18 @@
 struct method;
 struct capture_format;
 
+/* Of --record. */
+struct recording_settings {
+    const char *name;           /* NULL: to be made from the target */
+    uint64_t keep_bytes;        /* on each node */
+    uint64_t keep_seconds;      /* 0: no limit */
+    uint64_t seconds;           /* that it may take */
+    bool in_memory;             /* what is kept, and not on the node's disk */
+    const char *stop_when_text; /* NULL: nothing freezes it */
+    struct filter stop_when;
+    uint64_t after; /* milliseconds from that packet on */
+};
+
 struct settings {
     const char *namespace;
     const char *pod;          /* the one target; NULL: it is a node, or there may be several */
@@ -65,6 +77,8 @@ struct settings {
     uint64_t creation_timeout;   /* milliseconds, 0: no limit */
     const char *requests;        /* "cpu=10m,memory=32Mi"; NULL: the default */
     const char *limits;          /* NULL: the default */
+
+    struct recording_settings recording;
 };
 
 #endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a pod that records says of itself, for whoever lists and fetches: a label, and an annotation
+ * of JSON:
+ *
+ *   {"by": "jane@example.com",       who started it; "" where nobody knows
+ *    "started": "2026-11-29T03:35:00Z",
+ *    "keep": {"bytes": 1073741824, "seconds": 3600, "in": "disk"},    seconds 0: no limit
+ *    "filter": "tcp port 80",        null: none
+ *    "snaplen": 262144, "headersOnly": false, "interfaces": ["eth0"],
+ *    "stopWhen": "tcp[tcpflags] & tcp-rst != 0",                      null: nothing does
+ *    "after": 30000,                 milliseconds
+ *    "targets": [{"namespace": "shop", "name": "web-1", "uid": "...", "container": "app",
+ *                 "node": "node1", "hostNetwork": false, "ips": ["10.244.0.7"],
+ *                 "labels": {"app": "web"}}, ...]}                    by their numbers
+ *
+ * Of a node that is recorded itself namespace, uid and container are "".
+ */
+#ifndef KSNIFF_RECORDING_ANNOTATION_H
+#define KSNIFF_RECORDING_ANNOTATION_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "method/helper.h"
+
+struct settings;
+struct target;
+
+#define RECORDING_LABEL      HELPER_RECORDING_LABEL
+#define RECORDING_ANNOTATION "kubectl-sniff/recorded"
+
+/*
+ * annotation_text - Return: the annotation's JSON, owned by the caller (free()); NULL when out of
+ * memory.
+ * @targets: @count of them, by their numbers
+ * @who, @when: as above
+ */
+char *annotation_text(const struct settings *settings, const struct target *const *targets,
+                      size_t count, const char *who, const char *when);
+
+#endif
