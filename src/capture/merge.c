@@ -19,6 +19,11 @@
 #define BEGUN_NS       (10 * 1000000000ll) /* at its start a source may be so much slower */
 #define SHIFT_MAX      (INT64_MAX / 8)     /* 36 years: sums with lags do not overflow */
 
+/* While what was recorded is fetched: */
+#define FETCHED_MIXED_NS 10000000ull   /* how far a source's items are out of order */
+#define LIVE_NS          2000000000ull /* the way of what is recorded from now on, at most */
+#define FETCHED_MOST     4 /* times held_max: more is not held, whoever is waited for */
+
 enum state {
     STARTING, /* nothing has come yet */
     RUNNING,
@@ -28,6 +33,7 @@ enum state {
 struct merge_source {
     enum state state;
     bool behind; /* too far to be waited for */
+    bool live;   /* merge_live() */
     struct shelf_row row;
     struct slew slew;
     struct lag lag;    /* of what came in order */
@@ -97,6 +103,8 @@ static uint64_t come_to(const struct merge_source *source)
 static uint64_t waited_to(const struct merge *merge, const struct merge_source *source,
                           uint64_t now)
 {
+    if (merge->fetching)
+        return source->live ? slew_add(now, -(int64_t)LIVE_NS) : 0;
     if (source->state == RUNNING && now - source->came < SILENT(merge->window))
         return 0;
     uint64_t time = slew_add(now, -patience(merge, source));
@@ -178,6 +186,8 @@ static bool is_alone(const struct merge *merge)
 {
     if (merge->open == 0)
         return true;
+    if (merge->fetching)
+        return merge->added <= 1;
     return !merge->patient && (merge->added <= 1 || (merge->open == 1 && !merge->ending));
 }
 
@@ -233,6 +243,21 @@ void merge_open(struct merge *merge, unsigned number)
     watch(merge, number);
 }
 
+/* All that were waited for are live: from now on it is a merge as any other, which learns how long
+ * the ways are from what comes now. */
+static void end_fetching(struct merge *merge)
+{
+    for (size_t i = 0; i < merge->count; i++)
+        if (merge->sources[i] && merge->sources[i]->state != CLOSED && !merge->sources[i]->live)
+            return;
+    if (!merge->fetching || merge->open == 0)
+        return;
+    merge->fetching = false;
+    for (size_t i = 0; i < merge->count; i++)
+        if (merge->sources[i])
+            merge->sources[i]->lag = merge->sources[i]->astray = (struct lag){0};
+}
+
 void merge_close(struct merge *merge, unsigned number)
 {
     struct merge_source *source = merge->sources[number];
@@ -242,6 +267,43 @@ void merge_close(struct merge *merge, unsigned number)
     source->state = CLOSED;
     merge->open--;
     watch(merge, number);
+    end_fetching(merge);
+}
+
+/* ---- what was recorded ---- */
+
+void merge_fetch(struct merge *merge)
+{
+    merge->fetching = true;
+}
+
+void merge_live(struct merge *merge, unsigned number)
+{
+    merge->sources[number]->live = true;
+    end_fetching(merge);
+}
+
+bool merge_invites(struct merge *merge)
+{
+    bool invites = merge->invites;
+
+    merge->invites = false;
+    return invites;
+}
+
+/* Is it not waited for, and more of it would be too much? */
+static bool is_turned_away(struct merge *merge, unsigned number, size_t size, uint64_t now)
+{
+    const struct merge_source *source = merge->sources[number];
+
+    if (!merge->fetching || merge->shelf.used + size <= merge->held_max)
+        return false;
+    merge_advance(merge, now);
+    const struct heap_entry *head = heap_top(&merge->heads);
+    if (merge->shelf.used + size <= merge->held_max || !head || come_to(source) < head->key)
+        return false;
+    merge->turned_away = true;
+    return true;
 }
 
 void merge_remove(struct merge *merge, unsigned number)
@@ -337,6 +399,8 @@ static bool give(struct merge *merge, struct shelf_item *kept)
     if (merge->refused)
         return false;
     note_given(merge, source, kept->kind, kept->time, kept->arrived);
+    merge->invites |= merge->turned_away;
+    merge->turned_away = false;
     shelf_drop(&merge->shelf, &source->row, kept);
     merge->held--;
     if (source->row.first)
@@ -377,7 +441,7 @@ static struct shelf_item *due(struct merge *merge, uint64_t now)
 
     if (!top)
         return NULL;
-    if (now - oldest->arrived >= merge->window) {
+    if (!merge->fetching && now - oldest->arrived >= merge->window) {
         const struct merge_source *source = merge->sources[oldest->source];
 
         return is_astray(merge, source, oldest->time, oldest->arrived) ? oldest : first(merge);
@@ -404,7 +468,8 @@ bool merge_advance(struct merge *merge, uint64_t now)
     if (is_alone(merge))
         return merge_flush(merge);
     merge->refused = false;
-    if (merge->held > 0 && (!merge->compared || now - merge->looked >= LOOK(merge->window)))
+    if (!merge->fetching && merge->held > 0 &&
+        (!merge->compared || now - merge->looked >= LOOK(merge->window)))
         look_around(merge, now);
     while ((kept = due(merge, now)))
         if (!give(merge, kept))
@@ -436,6 +501,10 @@ uint64_t merge_deadline(const struct merge *merge)
 
     if (merge->held == 0 || merge->refused)
         return MERGE_NEVER;
+    if (merge->fetching)
+        return mark && merge->sources[mark->id]->live
+                   ? slew_add(head->key, (int64_t)(LIVE_NS + STEP(merge->window)))
+                   : MERGE_NEVER;
     uint64_t deadline = merge->shelf.oldest->arrived + merge->window;
     if (!mark || merge->patient)
         return deadline;
@@ -460,10 +529,12 @@ static void learn(struct merge *merge, unsigned number, enum capture_item_kind k
                   uint64_t now)
 {
     struct merge_source *source = merge->sources[number];
-    uint64_t least = time > MIXED(merge->window) ? time - MIXED(merge->window) : 0;
+    uint64_t mixed = merge->fetching ? FETCHED_MIXED_NS : MIXED(merge->window);
+    uint64_t least = time > mixed ? time - mixed : 0;
     bool first = source->mark == 0;
 
-    lag_add(&source->lag, now, lag_between(now, time));
+    if (!merge->fetching)
+        lag_add(&source->lag, now, lag_between(now, time));
     if (source->behind && !is_behind(merge, source)) {
         source->behind = false;
         watch(merge, number);
@@ -501,7 +572,9 @@ static bool give_astray(struct merge *merge, unsigned number, enum capture_item_
 /* Return: whether there is room on the shelf now. */
 static bool make_room(struct merge *merge, size_t size)
 {
-    while (merge->held > 0 && merge->shelf.used + size > merge->held_max)
+    size_t most = merge->fetching ? FETCHED_MOST * merge->held_max : merge->held_max;
+
+    while (merge->held > 0 && merge->shelf.used + size > most)
         if (!give(merge, first(merge)))
             return false;
     return true;
@@ -549,7 +622,8 @@ static bool put_timed(struct merge *merge, unsigned number, enum capture_item_ki
         if (taken)
             note_given(merge, source, kind, place, now);
     } else {
-        taken = keep(merge, number, kind, item, place, now);
+        taken = !is_turned_away(merge, number, shelf_need(kind, item), now) &&
+                keep(merge, number, kind, item, place, now);
     }
     if (taken)
         learn(merge, number, kind, time, now);
@@ -582,7 +656,7 @@ bool merge_put(struct merge *merge, unsigned number, enum capture_item_kind kind
     note_arrival(merge, number, now);
     if (merge->refused && !merge_advance(merge, now))
         return false;
-    if (is_alone(merge) || merge->window == 0)
+    if (is_alone(merge) || (merge->window == 0 && !merge->fetching))
         return pass(merge, number, kind, item, time, now);
     if (kind != CAPTURE_INTERFACE)
         return put_timed(merge, number, kind, item, time, now);

@@ -22,6 +22,13 @@
  * With one source nothing waits and nothing is copied, unless the merge is `patient`: then each
  * packet waits for the window since it arrived, whatever the others do, so that something else can
  * still get in front of it.
+ *
+ * What was recorded comes as quickly as it is read: no time tells anything of it. While it is being
+ * fetched, a packet is given out when every open source has brought a later one, however long that
+ * takes. A source that is ahead of one that is waited for is turned away when much is held, and
+ * that one never is: so memory is bounded, and something always moves. A source may go on, with
+ * what is recorded from now on; it is waited for no longer than that takes to come. When all that
+ * are open do so, the merge becomes the usual one.
  */
 #ifndef KSNIFF_CAPTURE_MERGE_H
 #define KSNIFF_CAPTURE_MERGE_H
@@ -63,6 +70,9 @@ struct merge {
     struct heap marks; /* those that are waited for, by the time that they have come to or later */
     uint64_t given;    /* the latest corrected time that was given out in order */
     bool refused;      /* something could not be taken: merge_advance() tries again */
+    bool fetching;     /* merge_fetch() */
+    bool turned_away;  /* a source was, for what is held, and nothing was given out since */
+    bool invites;      /* but now something was: merge_invites() */
 
     uint64_t looked; /* when the lags were compared */
     bool compared;   /* there are any */
@@ -111,6 +121,17 @@ void merge_open(struct merge *merge, unsigned source);
 
 /* merge_remove - it is closed, and merge_holds() nothing of it. */
 void merge_remove(struct merge *merge, unsigned source);
+
+/* merge_fetch - what the sources bring was recorded: none is waited for by the time. */
+void merge_fetch(struct merge *merge);
+
+/* merge_live - of this source all that was recorded has come: it goes on with what is recorded from
+ * now on. */
+void merge_live(struct merge *merge, unsigned source);
+
+/* merge_invites - has room been made since a source was turned away? Asked once, it is said once.
+ * Then what merge_put() has not taken may be offered again. */
+bool merge_invites(struct merge *merge);
 
 /* merge_holds - Return: how many of its items wait. */
 size_t merge_holds(const struct merge *merge, unsigned source);
