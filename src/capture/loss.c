@@ -24,7 +24,7 @@ static const char *truncation(const struct session *session)
 {
     if (session->reader && capture_reader_pending(session->reader) > 0)
         return "its output ends within a packet, though all went well by its exit code";
-    if (!session->account.complete && !session->settings->tcpdump_path)
+    if (!account_is_whole(&session->account) && !session->settings->tcpdump_path)
         return "the end of its output did not come, though all went well by its exit code";
     return NULL;
 }

@@ -22,7 +22,7 @@
 /* While what was recorded is fetched: */
 #define FETCHED_MIXED_NS 10000000ull   /* how far a source's items are out of order */
 #define LIVE_NS          2000000000ull /* the way of what is recorded from now on, at most */
-#define FETCHED_MOST     4 /* times held_max: more is not held, whoever is waited for */
+#define FETCHED_MOST     4             /* times held_max: more is not held, whoever is waited for */
 
 enum state {
     STARTING, /* nothing has come yet */

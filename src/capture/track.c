@@ -77,8 +77,12 @@ static uint32_t add_device(struct track *track, const struct capture_interface *
 /* One of an agent before this one counts on. */
 static void take_over(struct track *track, struct track_device *device)
 {
+    bool again = track->segments && device->agent >= track->same;
+
     device->agent = track->agent;
     track->recorder->interfaces[device->index].ended = false;
+    if (again)
+        return;
     device->received_before += device->received;
     device->dropped_before += device->dropped;
     device->received = device->dropped = 0;
@@ -91,9 +95,12 @@ static uint32_t find_device(struct track *track, const struct capture_interface 
 
     recorder_name(&track->share, interface->name, name, sizeof(name));
     for (size_t i = 0; i < count; i++) {
-        if (is_same(track, device_at(track, i), interface, name)) {
-            take_over(track, device_at(track, i));
-            return (uint32_t)i;
+        size_t at = (track->next + i) % count;
+
+        if (is_same(track, device_at(track, at), interface, name)) {
+            take_over(track, device_at(track, at));
+            track->next = (uint32_t)at + 1;
+            return (uint32_t)at;
         }
     }
     return add_device(track, interface);
@@ -166,6 +173,9 @@ static bool take_statistics(struct track *track, const struct capture_statistics
     device->dropped = statistics->dropped;
     placed.statistics.interface = device->index;
     placed.statistics.received += device->received_before;
+    /* What was recorded is not all fetched: some may be left out. */
+    if (track->segments)
+        placed.statistics.received = RECORDER_AS_RECORDED;
     placed.statistics.dropped += device->dropped_before;
     return track->give(track->data, CAPTURE_STATISTICS, &placed);
 }
@@ -197,6 +207,14 @@ void track_follow(struct track *track)
     end_interfaces(track);
     track->agent++;
     buf_take(&track->map, track->map.length);
+}
+
+void track_segment(struct track *track, bool repeated)
+{
+    track->segments = true;
+    track_follow(track);
+    if (!repeated)
+        track->same = track->agent;
 }
 
 void track_gap(struct track *track, uint64_t milliseconds, const char *why)

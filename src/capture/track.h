@@ -2,7 +2,8 @@
 /*
  * One target's way into the section: items as its agents number them in, items of the section out.
  * Agents follow each other after cuts: what is the same device stays the same interface, and its
- * statistics count on.
+ * statistics count on. So do segments of what was recorded (common/recording.h), each of which
+ * numbers its interfaces and counts anew.
  */
 #ifndef KSNIFF_CAPTURE_TRACK_H
 #define KSNIFF_CAPTURE_TRACK_H
@@ -25,6 +26,9 @@ struct track {
     struct buf devices; /* struct track_device each */
     struct buf map;     /* uint32_t of each interface of the present agent: its device */
     uint32_t agent;     /* its number */
+    uint32_t same;      /* those from this on give the same segment */
+    uint32_t next;      /* the device that is looked at first: they come in the same order */
+    bool segments;      /* what was recorded: track_segment() */
     char gap[600];      /* comment for the next packet; "": none */
 
     bool holding;               /* track_hold() */
@@ -44,6 +48,12 @@ bool track_item(struct track *track, enum capture_item_kind kind, const struct c
 
 /* track_follow - another agent follows. */
 void track_follow(struct track *track);
+
+/*
+ * track_segment - a segment of what was recorded begins
+ * @repeated: the one before, once more: a cut has been taken up
+ */
+void track_segment(struct track *track, bool repeated);
 
 /*
  * track_gap - the next packet says what is missing before it

@@ -38,9 +38,11 @@ bool account_item(struct account *account, enum capture_item_kind kind,
         uint64_t dropped =
             statistics->dropped < statistics->received ? statistics->dropped : statistics->received;
 
-        account->complete = statistics->last;
         if (statistics->timestamp > account->latest)
             account->latest = statistics->timestamp;
+        if (account->by_word)
+            return true;
+        account->complete = statistics->last;
         return replace(&account->written_by, statistics->interface, statistics->received - dropped,
                        &account->written) &&
                replace(&account->dropped_by, statistics->interface, dropped, &account->dropped);
@@ -84,6 +86,11 @@ void account_tcpdump_line(struct account *account, const char *line)
     }
 }
 
+bool account_is_whole(const struct account *account)
+{
+    return account->by_word ? account->told : account->complete;
+}
+
 uint64_t account_missing(const struct account *account)
 {
     uint64_t all = account->written;
@@ -96,5 +103,7 @@ uint64_t account_missing(const struct account *account)
 
 uint64_t account_dropped(const struct account *account)
 {
+    if (account->by_word)
+        return 0;
     return account->told_dropped > account->dropped ? account->told_dropped : account->dropped;
 }

@@ -16,6 +16,7 @@
 #include "pcapng/item.h"
 
 struct account {
+    bool by_word;    /* statistics are those of a part: what is said at the end counts alone */
     uint64_t came;   /* packets */
     uint64_t latest; /* ns since 1970: the last time stamp of a packet or of statistics; 0: none */
     bool complete;   /* the statistics that stand at the end have come */
@@ -44,11 +45,15 @@ bool account_line(struct account *account, const char *line);
  * written and how many it could not. */
 void account_tcpdump_line(struct account *account, const char *line);
 
+/* account_is_whole - has it said all that it says at its end? */
+bool account_is_whole(const struct account *account);
+
 /* account_missing - packets that the agent has captured, as far as it has said so, and that have
  * not come. */
 uint64_t account_missing(const struct account *account);
 
-/* account_dropped - packets that it could not capture, as far as it has said so. */
+/* account_dropped - packets that it could not capture, as far as it has said so, and not with each
+ * part. */
 uint64_t account_dropped(const struct account *account);
 
 #endif

@@ -67,12 +67,18 @@ struct capture_secrets {
     size_t length; /* bytes */
 };
 
+/* Where several sections follow each other, one begins: interfaces are numbered anew. */
+struct capture_segment {
+    uint64_t number; /* as its comment says it (common/recording.h) */
+};
+
 enum capture_item_kind {
     CAPTURE_MORE, /* nothing whole is there: feed more */
     CAPTURE_INTERFACE,
     CAPTURE_PACKET,
     CAPTURE_STATISTICS,
     CAPTURE_SECRETS,
+    CAPTURE_SEGMENT,
     CAPTURE_MALFORMED, /* the error is set; the reader is of no use any more */
 };
 
@@ -82,6 +88,7 @@ struct capture_item {
     struct capture_packet packet;
     struct capture_statistics statistics;
     struct capture_secrets secrets;
+    struct capture_segment segment;
 };
 
 #endif

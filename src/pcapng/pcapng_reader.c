@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "common/agent.h"
 #include "common/pcapng.h"
+#include "common/recording.h"
 #include "pcapng/reader_table.h"
 
 #define NANOSECONDS 1000000000u
@@ -79,20 +80,64 @@ static void copy_words(const struct capture_reader *reader, void *out, const uin
         words[i] = __builtin_bswap32(words[i]);
 }
 
+/* Return: is the option the comment that says a segment's number? */
+static bool read_segment_number(const struct option *option, uint64_t *ret_number)
+{
+    static const char prefix[] = RECORDING_SEGMENT_PREFIX;
+    const size_t before = sizeof(prefix) - 1;
+    uint64_t number = 0;
+
+    if (option->code != PCAPNG_OPT_COMMENT || option->length <= before ||
+        option->length > before + RECORDING_SEGMENT_DIGITS ||
+        memcmp(option->value, prefix, before) != 0)
+        return false;
+    for (size_t i = before; i < option->length; i++) {
+        unsigned digit = option->value[i] - (unsigned)'0';
+
+        if (digit > 9)
+            return false;
+        number = 10 * number + digit;
+    }
+    *ret_number = number;
+    return true;
+}
+
+/* What begins with a section's header, where others follow. */
+static enum capture_item_kind begin_segment(struct capture_reader *reader, const uint8_t *block,
+                                            size_t length, struct capture_segment *ret,
+                                            struct error *err)
+{
+    const uint8_t *at = block + sizeof(struct pcapng_shb), *end = block + length - 4;
+    struct option option;
+    bool numbered = false;
+    int found;
+
+    while ((found = next_option(reader, &at, end, &option)) > 0)
+        numbered |= read_segment_number(&option, &ret->number);
+    if (found < 0)
+        return capture_malformed(err, "an option reaches out of its section header");
+    if (!numbered)
+        return capture_malformed(err, "a segment without a number");
+    reader->interface_count = 0;
+    buf_take(&reader->units, reader->units.length);
+    return CAPTURE_SEGMENT;
+}
+
 static enum capture_item_kind read_section(struct capture_reader *reader, const uint8_t *block,
-                                           size_t length, struct error *err)
+                                           size_t length, struct capture_segment *ret,
+                                           struct error *err)
 {
     struct pcapng_shb shb;
 
     if (length < sizeof(shb) + 4)
         return capture_malformed(err, "a section header of %zu bytes", length);
     memcpy(&shb, block, sizeof(shb));
-    if (reader->started)
+    if (reader->started && !reader->segments)
         return capture_malformed(err, "a second section");
     if (reader_u16(reader, shb.major) != 1)
         return capture_malformed(err, "pcapng version %u", reader_u16(reader, shb.major));
     reader->started = true;
-    return CAPTURE_MORE;
+    return reader->segments ? begin_segment(reader, block, length, ret, err) : CAPTURE_MORE;
 }
 
 static enum capture_item_kind read_interface(struct capture_reader *reader, const uint8_t *block,
@@ -275,6 +320,16 @@ static int find_byte_order(struct capture_reader *reader, const uint8_t *bytes, 
     return 1;
 }
 
+/* A section may have another byte order than the one before it; its type is the same in both. */
+static bool begins_section(const struct capture_reader *reader, const uint8_t *bytes, size_t length)
+{
+    uint32_t type = 0;
+
+    if (length >= sizeof(type))
+        memcpy(&type, bytes, sizeof(type));
+    return !reader->started || (reader->segments && type == PCAPNG_SHB);
+}
+
 /* Checks the frame around a block at the front. Return: its length; 0: it is not whole yet; -1:
  * with the error, it is none. */
 static long whole_block(struct capture_reader *reader, const uint8_t *bytes, size_t length,
@@ -282,7 +337,8 @@ static long whole_block(struct capture_reader *reader, const uint8_t *bytes, siz
 {
     struct pcapng_block_header head;
     uint32_t trailer;
-    int found = reader->started ? 1 : find_byte_order(reader, bytes, length, err);
+    int found =
+        begins_section(reader, bytes, length) ? find_byte_order(reader, bytes, length, err) : 1;
 
     if (found <= 0 || length < sizeof(head))
         return found < 0 ? -1 : 0;
@@ -317,7 +373,7 @@ static enum capture_item_kind next(struct capture_reader *reader, struct capture
             return whole < 0 ? CAPTURE_MALFORMED : CAPTURE_MORE;
         copy_words(reader, &type, block, sizeof(type));
         if (type == PCAPNG_SHB)
-            kind = read_section(reader, block, length, err);
+            kind = read_section(reader, block, length, &item->segment, err);
         else if (type == PCAPNG_IDB)
             kind = read_interface(reader, block, length, &item->interface, err);
         else if (type == PCAPNG_EPB)
@@ -342,5 +398,14 @@ struct capture_reader *capture_reader_pcapng(void)
 
     if (reader)
         reader->next = next;
+    return reader;
+}
+
+struct capture_reader *capture_reader_segments(void)
+{
+    struct capture_reader *reader = capture_reader_pcapng();
+
+    if (reader)
+        reader->segments = true;
     return reader;
 }

@@ -18,12 +18,15 @@ struct capture_reader;
 
 /*
  * capture_reader_pcapng - for the agent's output: one section, of either byte order
+ * capture_reader_segments - for what was recorded: sections behind each other, whose comments say
+ * their numbers, and which begin with a CAPTURE_SEGMENT
  * capture_reader_pcap - for tcpdump's: classic pcap of any byte order, micro- or nanoseconds
  * @interface_name: tcpdump does not say what it captures on
  *
  * Return: a reader owned by the caller, NULL when out of memory.
  */
 struct capture_reader *capture_reader_pcapng(void);
+struct capture_reader *capture_reader_segments(void);
 struct capture_reader *capture_reader_pcap(const char *interface_name);
 void capture_reader_free(struct capture_reader *reader);
 

@@ -13,9 +13,10 @@ struct capture_reader {
     enum capture_item_kind (*next)(struct capture_reader *reader, struct capture_item *item,
                                    struct error *err);
     struct buf bytes;
-    size_t taken; /* bytes of the item given last: dropped at the next call */
-    bool started; /* the section's or file's header has been read */
-    bool swapped; /* the other byte order than this machine's */
+    size_t taken;  /* bytes of the item given last: dropped at the next call */
+    bool segments; /* other sections follow */
+    bool started;  /* the section's or file's header has been read */
+    bool swapped;  /* the other byte order than this machine's */
     uint32_t interface_count;
 
     struct buf units; /* pcapng: of each interface a uint32_t, units of its time in a second */

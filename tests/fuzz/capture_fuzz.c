@@ -39,7 +39,7 @@ static void write_item(struct output *output, enum capture_item_kind kind,
         result = format->interface(&output->writer, &item->interface, &err);
     else if (kind == CAPTURE_PACKET)
         result = format->packet(&output->writer, &item->packet, &err);
-    else
+    else if (kind == CAPTURE_STATISTICS)
         result = format->statistics(&output->writer, &item->statistics, &err);
     output->failed = result < 0;
     /* What was written is whole blocks. */
@@ -76,8 +76,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 2)
         return 0;
-    struct capture_reader *reader =
-        data[1] & 1 ? capture_reader_pcap("any") : capture_reader_pcapng();
+    struct capture_reader *reader = data[1] & 1   ? capture_reader_pcap("any")
+                                    : data[1] & 4 ? capture_reader_segments()
+                                                  : capture_reader_pcapng();
     begin(&outputs[0], &capture_format_pcapng);
     begin(&outputs[1], &capture_format_pcap);
     for (size_t at = 2, piece; at < size; at += piece) {

@@ -56,6 +56,26 @@ static void test_statistics(void **state)
     assert_int_equal(account.latest, 99);
 }
 
+/* Of what was recorded: statistics are those of a segment each. */
+static void test_what_is_said_at_the_end_counts_alone(void **state)
+{
+    (void)state;
+    account.by_word = true;
+    packets(5, 50);
+    statistics(0, 1000, 3, true);
+    packets(2, 60);
+    statistics(0, 9, 4, true);
+    assert_false(account_is_whole(&account));
+    assert_int_equal(account_missing(&account), 0);
+    assert_true(account_line(&account, "stopped: 8 packets, 7 dropped"));
+    assert_true(account_is_whole(&account));
+    assert_int_equal(account_missing(&account), 1);
+    assert_int_equal(account_dropped(&account), 0); /* the segments have said so */
+    packets(1, 70);
+    assert_int_equal(account_missing(&account), 0);
+    assert_int_equal(account.latest, 77);
+}
+
 /* Nonsense of a container's does no harm: no number goes below zero, no index is too large. */
 static void test_nonsense(void **state)
 {
@@ -134,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_statistics, begin, begin),
         cmocka_unit_test_setup_teardown(test_nonsense, begin, begin),
+        cmocka_unit_test_setup_teardown(test_what_is_said_at_the_end_counts_alone, begin, begin),
         cmocka_unit_test_setup_teardown(test_the_agents_word, begin, begin),
         cmocka_unit_test_setup_teardown(test_lines_for_a_person, begin, begin),
         cmocka_unit_test_setup_teardown(test_tcpdump, begin, begin),

@@ -420,6 +420,48 @@ static void test_gap(void **state)
     end(fixture);
 }
 
+/* Each segment names its interfaces and counts anew; one that comes again counts once. */
+static void test_segments(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    track_segment(&fixture->track, false);
+    give_interface(fixture, "lo", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 1, 1);
+    give_statistics(fixture, 0, 1);
+    give_statistics(fixture, 1, 10);
+    track_segment(&fixture->track, false);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 2);
+    give_statistics(fixture, 0, 100);
+    track_segment(&fixture->track, true); /* after a cut */
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_statistics(fixture, 0, 100);
+    give_interface(fixture, "lo", LINKTYPE_ETHERNET); /* that had not come before */
+    give_packet(fixture, 0, 3);
+    give_statistics(fixture, 0, 300);
+    give_statistics(fixture, 1, 2);
+    track_segment(&fixture->track, false);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_statistics(fixture, 0, 1000);
+    finish(fixture);
+
+    assert_int_equal(seen.interface_count, 2);
+    assert_int_equal(seen.packet_count, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(seen.packets[i].interface, 1);
+    static const uint64_t dropped[] = {1, 10, 110, 310, 3, 1310};
+    assert_int_equal(seen.statistics_count, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(seen.statistics[i].dropped, dropped[i]);
+    /* As many as there are, and those that were dropped, whatever of the segments was wanted. */
+    assert_int_equal(seen.statistics[5].received, 3 + 1310);
+    assert_int_equal(share_dropped(&fixture->track.share), 3 + 1310);
+    end(fixture);
+}
+
 /* An agent that brought nothing, not even an interface, or interfaces alone. */
 static void test_gap_after_gap(void **state)
 {
@@ -1076,6 +1118,7 @@ int main(void)
         cmocka_unit_test(test_file_before_the_capture),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_gap),
+        cmocka_unit_test(test_segments),
         cmocka_unit_test(test_gap_after_gap),
         cmocka_unit_test(test_gap_with_a_long_reason),
         cmocka_unit_test(test_many_interfaces),
