@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/directory.h"
 #include "agent/message.h"
 #include "agent/options.h"
 #include "common/agent.h"
@@ -324,15 +325,6 @@ static pid_t number_of(const char *name)
     return pid;
 }
 
-/* As the kernel has it (getdents64(2)): not every libc does. */
-struct entry {
-    uint64_t inode;
-    int64_t offset;
-    uint16_t length;
-    uint8_t type;
-    char name[];
-};
-
 /*
  * The network namespace of the node: that of process 1, or of the kernel's threads where process 1
  * lets nobody look. (In a node that is a container itself, process 2 is any process.) Where neither
@@ -354,7 +346,7 @@ static void find_node(struct search *search)
 
 void target_find(int proc, const struct options *options, struct target_found *ret_found)
 {
-    _Alignas(struct entry) static char entries[32768];
+    _Alignas(struct directory_entry) static char entries[32768];
     struct search search = {
         .proc = proc, .options = options, .found = {.target = TARGET_NONE, .of_node = TARGET_NONE}};
     long got;
@@ -363,7 +355,7 @@ void target_find(int proc, const struct options *options, struct target_found *r
     lseek(proc, 0, SEEK_SET);
     while ((got = syscall(SYS_getdents64, proc, entries, sizeof(entries))) > 0) {
         for (long at = 0; at < got;) {
-            const struct entry *entry = (const void *)(entries + at);
+            const struct directory_entry *entry = (const void *)(entries + at);
             pid_t pid = number_of(entry->name);
 
             if (pid > 0)
