@@ -14,8 +14,9 @@ SUBRESOURCES = [("pods/exec", "PodExecOptions", ["create", "get"]), ("pods/attac
                 ("pods/ephemeralcontainers", "Pod", ["get", "patch", "update"]), ("pods/binding", "Binding", ["create"]),
                 ("serviceaccounts/token", "TokenRequest", ["create"])]
 SCALED = ("deployments", "replicasets", "statefulsets")
-REVIEWS = ["SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"]
-GROUPS = sorted({api_version.rpartition("/")[0] for _, api_version, _ in KINDS.values()} - {""}) + ["authorization.k8s.io"]
+REVIEWS = {"authorization.k8s.io": ["SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"],
+           "authentication.k8s.io": ["SelfSubjectReview"]}
+GROUPS = sorted({api_version.rpartition("/")[0] for _, api_version, _ in KINDS.values()} - {""}) + ["authentication.k8s.io", "authorization.k8s.io"]
 
 
 def group(name):
@@ -61,9 +62,8 @@ async def resources(request):
     if name == "apps":
         found += [{"name": resource + "/scale", "singularName": "", "namespaced": True, "group": "autoscaling", "version": "v1",
                    "kind": "Scale", "verbs": ["get", "patch", "update"]} for resource in SCALED]
-    if name == "authorization.k8s.io":
-        found += [{"name": kind.lower() + "s", "singularName": kind.lower(), "namespaced": False, "kind": kind,
-                   "verbs": ["create"]} for kind in REVIEWS]
+    found += [{"name": kind.lower() + "s", "singularName": kind.lower(), "namespaced": False, "kind": kind,
+               "verbs": ["create"]} for kind in REVIEWS.get(name, [])]
     return answer({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": of, "resources": found})
 
 

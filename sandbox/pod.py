@@ -8,12 +8,13 @@ import os
 import secrets
 import shutil
 
-from . import containers, network
+from . import containers, network, volumes
 from .units import now
 
 PAUSE = "registry.local/pause:3.10"
 RETRY = 0.5  # seconds between two tries of what a kubelet tries again
 BACK_OFF = [0, 0.5, 1, 2, 5]  # seconds before each restart; a real kubelet goes from 10 s to 5 min
+ENDED = ("DeadlineExceeded", "Evicted")  # reasons why a pod as a whole has failed
 MAX_GRACE = 30  # seconds that a container is given at most after SIGTERM
 PULL_ERROR = ('failed to pull and unpack image "{0}": failed to resolve image: failed to do request: '
               'dial tcp: lookup {1}: no such host')
@@ -96,7 +97,8 @@ class Pod:
         self.pause = None  # the container that holds the pod's namespaces while no other runs
         self.paused = 0    # when that was started
         self.containers = []
-        self.tasks = []  # the deadline's, and one for each container
+        self.empty_dirs = volumes.EmptyDirs(self)
+        self.tasks = []  # the deadline's, the disk's, and one for each container
         self.deleted = False
         self.kill_at = math.inf  # by the loop's clock: what then still runs gets SIGKILL
         self.gone = asyncio.Event()
@@ -105,7 +107,7 @@ class Pod:
     @property
     def over(self):
         """Nothing is started in it any more."""
-        return self.deleted or self.object["status"].get("reason") == "DeadlineExceeded"
+        return self.deleted or self.object["status"].get("reason") in ENDED
 
     @property
     def host_network(self):
@@ -140,9 +142,8 @@ class Pod:
                 self.write_config_map(path, {**source, "name": source.get("secretName")}, "secrets")
             elif "projected" in volume:
                 self.write_projected(path, volume["projected"])
-            elif "emptyDir" in volume and not os.path.isdir(path):
-                os.makedirs(path)
-                os.chmod(path, 0o777)
+            elif "emptyDir" in volume:
+                self.empty_dirs.make(mount["name"], volume["emptyDir"] or {})
             if mount.get("subPath") == "noexec" or (volume.get("emptyDir") or {}).get("noexec"):
                 options.append("noexec")
             mounts.append({"destination": mount["mountPath"], "type": "bind", "source": path,
@@ -274,7 +275,7 @@ class Pod:
             statuses = [c.status() for c in self.containers if c.kind == kind]
             if statuses:
                 status[key] = statuses
-        if status.get("reason") != "DeadlineExceeded":
+        if status.get("reason") not in ENDED:
             status["phase"] = self.phase()
         status["conditions"] = list(self.conditions())
         if self.address:
@@ -367,6 +368,7 @@ class Pod:
             if self.kubelet.faults().get("no_spc_t") and (container.context.get("seLinuxOptions") or {}).get("type") == "spc_t":
                 raise RuntimeError(NO_SUCH_LABEL)
             root = self.kubelet.images.root(container.image)
+            begun = os.path.getsize(container.log) if os.path.exists(container.log) else 0
             await self.in_thread(self.kubelet.runc.start, container, self.config(container), root)
         except (RuntimeError, OSError) as error:
             container.ended(128, reason="StartError", message="failed to create containerd task: failed to create "
@@ -380,7 +382,7 @@ class Pod:
         container.state = {"running": {"startedAt": started}}
         self.update()
         code = await self.kubelet.node.init.wait(container.node_pid, before)
-        container.ended(code, started)
+        container.ended(code, started, message=volumes.last_words(container, begun) if code else None)
         container.done.set()
         await self.in_thread(self.kubelet.runc.delete, container)
 
@@ -414,6 +416,8 @@ class Pod:
                 self.containers.append(Container(self, entry, kind))
         self.update()
         self.tasks.append(asyncio.ensure_future(self.end_at_deadline()))
+        if self.empty_dirs.is_limited():
+            self.tasks.append(self.watched(self.end_when_too_large()))
         while (self.kubelet.faults().get("hold_pods") or list(self.missing_volumes())) and not self.over:
             await asyncio.sleep(RETRY / 5)
         if self.host_network:
@@ -458,9 +462,25 @@ class Pod:
             await asyncio.sleep(0.1)
         else:
             return
-        self.object["status"].update(phase="Failed", reason="DeadlineExceeded",
-                                     message="Pod was active on the node longer than the specified deadline")
-        await self.stop(self.object["spec"].get("terminationGracePeriodSeconds", MAX_GRACE))
+        await self.give_up("DeadlineExceeded", "Pod was active on the node longer than the specified deadline",
+                        self.object["spec"].get("terminationGracePeriodSeconds", MAX_GRACE))
+
+    async def end_when_too_large(self):
+        """A kubelet looks from time to time."""
+        why = None
+        while not why:
+            await asyncio.sleep(volumes.LOOK)
+            if self.over or self.object["status"].get("phase") in ("Succeeded", "Failed"):
+                return
+            why = await self.in_thread(self.empty_dirs.why_evicted)
+        await self.give_up("Evicted", why, 0)
+
+    async def give_up(self, reason, message, grace):
+        """The end of the whole pod, by the kubelet."""
+        if self.over:
+            return
+        self.object["status"].update(phase="Failed", reason=reason, message=message)
+        await self.stop(grace)
         self.update()
         self.finish_if_done()
 
@@ -514,6 +534,7 @@ class Pod:
         if self.netns and not self.host_network:
             name, self.netns = self.netns, None
             await self.in_thread(self.kubelet.network.remove_pod, name)
+        await self.in_thread(self.empty_dirs.remove)
 
     def abandon(self):
         """Its node goes, and all that runs with it."""

@@ -52,6 +52,7 @@ class Api:
         for name, handler in (("selfsubjectaccessreviews", self.access_review), ("subjectaccessreviews", self.access_review),
                               ("selfsubjectrulesreviews", self.rules_review)):
             route("POST", REVIEWS + name, handler)
+        route("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", self.who_am_i)
         for prefix in (r"/api/v1", r"/apis/{group:[^/]+}/v1"):
             route("*", prefix + "/namespaces/{namespace}/{resource}", self.collection)
             route("*", prefix + "/namespaces/{namespace}/{resource}/{name}", self.object)
@@ -132,6 +133,13 @@ class Api:
                           f"version/kind; json parse error: {error}") from error
 
     # ---- reviews ----
+
+    async def who_am_i(self, request):
+        """Every user may ask for this."""
+        user = request["user"]
+        return answer({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1",
+                       "metadata": {"creationTimestamp": now()},
+                       "status": {"userInfo": {"username": user.name, "groups": sorted(user.groups)}}}, 201)
 
     async def access_review(self, request):
         review = await self.body(request)

@@ -158,6 +158,8 @@ def decode(resource, obj):
         spec = obj.get("spec") or {}
         for container in [c for key in ("containers", "initContainers", "ephemeralContainers") for c in spec.get(key) or []]:
             check_quantities(container)
+        for volume in spec.get("volumes") or []:
+            check_quantity((volume.get("emptyDir") or {}).get("sizeLimit"))
     fields = {"configmaps": ["binaryData"], "secrets": ["data"]}.get(resource, [])
     for field in fields:
         for value in (obj.get(field) or {}).values():
@@ -167,10 +169,15 @@ def decode(resource, obj):
 def check_quantities(container):
     for section in ("requests", "limits"):
         for value in ((container.get("resources") or {}).get(section) or {}).values():
-            try:
-                quantity(value)
-            except ValueError as error:
-                raise Failure(400, "BadRequest", f'Pod in version "v1" cannot be handled as a Pod: {error}') from error
+            check_quantity(value)
+
+
+def check_quantity(value):
+    try:
+        if value is not None:
+            quantity(value)
+    except ValueError as error:
+        raise Failure(400, "BadRequest", f'Pod in version "v1" cannot be handled as a Pod: {error}') from error
 
 
 def check_base64(kind, value):
