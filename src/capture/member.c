@@ -21,6 +21,7 @@
 #include "method/facts.h"
 #include "method/own_traffic.h"
 #include "method/session.h"
+#include "recording/fetch.h"
 
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_MOST_MS  30000
@@ -124,9 +125,32 @@ static void on_begun(struct member *member)
 static void on_resumed(struct member *member)
 {
     member->state = MEMBER_RUNNING;
-    member->gap_open = true;
     member->resumed = loop_now();
+    if (member->target->keeper) {
+        log_info("%s%sfetching again, where it was cut", WHO(member));
+        return;
+    }
+    member->gap_open = true;
     track_follow(&member->track);
+}
+
+/* A segment of what was recorded begins. */
+static void on_segment(struct member *member)
+{
+    const struct session *session = member->session;
+    const struct segments *segments = &session->segments;
+
+    track_segment(&member->track, segments->repeated);
+    if (segments->missed == 0)
+        return;
+    if (session->account.latest)
+        member->until = session->account.latest;
+    member->gap_open = true;
+    snprintf(member->why, sizeof(member->why),
+             "%" PRIu64 " segment%s of the recording %s overwritten before all of %s was fetched",
+             segments->missed, segments->missed == 1 ? "" : "s",
+             segments->missed == 1 ? "was" : "were", segments->missed == 1 ? "it" : "them");
+    log_warning("%s%slost: %s", WHO(member), member->why);
 }
 
 /* Its first one with a time. By the clock of the packets: ours may have stood still meanwhile. */
@@ -136,8 +160,9 @@ static void on_gap(struct member *member, uint64_t timestamp)
 
     member->gap_open = false;
     member->gap_length += gap;
-    log_info("%s%scapturing again, after %" PRIu64 ".%" PRIu64 " s", WHO(member), gap / 1000,
-             gap % 1000 / 100);
+    if (!member->target->keeper)
+        log_info("%s%scapturing again, after %" PRIu64 ".%" PRIu64 " s", WHO(member), gap / 1000,
+                 gap % 1000 / 100);
     track_gap(&member->track, gap, member->why);
 }
 
@@ -186,6 +211,10 @@ static bool on_item(void *data, enum capture_item_kind kind, const struct captur
         on_resumed(member);
     else if (!member->begun)
         on_begun(member);
+    if (kind == CAPTURE_SEGMENT) {
+        on_segment(member);
+        return true;
+    }
     if (kind == CAPTURE_INTERFACE)
         describe(member);
     if (member->gap_open && kind == CAPTURE_PACKET)
@@ -314,6 +343,8 @@ static bool step_choosing(struct member *member)
         end(member, NULL);
         return true;
     }
+    if (member->target->keeper)
+        return try_method(member, &method_recording);
     if (member->works || member->found)
         return use_method(member, method);
     if (!member->choice)
@@ -377,7 +408,8 @@ static void on_cut(struct member *member)
 
     member->state = MEMBER_CUT;
     member->cuts++;
-    timeline_close(member->timeline, member->source);
+    if (!timeline_is_fetching(member->timeline))
+        timeline_close(member->timeline, member->source);
     /* A gap that no packet has followed yet grows. */
     if (!member->gap_open && !member->track.gap[0] && member->session->account.latest)
         member->until = member->session->account.latest;
@@ -413,10 +445,13 @@ static void on_answer(void *data, bool running, const struct error *err)
 
 static bool ask_for_target(struct member *member)
 {
+    const struct target *target = member->target;
     struct error err;
 
     member->due = false;
-    member->question = target_ask(member->env->client, member->target, on_answer, member, &err);
+    if (target->keeper)
+        target = &target->keeper->target;
+    member->question = target_ask(member->env->client, target, on_answer, member, &err);
     if (!member->question && !member->answered)
         on_answer(member, false, &err);
     return true;
@@ -505,10 +540,27 @@ static bool release(struct member *member)
     return true;
 }
 
+/* What was recorded may be nothing; and no item tells that it is all there. */
+static void note_recorder(struct member *member)
+{
+    struct session *session = member->session;
+
+    if (!member->begun)
+        on_begun(member);
+    else if (member->state == MEMBER_CUT && session->state == SESSION_RUNNING)
+        on_resumed(member);
+    if (session->live) {
+        session->live = false;
+        timeline_live(member->timeline, member->source);
+    }
+}
+
 static bool step_session(struct member *member)
 {
     struct session *session = member->session;
 
+    if (session->reader && member->target->keeper)
+        note_recorder(member);
     if (session->reader && session->state != SESSION_STARTING)
         note_clock(member);
     if (session->held)

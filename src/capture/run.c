@@ -31,6 +31,8 @@
 #include "method/method.h"
 #include "method/session.h"
 #include "method/sweep.h"
+#include "recording/fetch.h"
+#include "recording/recordings.h"
 #include "settings/settings.h"
 #include "sink/sink.h"
 #include "target/find.h"
@@ -223,12 +225,14 @@ static void on_started(void *data)
         run->remote->begun(run->remote->data);
     if (run->settings->duration)
         run->duration = loop_add_timer(run->loop, run->settings->duration, on_duration, run);
-    if (loop_ignores(SIGINT))
+    if (run->settings->fetched && !run->settings->live)
+        log_info("fetching what was recorded; Ctrl-C ends it");
+    else if (loop_ignores(SIGINT))
         log_info("capturing; SIGTERM or a limit ends it (SIGINT is ignored in a background job)");
     else
         log_info("capturing; Ctrl-C ends it");
     /* Not here: a request may step the loop, and this is an event of the stream. */
-    run->sweep_due = !run->again;
+    run->sweep_due = !run->again && !run->settings->fetched;
 }
 
 /* ---- what the user sees ---- */
@@ -428,7 +432,7 @@ static void run_members(struct run *run)
         if (!run->all_up && !run->stopping && recorder->begun && !is_single(run))
             tell_when_all_are_up(run);
         timeline_step(&run->timeline, loop_time());
-        if (moved)
+        if (moved || timeline_invites(&run->timeline))
             continue;
         if (has_ended(run) && timeline_is_empty(&run->timeline) &&
             (recorder_is_flushed(recorder) || !recorder->begun || is_stuck(run)))
@@ -492,6 +496,20 @@ static int judge_several(const struct run *run, struct error *err)
     return error_remedy(err, "the lines above say why each could not");
 }
 
+/* What was recorded is there as a whole, or it is a failure. */
+static int judge_fetch(const struct run *run, struct error *err)
+{
+    size_t failed = 0;
+
+    for (size_t i = 0; i < run->count; i++)
+        failed += run->members[i]->error.kind != ERROR_NONE;
+    if (failed == 0)
+        return 0;
+    error_set(err, ERROR_TARGET, "of %zu of %zu targets not all that was recorded has come", failed,
+              run->count);
+    return error_remedy(err, "the lines above say why");
+}
+
 static int judge(struct run *run, struct error *err)
 {
     const struct recorder *recorder = &run->recorder;
@@ -502,6 +520,8 @@ static int judge(struct run *run, struct error *err)
         return -1;
     }
     int result = is_single(run) ? judge_single(run->members[0], run, err) : judge_several(run, err);
+    if (result == 0 && run->settings->fetched)
+        result = judge_fetch(run, err);
     if (result == 0 && run->interrupted && !recorder->begun)
         return error_set(err, ERROR_INTERRUPTED, "interrupted before the capture had begun");
     return result;
@@ -588,7 +608,8 @@ static int add_member(struct run *run, struct target *target, bool several, stru
         return error_set(err, ERROR_INTERNAL, "out of memory");
     }
     run->members = members;
-    helper_pods_expect(run->env.helpers, target);
+    if (!target->keeper)
+        helper_pods_expect(run->env.helpers, target);
     members[run->count] =
         member_new(&run->env, run->facts, &run->present, target, &run->timeline, several, err);
     if (!members[run->count])
@@ -632,11 +653,24 @@ static void on_gone(void *data, const char *uid, const char *why)
     depart(data, uid, true);
 }
 
+static int find_recorded(struct run *run, struct error *err)
+{
+    const struct settings *settings = run->settings;
+    CLEANUP(recordings_free) struct recordings recordings = {0};
+
+    if (recordings_find(run->env.client, settings->all_namespaces ? NULL : settings->namespace,
+                        settings->fetched, &recordings, err) < 0)
+        return -1;
+    return fetch_targets(&recordings, &run->targets, err);
+}
+
 static int find_targets(struct run *run, struct error *err)
 {
     static const struct target_follow_events events = {
         .added = on_added, .leaving = on_leaving, .gone = on_gone};
 
+    if (run->settings->fetched)
+        return find_recorded(run, err);
     return run->settings->follow ? target_follow_start(run->env.client, run->settings, &events, run,
                                                        &run->targets, &run->follow, err)
                                  : targets_find(run->env.client, run->settings, &run->targets, err);

@@ -35,6 +35,12 @@ static bool is_unwanted(struct timeline *timeline, const struct capture_packet *
                              packet);
 }
 
+/* Segments are fetched whole. */
+static bool is_of_another_time(const struct settings *settings, uint64_t time)
+{
+    return time < settings->since || (settings->until && time > settings->until);
+}
+
 static bool take(void *data, unsigned source, enum capture_item_kind kind,
                  const struct capture_item *item)
 {
@@ -45,6 +51,8 @@ static bool take(void *data, unsigned source, enum capture_item_kind kind,
         recorder_statistics(timeline->recorder, &item->statistics);
         return true;
     }
+    if (is_of_another_time(timeline->settings, item->packet.timestamp))
+        return true;
     /* What is not taken and comes again is seen at its interface again: it is kept, then too. */
     if (!is_unwanted(timeline, &item->packet))
         return recorder_packet(timeline->recorder, &item->packet);
@@ -63,6 +71,8 @@ int timeline_init(struct timeline *timeline, struct error *err)
     merge_init(&timeline->merge, timeline->settings->reorder_window * MS, take, timeline);
     /* A secret is written by who is captured when its packets may be on their way already. */
     timeline->merge.patient = timeline->settings->keylog != NULL;
+    if (timeline->settings->fetched)
+        merge_fetch(&timeline->merge);
     keyring_seed(&timeline->recorder->keyring, key);
     clocks_init(&timeline->clocks, key);
     if (timeline->settings->dedup && dedup_init(&timeline->dedup, key) < 0)
@@ -119,6 +129,21 @@ void timeline_begin(struct timeline *timeline, unsigned number, const char *node
     source->node = (unsigned)known;
     source->is_end = is_end;
     merge_correct(&timeline->merge, number, clocks_shift(&timeline->clocks, source->node));
+}
+
+void timeline_live(struct timeline *timeline, unsigned source)
+{
+    merge_live(&timeline->merge, source);
+}
+
+bool timeline_is_fetching(const struct timeline *timeline)
+{
+    return timeline->merge.fetching;
+}
+
+bool timeline_invites(struct timeline *timeline)
+{
+    return merge_invites(&timeline->merge);
 }
 
 void timeline_close(struct timeline *timeline, unsigned source)

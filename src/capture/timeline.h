@@ -66,6 +66,15 @@ const char *timeline_clock_text(const struct timeline *timeline, unsigned source
 bool timeline_put(struct timeline *timeline, unsigned source, enum capture_item_kind kind,
                   const struct capture_item *item, uint64_t now);
 
+/* timeline_live - of what was recorded of it all has come: it goes on from now on. */
+void timeline_live(struct timeline *timeline, unsigned source);
+
+/* timeline_is_fetching - what was recorded is waited for, and no time tells anything of it. */
+bool timeline_is_fetching(const struct timeline *timeline);
+
+/* timeline_invites - as merge_invites() */
+bool timeline_invites(struct timeline *timeline);
+
 /* timeline_close - its agent has ended, or is cut off: nobody waits for it. */
 void timeline_close(struct timeline *timeline, unsigned source);
 

@@ -14,6 +14,7 @@
 #include "settings/settings.h"
 #include "target/target.h"
 #include "common/agent.h"
+#include "common/recording.h"
 #include "kube/client.h"
 #include "kube/pod.h"
 #include "kube/stream.h"
@@ -215,7 +216,8 @@ void session_running(struct session *session)
     struct error err;
 
     session->reader =
-        settings->tcpdump_path
+        session->method->recorded ? capture_reader_segments()
+        : settings->tcpdump_path
             ? capture_reader_pcap(settings->interface_count ? settings->interfaces[0] : "any")
             : capture_reader_pcapng();
     if (!session->reader) {
@@ -295,6 +297,33 @@ void session_release(struct session *session)
     session_pump(session);
 }
 
+/* Of what was recorded: where does it belong? Return: false with the error, when nowhere. */
+static bool begin_segment(struct session *session, const struct capture_item *item,
+                          struct error *err)
+{
+    if (segments_begin(&session->segments, item->segment.number) == 0)
+        return true;
+    error_set(err, ERROR_PROTOCOL, "%s sends its segments in no order", session->where);
+    return false;
+}
+
+/* Gives it to the owner, unless he has it. Return: false when it cannot be taken now. */
+static bool give_item(struct session *session, enum capture_item_kind kind,
+                      const struct capture_item *item)
+{
+    struct segments *segments = &session->segments;
+
+    if (kind == CAPTURE_PACKET && segments_skips(segments))
+        return true;
+    if (!session->item(session->data, kind, item))
+        return false;
+    if (kind == CAPTURE_PACKET)
+        segments_took(segments);
+    else if (kind == CAPTURE_STATISTICS && item->statistics.last)
+        segments_end(segments);
+    return true;
+}
+
 void session_pump(struct session *session)
 {
     struct capture_item item;
@@ -304,6 +333,8 @@ void session_pump(struct session *session)
     while (session->reader && taken) {
         enum capture_item_kind kind = capture_reader_next(session->reader, &item, &err);
 
+        if (kind == CAPTURE_SEGMENT && !begin_segment(session, &item, &err))
+            kind = CAPTURE_MALFORMED;
         if (kind == CAPTURE_MALFORMED) {
             session_end(session, &err);
             session->cut = false; /* it would be as malformed again */
@@ -312,7 +343,7 @@ void session_pump(struct session *session)
         }
         if (kind == CAPTURE_MORE || kind == CAPTURE_MALFORMED)
             break;
-        taken = session->item(session->data, kind, &item);
+        taken = give_item(session, kind, &item);
         if (!taken) {
             capture_reader_unread(session->reader);
         } else if (!account_item(&session->account, kind, &item)) {
@@ -367,13 +398,17 @@ static bool take_clock(struct session *session, const char *line)
 /* One whole line of the agent's standard error. */
 static void show_complaint(struct session *session, const char *line)
 {
-    static const char prefix[] = "ksniff-agent: ";
+    static const char *const prefixes[] = {"ksniff-agent: ", "ksniff-recorder: "};
+    const char *prefix = prefixes[session->method->recorded];
 
     if (strncmp(line, prefix, strlen(prefix)) == 0)
         line += strlen(prefix);
     if (session->settings->tcpdump_path) {
         account_tcpdump_line(&session->account, line);
     } else if (take_clock(session, line)) {
+        return;
+    } else if (session->method->recorded && strcmp(line, RECORDING_LIVE) == 0) {
+        session->live = true;
         return;
     } else if (account_line(&session->account, line)) {
         log_debug("the agent has %s", line);
@@ -582,6 +617,15 @@ static bool try_unreached_again(struct session *session, const struct kube_exit 
     return true;
 }
 
+/* All that was recorded has been written: it had to end, as if it were asked to. */
+static void end_recorded(struct session *session)
+{
+    if (session->state == SESSION_STARTING) /* there was nothing */
+        session_running(session);
+    session->asked = true;
+    session_end(session, NULL);
+}
+
 void session_closed(struct session *session, const struct kube_exit *exit, const struct error *err)
 {
     struct error explained = {0};
@@ -594,6 +638,10 @@ void session_closed(struct session *session, const struct kube_exit *exit, const
     note_exec(session, exit);
     if (try_unreached_again(session, exit, err))
         return;
+    if (!lost && exit->kind == KUBE_EXIT_CODE && exit->code == 0 && session->method->recorded) {
+        end_recorded(session);
+        return;
+    }
     if (!lost && exit->kind == KUBE_EXIT_CODE && exit->code == 0 &&
         session->state != SESSION_STARTING) {
         if (session->state == SESSION_RUNNING && !session->settings->tcpdump_path) {

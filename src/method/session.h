@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "method/account.h"
 #include "method/clock.h"
+#include "method/segments.h"
 #include "kube/status.h"
 #include "pcapng/reader.h"
 
@@ -58,11 +59,13 @@ struct session {
     bool refused;        /* an exec was refused, and not for want of a right */
     bool cut;            /* beginning again may help, if it ran once: session_resume() */
 
-    struct account account; /* of the agent that runs, or was the last */
-    struct clock clock;     /* that agent's, against loop_time() */
-    bool asked;             /* it was told to end, while it captured */
-    bool unwanted;          /* its packets are, from then on: only what it says counts */
-    char cut_short[300];    /* why its end was not waited for; "": it was */
+    struct account account;   /* of the agent that runs, or was the last */
+    struct clock clock;       /* that agent's, against loop_time() */
+    struct segments segments; /* of what was recorded: how far it has come, whatever was cut */
+    bool live;                /* all that was recorded has come, and it goes on */
+    bool asked;               /* it was told to end, while it captured */
+    bool unwanted;            /* its packets are, from then on: only what it says counts */
+    char cut_short[300];      /* why its end was not waited for; "": it was */
 
     struct loop *loop;
     struct kube_client *client;

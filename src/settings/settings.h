@@ -70,6 +70,11 @@ struct settings {
     const char *asked_filter; /* with leave_own_out: filter_text as the user gave it; NULL: none */
     bool leave_own_out;       /* it would be captured: the agent looks for it and leaves it out */
 
+    /* What was recorded is fetched, and not captured. */
+    const char *fetched;   /* the recording's name; NULL: it is a capture */
+    uint64_t since, until; /* nanoseconds since 1970, of the packets that are wanted; 0: no limit */
+    bool live;             /* and then it goes on */
+
     /* Of the helper pod and the ephemeral container. */
     const char *image;           /* NULL: to be chosen */
     const char *node_namespace;  /* of the helper pod; NULL: the target's */

@@ -255,6 +255,9 @@ void target_free(struct target *target)
 {
     kube_pod_free(target->pod);
     kube_node_free(target->node);
+    if (target->keeper)
+        target_free(&target->keeper->target);
+    free(target->keeper);
     *target = (struct target){0};
 }
 

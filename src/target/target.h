@@ -12,6 +12,7 @@ struct error;
 struct kube_client;
 struct kube_node;
 struct loop;
+struct target_keeper;
 struct target_question;
 
 /* Strings are owned by the pod, or point to what was given. */
@@ -28,6 +29,13 @@ struct target {
     bool exec_works;   /* an exec into the pod was seen to reach a container's runtime */
     bool exec_refused; /* an exec, into it or elsewhere, was refused, and not for want of a right */
     bool may_ask_for_capabilities; /* the namespace's Pod Security is not known to forbid */
+    struct target_keeper *keeper;  /* owned: who has recorded it; NULL: it is captured now */
+};
+
+/* What was recorded is asked of the recorder; the target itself may be gone. */
+struct target_keeper {
+    struct target target; /* the pod that records; its strings are its pod's */
+    unsigned number;      /* of the target there */
 };
 
 /*
