@@ -11,8 +11,9 @@
  *                            the main process of the pod: records until SIGTERM, reads nothing
  *                            from standard input and writes nothing to standard output
  *     -d DIR         the ring: a directory that is there, and its own
- *     -k BYTES       the files in it are never more than so large together, all targets' counted;
- *                    at least RECORDING_KEEP_MIN
+ *     -k BYTES       the files in it are never more than so large together, all targets' counted,
+ *                    each as whole blocks of RECORDING_BLOCK, as the disk and the kubelet count
+ *                    them; at least RECORDING_KEEP_MIN
  *     -K SECONDS     segments that ended longer ago are removed; 0, the default: none for its age
  *     -i -s -H -b -F -E -V -N
  *                    as for `capture`, the same for each target
@@ -44,6 +45,10 @@
  * exit code that `capture` would have, and a line on standard error: the client, which sees both in
  * the pod's status, makes another pod with more privilege (AGENT_EXIT_NO_ENTRY,
  * AGENT_EXIT_NO_PERMISSION) or of another image (AGENT_EXIT_SHELL, with -N) then.
+ *
+ * Who may exec in the pod must not record what he likes with its privileges. So `record` holds
+ * flock(LOCK_EX) on /proc/self/exe as long as it lives, from its first act on: who finds it taken
+ * ends with AGENT_EXIT_NO_SECRET. The other commands need no secret, and drop every privilege.
  *
  * The ring: DIR/NUMBER/SEGMENT for each target, SEGMENT being RECORDING_SEGMENT_DIGITS decimal
  * digits, counted up from 0 and never used twice, also not by a recorder that is started again
@@ -87,6 +92,7 @@
 #define RECORDING_DIRECTORY      "/ring"
 #define RECORDING_STATE          "state"
 #define RECORDING_KEEP_MIN       (8ull << 20)
+#define RECORDING_BLOCK          4096
 #define RECORDING_SEGMENT_MS     5000
 #define RECORDING_SEGMENT_DIGITS 10
 #define RECORDING_SEGMENT_PREFIX "segment: "
