@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Builds a static, stripped agent against musl: build-agent.sh ARCHITECTURE VERSION OUT SOURCE...
+# Builds a static, stripped agent against musl: build-agent.sh PROGRAM ARCHITECTURE VERSION OUT SOURCE...
+# PROGRAM: ksniff-agent or ksniff-recorder.
 # ARCHITECTURE: amd64, arm64, arm, riscv64, ppc64le or s390x. Needs Debian's gcc for it, and the
 # kernel's headers; musl is Debian's musl-dev for amd64 and arm64, and built for the others from the
 # same source package (build-musl.sh). Environment: AGENT_CC, a compiler; AGENT_DEFINES, of the
 # preprocessor.
 set -eu
 root=$(dirname "$0")/..
-arch=$1 version=$2 out=$3
-shift 3
+program=$1 arch=$2 version=$3 out=$4
+shift 4
 flags=
 case $arch in
 amd64) machine=x86_64 triplet=x86_64-linux-gnu ;;
@@ -16,8 +17,8 @@ arm64) machine=aarch64 triplet=aarch64-linux-gnu ;;
 # ARMv7 with its floating point unit, as Debian's compiler has it.
 arm) machine=armv7l triplet=arm-linux-gnueabihf ;;
 riscv64) machine=riscv64 triplet=riscv64-linux-gnu ;;
-# gcc's long double there is another than musl's; the agent has none.
-ppc64le) machine=ppc64le triplet=powerpc64le-linux-gnu flags="-mlong-double-64 -flto" ;;
+# gcc's long double there is another than musl's; the agent has none. Its addresses fit into a small table.
+ppc64le) machine=ppc64le triplet=powerpc64le-linux-gnu flags="-mlong-double-64 -mcmodel=small -fno-inline-small-functions -fno-jump-tables -flto" ;;
 s390x) machine=s390x triplet=s390x-linux-gnu ;;
 *)
     echo "build-agent.sh: no such architecture: $arch" >&2
@@ -53,7 +54,7 @@ trap 'rm -rf "$objects"' EXIT
 optimize() {
     case $arch/${1##*/} in
     ppc64le/*) echo -Oz ;;
-    */bpf.c | */capture.c | */feedback.c | */flow.c | */headers.c | */link.c | */output.c | */own.c | */source.c) echo -O2 ;;
+    */bpf.c | */feedback.c | */flow.c | */headers.c | */link.c | */output.c | */own.c | */record_*.c | */source.c | */tap.c) echo -O2 ;;
     *) echo -Os ;;
     esac
 }
@@ -62,7 +63,7 @@ optimize() {
 for source; do
     # shellcheck disable=SC2086 # words
     "$cc" $flags -std=gnu11 "$(optimize "$source")" -Wall -Wextra -Werror -Wshadow -Wno-pedantic \
-        -D_GNU_SOURCE -DKSNIFF_VERSION="\"$version\"" -I"$root" ${AGENT_DEFINES:-} \
+        -D_GNU_SOURCE -DKSNIFF_VERSION="\"$version\"" -DAGENT_PROGRAM="\"$program\"" -I"$root" ${AGENT_DEFINES:-} \
         -nostdinc -isystem "$headers" -isystem "$("$cc" -print-file-name=include)" \
         -idirafter "$multiarch" -idirafter "$kernel" \
         -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \

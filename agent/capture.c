@@ -12,8 +12,6 @@
 #include "agent/capture.h"
 
 #include <errno.h>
-#include <linux/if_packet.h>
-#include <net/if_arp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -22,10 +20,7 @@
 
 #include "agent/clock.h"
 #include "agent/feedback.h"
-#include "agent/headers.h"
 #include "agent/hold.h"
-#include "agent/interfaces.h"
-#include "agent/link.h"
 #include "agent/lockdown.h"
 #include "agent/message.h"
 #include "agent/options.h"
@@ -36,12 +31,12 @@
 #include "agent/secret.h"
 #include "agent/shell.h"
 #include "agent/source.h"
+#include "agent/tap.h"
 #include "agent/target.h"
 
 #define FLUSH_MS      25 /* how long a packet may wait in the buffer */
 #define STATISTICS_MS 1000
-#define HOLD_LOOK_MS  10   /* between two looks at the ring while nothing is taken from it */
-#define SWEEP_MS      1000 /* between two looks at which interfaces have gone */
+#define HOLD_LOOK_MS  10 /* between two looks at the ring while nothing is taken from it */
 #define SETTLE_MS     (3 * SOURCE_RETIRE_MS) /* the kernel has handed over its last block by then */
 #define LATE_MS       1000                   /* then it has none that it has counted */
 #define TAKING_MS     10000 /* after the stop, from a kernel that cannot be told to let no more in */
@@ -49,34 +44,22 @@
 enum ending { RUNNING, ORDERLY, ABANDONED };
 
 struct capture {
-    struct options options;
-    struct source source;
-    struct interfaces interfaces;
-    struct output output;
     struct own own;
     struct feedback feedback;
     struct hold_lock lock;
     struct question question;
-    struct refilter refilter;
-    uint32_t chosen[AGENT_INTERFACES_MAX]; /* the indexes of -i */
     enum ending ending;
     int exit_code;
-    uint64_t started; /* nanoseconds since 1970 */
-    uint64_t packets; /* written into the buffer */
-    uint64_t reported_dropped;
     /* Milliseconds of the monotonic clock. */
     uint64_t heard;         /* the last byte on standard input */
     uint64_t pending_since; /* the oldest packet in the buffer; 0: none */
     uint64_t progress;      /* the last time that the reader took something */
     uint64_t statistics_due;
-    uint64_t idle_due; /* statistics also if they say nothing new */
-    uint64_t settled;  /* after the stop: when nothing more is to be expected of the source */
-    bool complete;     /* the last statistics have been written */
-    uint64_t sweep_due;
-    uint32_t drops_id;         /* of the interface that they are said of, once there are some */
-    struct interface departed; /* that one, when it has been forgotten */
-    struct interface latest;   /* of those that have been forgotten */
-    bool has_departed;
+    uint64_t settled; /* after the stop: when nothing more is to be expected of the source */
+    bool complete;    /* the last statistics have been written */
+    struct options options;
+    struct refilter refilter;
+    struct tap tap;
 };
 
 /* Too large for a stack. */
@@ -88,169 +71,20 @@ static void on_signal(int number)
     signalled = number;
 }
 
-/* ---- interfaces ---- */
-
-/* @comment: NULL: none of the caller's; @last: nothing follows */
-static void write_statistics_of(struct interface *interface, const char *comment, bool last)
-{
-    uint64_t dropped = interface->id == capture.drops_id ? capture.reported_dropped : 0;
-    const struct output_statistics statistics = {
-        .started = capture.started,
-        .received = interface->packets + dropped,
-        .dropped = dropped,
-        .last = last,
-        .comment =
-            !comment && dropped ? "dropped counts all interfaces: they share one ring" : comment,
-    };
-
-    output_statistics(&capture.output, interface, &statistics);
-    interface->reported = interface->packets;
-    capture.idle_due = clock_ms() + AGENT_IDLE_SECONDS * 1000ull;
-}
-
-/* Takes an interface out of the table; what it has counted is said. */
-static void forget(struct interface *interface)
-{
-    if (interface->packets != interface->reported)
-        write_statistics_of(interface, NULL, false);
-    capture.latest = *interface;
-    if (interface->id == capture.drops_id && capture.reported_dropped > 0) {
-        capture.departed = *interface;
-        capture.has_departed = true;
-    }
-    interfaces_forget(&capture.interfaces, interface);
-}
-
-/* Makes room in the table: those that have gone are forgotten, or else the one not used longest. */
-static void forget_interfaces(void)
-{
-    struct interfaces *interfaces = &capture.interfaces;
-    struct interface *oldest = interfaces->list;
-    uint64_t now = clock_ms();
-
-    /* Not with each packet where more are there than the table holds: the ring would fill up. */
-    for (size_t i = now < capture.sweep_due ? 0 : interfaces->count; i-- > 0;)
-        if (interfaces_is_gone(interfaces, &interfaces->list[i]))
-            forget(&interfaces->list[i]);
-    if (now >= capture.sweep_due)
-        capture.sweep_due = now + SWEEP_MS;
-    if (interfaces->count < INTERFACES_MAX)
-        return;
-    for (size_t i = 1; i < interfaces->count; i++)
-        if (interfaces->list[i].used < oldest->used)
-            oldest = &interfaces->list[i];
-    forget(oldest);
-}
-
-/* An interface of -i may go and come back, as the device of a tunnel does: it has another index
- * then. */
-static void follow_names(void)
-{
-    bool changed = false;
-
-    for (size_t i = 0; i < capture.options.interface_count; i++) {
-        uint32_t ifindex = interfaces_index(&capture.interfaces, capture.options.interfaces[i]);
-
-        changed |= ifindex != 0 && ifindex != capture.chosen[i];
-        if (ifindex != 0)
-            capture.chosen[i] = ifindex;
-    }
-    if (changed)
-        source_refilter(&capture.source);
-}
-
 /* ---- packets ---- */
-
-/* Return: the packet's interface, described by now. There is room for it: forget_interfaces(). */
-static struct interface *interface_of(const struct packet *packet)
-{
-    struct interfaces *interfaces = &capture.interfaces;
-    struct interface *interface = interfaces_find(interfaces, packet->metadata.ifindex);
-
-    /* A device may become another: a bond takes the type of what is put into it. 0: gVisor does not
-     * say. */
-    if (interface && packet->metadata.hatype && interface->hatype != packet->metadata.hatype) {
-        forget(interface);
-        interface = NULL;
-    }
-    if (!interface) {
-        interface =
-            interfaces_add_of(interfaces, packet->metadata.ifindex, packet->metadata.hatype);
-        output_interface(&capture.output, interface, capture.options.snaplen);
-    }
-    return interface;
-}
-
-/* Is it one of the interfaces of -i? Asked only where the kernel does not filter. */
-static bool is_chosen(const struct interface *interface)
-{
-    if (capture.options.interface_count == 0)
-        return true;
-    for (size_t i = 0; i < capture.options.interface_count; i++)
-        if (capture.chosen[i] == interface->ifindex)
-            return true;
-    return false;
-}
-
-/* The program sees the packet as it is written, the tag put back, but not cut; that of a device it
- * was not made for, as an Ethernet frame. */
-static bool judge(const struct interface *interface, const struct packet *packet)
-{
-    const struct options *options = &capture.options;
-    struct output *output = &capture.output;
-    struct bpf_metadata metadata = packet->metadata;
-    struct link_header header = {.length = 0};
-    bool fits = source_fits(&capture.source, interface->hatype);
-    const struct link_header *other = fits ? NULL : &header;
-    size_t before = output->used;
-    const uint8_t *data;
-
-    metadata.hatype = fits ? interface->hatype : ARPHRD_ETHER;
-    if (!fits)
-        link_as_ethernet(packet, &header);
-    uint32_t captured = output_packet(output, interface, packet, other, AGENT_SNAPLEN_MAX, &data);
-    bool taken = bpf_run(options->program, data, captured,
-                         output_original(interface, packet, other), &metadata) > 0;
-    output_undo(output, before);
-    return taken;
-}
-
-/* How much of a packet is written, with what is put in front of it. */
-static uint32_t most_of(const struct interface *interface, const struct packet *packet,
-                        const struct link_header *header)
-{
-    const struct options *options = &capture.options;
-
-    if (!options->headers_only)
-        return options->snaplen;
-    uint32_t more = output_original(interface, packet, header) - packet->original;
-    uint32_t most = headers_end(packet, interface->hatype) + more;
-    return most < options->snaplen ? most : options->snaplen;
-}
 
 static void take_packet(const struct packet *packet)
 {
-    struct link_header header;
     struct flow flow;
     uint32_t payload;
 
-    struct interface *interface = interface_of(packet);
-    if (packet->metadata.pkttype == PACKET_OUTGOING && link_is_repeated(interface->hatype))
-        return;
-    if (!capture.source.filtered && !is_chosen(interface))
-        return;
     bool has_flow = capture.options.own && flow_of(packet, &flow, &payload);
     if (has_flow && own_is(&capture.own, packet, &flow, payload))
         return;
-    if (source_judged(&capture.source, packet) && !judge(interface, packet))
+    struct interface *interface = tap_wants(&capture.tap, packet);
+    if (!interface)
         return;
-    const struct link_header *other = link_is_plain(interface->hatype) ? NULL : &header;
-    if (other)
-        link_cook(interface->linktype, packet, &header);
-    output_packet(&capture.output, interface, packet, other, most_of(interface, packet, other),
-                  NULL);
-    interface->packets++;
-    capture.packets++;
+    tap_put(&capture.tap, interface, packet);
     if (has_flow)
         feedback_see(&capture.feedback, &flow,
                      packet->seconds * 1000000000ull + packet->nanoseconds, packet->original);
@@ -259,12 +93,12 @@ static void take_packet(const struct packet *packet)
 /* The kernel need not bring what is left out here. */
 static void leave_out_in_kernel(void)
 {
-    struct kernel_filter_rules *rules = &capture.source.rules;
+    struct kernel_filter_rules *rules = &capture.tap.source.rules;
 
     capture.own.changed = false;
     memcpy(rules->left_out, capture.own.found, sizeof(rules->left_out));
     rules->left_out_count = capture.own.count;
-    source_refilter(&capture.source);
+    source_refilter(&capture.tap.source);
 }
 
 /* Moves packets into the buffer. Return: true when the source has no more for now. */
@@ -272,82 +106,23 @@ static bool take_packets(void)
 {
     struct packet packet;
 
-    while (output_has_room(&capture.output)) {
-        if (capture.interfaces.count == INTERFACES_MAX)
-            forget_interfaces();
-        if (!source_next(&capture.source, &packet))
+    while (output_has_room(&capture.tap.output)) {
+        tap_make_room(&capture.tap);
+        if (!source_next(&capture.tap.source, &packet))
             return true;
         take_packet(&packet);
         if (capture.own.changed)
             leave_out_in_kernel();
-        if (!capture.pending_since && output_pending(&capture.output) > 0)
+        if (!capture.pending_since && output_pending(&capture.tap.output) > 0)
             capture.pending_since = clock_ms();
     }
     return false;
 }
 
-/* ---- statistics ---- */
-
-/* One ring serves every interface: what it dropped is said of the first real one with packets. */
-static struct interface *interface_for_drops(void)
-{
-    struct interface *best = NULL;
-
-    for (size_t i = 0; i < capture.interfaces.count; i++) {
-        struct interface *interface = &capture.interfaces.list[i];
-
-        if (!best || (best->packets == 0 && interface->packets > 0) ||
-            (best->loopback && !interface->loopback && interface->packets > 0))
-            best = interface;
-    }
-    return best;
-}
-
-/* Once said, drops stay with their interface: the numbers of a reader must never go back.
- * Return: false when it cannot be known yet which that will be. */
-static bool choose_interface_for_drops(bool last)
-{
-    if (capture.reported_dropped > 0 || capture.interfaces.count == 0)
-        return true;
-    const struct interface *chosen = interface_for_drops();
-    if (chosen->packets == 0 && capture.source.dropped > 0 && !last)
-        return false;
-    capture.drops_id = chosen->id;
-    return true;
-}
-
-static void write_news(void)
-{
-    bool more_dropped = capture.source.dropped != capture.reported_dropped;
-
-    capture.reported_dropped = capture.source.dropped;
-    if (more_dropped && capture.has_departed)
-        write_statistics_of(&capture.departed, NULL, false);
-    for (size_t i = capture.interfaces.count; i-- > 0;) {
-        struct interface *interface = &capture.interfaces.list[i];
-        bool used = interface->packets != interface->reported;
-        bool drops = interface->id == capture.drops_id && more_dropped;
-        bool idle = i == 0 && clock_ms() >= capture.idle_due;
-        const char *mark = i == 0 && own_wants_mark(&capture.own) ? capture.own.comment : NULL;
-
-        if (used || drops || mark || idle)
-            write_statistics_of(interface, mark, false);
-        if (used && interfaces_is_gone(&capture.interfaces, interface))
-            forget(interface);
-    }
-}
-
-/* Those that say something new. @last: and the end of it all */
 static void write_statistics(bool last)
 {
-    if (!output_has_room(&capture.output))
-        return; /* the next ones say it */
-    source_update_statistics(&capture.source);
-    if (choose_interface_for_drops(last))
-        write_news();
-    if (last)
-        write_statistics_of(capture.interfaces.count > 0 ? interface_for_drops() : &capture.latest,
-                            NULL, true);
+    tap_write_statistics(&capture.tap, own_wants_mark(&capture.own) ? capture.own.comment : NULL,
+                         last);
 }
 
 /* ---- the loop ---- */
@@ -386,7 +161,7 @@ static void exchange_programs(void)
 static void change_filter(void)
 {
     exchange_programs();
-    if (source_reprogram(&capture.source)) {
+    if (source_reprogram(&capture.tap.source)) {
         message(AGENT_FILTER_SET, NULL, NULL);
         return;
     }
@@ -434,14 +209,14 @@ static void read_stdin(void)
 
 static void flush(void)
 {
-    size_t before = output_pending(&capture.output);
+    size_t before = output_pending(&capture.tap.output);
 
-    output_flush(&capture.output);
-    if (output_pending(&capture.output) < before)
+    output_flush(&capture.tap.output);
+    if (output_pending(&capture.tap.output) < before)
         capture.progress = clock_ms();
-    if (output_pending(&capture.output) == 0)
+    if (output_pending(&capture.tap.output) == 0)
         capture.pending_since = 0;
-    if (capture.output.closed) {
+    if (capture.tap.output.closed) {
         capture.exit_code = AGENT_EXIT_OUTPUT_CLOSED;
         capture.ending = ABANDONED;
     }
@@ -455,14 +230,14 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* Waits until something can be done; @drained: the source has nothing for now. */
 static void wait_for_work(bool drained)
 {
-    struct output *output = &capture.output;
+    struct output *output = &capture.tap.output;
     bool room = output_has_room(output) && !output->blocked && !capture.feedback.holding;
     struct pollfd fds[] = {
         /* Its end has been seen once. */
         {.fd = capture.ending == ABANDONED ? -1 : STDIN_FILENO, .events = POLLIN},
         /* Without events it still tells of the reader's end. */
         {.fd = STDOUT_FILENO, .events = output->blocked ? POLLOUT : 0},
-        {.fd = room ? capture.source.fd : -1, .events = POLLIN},
+        {.fd = room ? capture.tap.source.fd : -1, .events = POLLIN},
     };
     uint64_t now = clock_ms();
     uint64_t due =
@@ -491,7 +266,7 @@ static void wait_for_work(bool drained)
         read_stdin();
     /* POLLERR of a pipe, POLLHUP of a socket. */
     if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) {
-        capture.output.closed = true;
+        capture.tap.output.closed = true;
         capture.exit_code = AGENT_EXIT_OUTPUT_CLOSED;
         capture.ending = ABANDONED;
     } else if (fds[1].revents & POLLOUT) {
@@ -512,14 +287,14 @@ static void check_time(void)
     if (now >= capture.lock.due)
         hold_lock_check(&capture.lock, now);
     if (own_check(&capture.own, now)) {
-        capture.source.rules.loopback_tcp = false;
-        source_refilter(&capture.source);
+        capture.tap.source.rules.loopback_tcp = false;
+        source_refilter(&capture.tap.source);
     }
     if (now >= capture.statistics_due) {
-        follow_names();
+        tap_follow_names(&capture.tap);
         if (!capture.complete)
             write_statistics(false);
-        if (!capture.pending_since && output_pending(&capture.output) > 0)
+        if (!capture.pending_since && output_pending(&capture.tap.output) > 0)
             capture.pending_since = now;
         capture.statistics_due = now + STATISTICS_MS;
     }
@@ -528,19 +303,19 @@ static void check_time(void)
 /* Nothing is taken and nothing is written for now. */
 static bool is_idle(void)
 {
-    return capture.output.blocked || capture.feedback.holding;
+    return capture.tap.output.blocked || capture.feedback.holding;
 }
 
 /* One turn of the loop. Return: true when the source had no more. */
 static bool turn(void)
 {
     bool idle = is_idle(), drained = !idle && take_packets();
-    size_t pending = output_pending(&capture.output);
+    size_t pending = output_pending(&capture.tap.output);
     bool waited = capture.pending_since && clock_ms() >= capture.pending_since + FLUSH_MS;
 
     /* The ring hands over what has waited SOURCE_RETIRE_MS already; recvmmsg() single packets. */
     if (!idle && pending > 0 &&
-        (pending >= OUTPUT_WRITE || waited || (drained && capture.source.ring)))
+        (pending >= OUTPUT_WRITE || waited || (drained && capture.tap.source.ring)))
         flush();
     return drained;
 }
@@ -554,8 +329,8 @@ static void run(void)
             wait_for_work(drained || is_idle());
         check_time();
         if (!capture.feedback.over)
-            feedback_check(&capture.feedback, clock_ms(), capture.output.written, drained,
-                           source_is_crowded(&capture.source));
+            feedback_check(&capture.feedback, clock_ms(), capture.tap.output.written, drained,
+                           source_is_crowded(&capture.tap.source));
     }
 }
 
@@ -566,12 +341,12 @@ static bool is_judged_here(void)
 {
     const struct options *options = &capture.options;
 
-    if (!capture.source.filtered || options->own)
+    if (!capture.tap.source.filtered || options->own)
         return true;
     if (options->program_length == 0)
         return false;
-    for (size_t i = 0; i < capture.interfaces.count; i++)
-        if (!source_fits(&capture.source, capture.interfaces.list[i].hatype))
+    for (size_t i = 0; i < capture.tap.interfaces.count; i++)
+        if (!source_fits(options->ethernet_only, capture.tap.interfaces.list[i].hatype))
             return true;
     return options->vlan;
 }
@@ -579,12 +354,12 @@ static bool is_judged_here(void)
 /* Tells the client what is still to come: common/agent.h has the line. */
 static void announce(void)
 {
-    const struct source *source = &capture.source;
+    const struct source *source = &capture.tap.source;
     bool exact = !is_judged_here();
     char packets[21], dropped[21];
 
-    source_update_statistics(&capture.source);
-    decimal(packets, capture.packets + source_left(source));
+    source_update_statistics(&capture.tap.source);
+    decimal(packets, capture.tap.packets + source_left(source));
     decimal(dropped, source->dropped);
     message_parts((const char *[]){"stopped: ", exact ? "" : "at most ", packets, " packets, ",
                                    dropped, " dropped"},
@@ -594,7 +369,7 @@ static void announce(void)
 /* Nobody waits for us any more, and nobody reads. */
 static bool is_given_up(void)
 {
-    return capture.output.closed ||
+    return capture.tap.output.closed ||
            (capture.ending == ABANDONED && clock_ms() >= capture.progress + AGENT_GRACE_MS);
 }
 
@@ -603,14 +378,14 @@ static bool is_settled(bool drained, uint64_t stopped)
 {
     uint64_t now = clock_ms();
 
-    if (!capture.source.can_filter && now >= stopped + TAKING_MS)
+    if (!capture.tap.source.can_filter && now >= stopped + TAKING_MS)
         return true;
     if (!drained)
         capture.settled = now + SETTLE_MS;
     if (now < capture.settled)
         return false;
-    source_update_statistics(&capture.source);
-    return source_left(&capture.source) == 0 || now >= capture.settled + LATE_MS;
+    source_update_statistics(&capture.tap.source);
+    return source_left(&capture.tap.source) == 0 || now >= capture.settled + LATE_MS;
 }
 
 /*
@@ -622,9 +397,9 @@ static void finish(void)
 {
     uint64_t stopped = clock_ms();
 
-    if (capture.output.closed)
+    if (capture.tap.output.closed)
         return;
-    source_stop(&capture.source);
+    source_stop(&capture.tap.source);
     announce();
     capture.feedback = (struct feedback){.over = true};
     capture.progress = stopped;
@@ -632,44 +407,21 @@ static void finish(void)
     while (!is_given_up()) {
         bool drained = capture.complete || turn();
 
-        if (!capture.complete && is_settled(drained, stopped) && output_has_room(&capture.output)) {
+        if (!capture.complete && is_settled(drained, stopped) &&
+            output_has_room(&capture.tap.output)) {
             write_statistics(true);
             capture.complete = true;
         }
-        if (capture.complete && !capture.output.blocked)
+        if (capture.complete && !capture.tap.output.blocked)
             flush();
-        if (capture.complete && output_pending(&capture.output) == 0)
+        if (capture.complete && output_pending(&capture.tap.output) == 0)
             return;
-        wait_for_work(drained || capture.output.blocked);
+        wait_for_work(drained || capture.tap.output.blocked);
         check_time();
     }
 }
 
 /* ---- start ---- */
-
-static int choose_interfaces(void)
-{
-    const struct options *options = &capture.options;
-    uint32_t *ifindexes = capture.chosen;
-
-    for (size_t i = 0; i < options->interface_count; i++) {
-        ifindexes[i] = interfaces_index(&capture.interfaces, options->interfaces[i]);
-        if (ifindexes[i] == 0) {
-            char names[300];
-
-            const char *const parts[] = {"no interface \"", options->interfaces[i], "\", only ",
-                                         interfaces_names(names, sizeof(names))};
-
-            message_parts(parts, sizeof(parts) / sizeof(parts[0]));
-            return AGENT_EXIT_NO_INTERFACE;
-        }
-        if (!interfaces_find(&capture.interfaces, ifindexes[i]))
-            interfaces_add(&capture.interfaces, ifindexes[i]);
-    }
-    if (options->interface_count == 0)
-        interfaces_add_up(&capture.interfaces);
-    return AGENT_EXIT_OK;
-}
 
 static void catch_signals(void)
 {
@@ -697,34 +449,27 @@ static bool is_beside_a_shell(void)
 
 static int start(void)
 {
+    struct tap *tap = &capture.tap;
+
+    tap->options = &capture.options;
     int code = target_enter(&capture.options);
     if (code != AGENT_EXIT_OK)
         return code;
-    code = source_open(&capture.source, &capture.options);
-    if (code != AGENT_EXIT_OK)
-        return code;
-    capture.interfaces.fd = capture.source.fd;
-    code = choose_interfaces();
+    code = tap_open(tap);
     if (code != AGENT_EXIT_OK)
         return code;
     if (capture.options.own)
         own_open(&capture.own);
-    const struct kernel_filter_rules rules = {.options = &capture.options,
-                                              .ifindexes = capture.chosen,
-                                              .count = capture.options.interface_count,
-                                              .loopback_tcp = capture.own.mark[0] != '\0'};
-    code = source_start(&capture.source, &rules);
+    code = tap_start(tap, capture.own.mark[0] != '\0');
     if (code != AGENT_EXIT_OK)
         return code;
-    capture.started = clock_real();
-    output_open(&capture.output);
-    output_section(&capture.output, capture.own.mark[0] ? capture.own.comment : NULL);
-    for (size_t i = 0; i < capture.interfaces.count; i++)
-        output_interface(&capture.output, &capture.interfaces.list[i], capture.options.snaplen);
+    output_open(&tap->output);
+    tap_begin_section(tap, capture.own.mark[0] ? capture.own.comment : NULL);
+    tap_describe(tap);
     lockdown(LOCKDOWN_CAPTURE);
     own_start(&capture.own, clock_ms());
-    capture.feedback.over = !capture.options.own || !capture.source.ring;
-    output_flush(&capture.output);
+    capture.feedback.over = !capture.options.own || !capture.tap.source.ring;
+    output_flush(&capture.tap.output);
     return AGENT_EXIT_OK;
 }
 
@@ -754,6 +499,6 @@ int capture_command(int argc, char *const argv[])
     flush();
     run();
     finish();
-    output_close(&capture.output);
+    output_close(&capture.tap.output);
     return capture.exit_code;
 }

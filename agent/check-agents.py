@@ -4,13 +4,15 @@
 
 check-agents.py VERSION DIRECTORY ARCHITECTURE...
 
-Prints the architectures for which there is a DIRECTORY/ksniff-agent-ARCHITECTURE, in the order given.
+Prints the architectures for which there are DIRECTORY/ksniff-agent-ARCHITECTURE and ksniff-recorder-ARCHITECTURE, in the
+order given.
 """
 import os
 import struct
 import sys
 
 LARGEST = 64 * 1024
+PROGRAMS = "ksniff-agent", "ksniff-recorder"
 # Bits, byte order as of struct, e_machine. Source: elf(5), and elf.h of the kernel.
 KINDS = {"amd64": (64, "<", 62), "arm64": (64, "<", 183), "arm": (32, "<", 40), "riscv64": (64, "<", 243),
          "ppc64le": (64, "<", 21), "s390x": (64, ">", 22)}
@@ -34,35 +36,47 @@ def is_dynamic(data):
     return any(struct.unpack_from(order + "I", data, at)[0] == PT_INTERP for at in heads)
 
 
-def fault(data, architecture, version):
-    """What is wrong with an agent; None: nothing."""
+def fault(data, program, architecture, version):
+    """What is wrong with an agent or a recorder; None: nothing."""
     if kind_of(data) != KINDS[architecture]:
         return f"is no executable for {architecture}"
     if is_dynamic(data):
         return "is not static"
     if len(data) > LARGEST:
         return f"has {len(data)} bytes, more than {LARGEST}"
-    if b"ksniff-agent " + version.encode() + b"\0" not in data and b"ksniff-agent " + version.encode() + b"\n" not in data:
+    name = f"{program} {version}".encode()
+    if name + b"\0" not in data and name + b"\n" not in data:
         return f"is not of version {version}"
     return None
 
 
-def main():
-    version, directory, *architectures = sys.argv[1:]
-    there = []
-    for architecture in architectures:
-        path = os.path.join(directory, "ksniff-agent-" + architecture)
-        try:
-            with open(path, "rb") as file:
-                data = file.read(1 << 20)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            sys.exit(f"check-agents: cannot read '{path}': {error.strerror}")
-        wrong = fault(data, architecture, version)
+def read_file(path):
+    """Its bytes; None: there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(1 << 20)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        sys.exit(f"check-agents: cannot read '{path}': {error.strerror}")
+
+
+def is_there(directory, architecture, version):
+    """Both programs, or none; anything else ends this one."""
+    paths = {program: os.path.join(directory, f"{program}-{architecture}") for program in PROGRAMS}
+    files = {program: read_file(path) for program, path in paths.items()}
+    if all(data is None for data in files.values()):
+        return False
+    for program, path in paths.items():
+        wrong = "is not there" if files[program] is None else fault(files[program], program, architecture, version)
         if wrong:
             sys.exit(f"check-agents: '{path}' {wrong}: take the agents of the same release, or build them with make agents")
-        there.append(architecture)
+    return True
+
+
+def main():
+    version, directory, *architectures = sys.argv[1:]
+    there = [architecture for architecture in architectures if is_there(directory, architecture, version)]
     if not there:
         sys.exit(f"check-agents: no agent is in '{directory}': it has files ksniff-agent-ARCHITECTURE, as make agents gives them")
     print("\n".join(there))

@@ -3,16 +3,9 @@
 #define KSNIFF_AGENT_CLOCK_H
 
 #include <stdint.h>
-#include <time.h>
 
 /* clock_ms - milliseconds of the monotonic clock. */
-static inline uint64_t clock_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+uint64_t clock_ms(void);
 
 /*
  * clock_error - nanoseconds that this machine's time of day is to be wrong by, for a test: as many
@@ -29,12 +22,6 @@ static inline int64_t clock_error(void)
 #endif
 
 /* clock_real - nanoseconds since 1970. */
-static inline uint64_t clock_real(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + (uint64_t)clock_error();
-}
+uint64_t clock_real(void);
 
 #endif

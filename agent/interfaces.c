@@ -93,8 +93,8 @@ static struct interface *add(struct interfaces *interfaces, uint32_t ifindex, un
 {
     struct interface *interface = &interfaces->list[interfaces->count++];
 
-    *interface = (struct interface){
-        .ifindex = ifindex, .id = interfaces->described++, .used = ++interfaces->uses};
+    *interface =
+        (struct interface){.ifindex = ifindex, .id = INTERFACE_NONE, .used = ++interfaces->uses};
     interface->hatype = ARPHRD_VOID;
     if (named)
         look_at_device(interfaces, named, interface);

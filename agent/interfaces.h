@@ -12,10 +12,11 @@
 #include <stdint.h>
 
 #define INTERFACES_MAX 1024 /* that are known at the same time */
+#define INTERFACE_NONE UINT32_MAX
 
 struct interface {
     uint32_t ifindex;
-    uint32_t id;       /* of its Interface Description Block */
+    uint32_t id;       /* of its Interface Description Block; INTERFACE_NONE: there is none yet */
     uint16_t hatype;   /* ARPHRD_* */
     uint16_t linktype; /* LINKTYPE_* */
     bool loopback;
@@ -31,11 +32,10 @@ struct interface {
 
 struct interfaces {
     int fd; /* any socket, for ioctl(2) */
-    struct interface list[INTERFACES_MAX];
     size_t count;
-    uint32_t described; /* how many have been, ever */
     uint64_t uses;
     size_t last; /* the one found last: packets come in runs */
+    struct interface list[INTERFACES_MAX];
 };
 
 /* interfaces_add - describe an interface by its index, when the table is not full. Return: NULL

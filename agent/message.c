@@ -17,7 +17,7 @@ static size_t append(char *line, size_t used, size_t size, const char *text)
 void message_parts(const char *const *parts, size_t count)
 {
     char line[512];
-    size_t used = append(line, 0, sizeof(line), "ksniff-agent: ");
+    size_t used = append(line, 0, sizeof(line), AGENT_PROGRAM ": ");
 
     for (size_t i = 0; i < count; i++)
         used = append(line, used, sizeof(line), parts[i]);

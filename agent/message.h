@@ -6,6 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What this program is called. */
+#ifndef AGENT_PROGRAM
+#define AGENT_PROGRAM "ksniff-agent"
+#endif
+
 /*
  * message - write "ksniff-agent: A B C" as one line
  * @b, @c: may be NULL

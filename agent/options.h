@@ -15,9 +15,8 @@ struct options {
     const char *interfaces[AGENT_INTERFACES_MAX];
     size_t interface_count;
     uint32_t snaplen;
-    uint32_t ring; /* bytes */
-    struct agent_bpf_insn program[AGENT_BPF_INSNS_MAX];
-    size_t program_length; /* 0: no filter */
+    uint32_t ring;         /* bytes */
+    size_t program_length; /* of program; 0: no filter */
     bool vlan;
     bool ethernet_only; /* the program is for Ethernet only */
     bool headers_only;
@@ -30,6 +29,7 @@ struct options {
     size_t container_count;
     const char *pod;    /* uid; NULL: none */
     const char *keylog; /* of follow; NULL: it is another command */
+    struct agent_bpf_insn program[AGENT_BPF_INSNS_MAX];
 };
 
 /* options_parse - read the words behind "capture". Return: 0, or -1 after a message. */

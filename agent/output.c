@@ -13,6 +13,7 @@
 #include "agent/clock.h"
 #include "agent/interfaces.h"
 #include "agent/link.h"
+#include "agent/message.h"
 #include "agent/source.h"
 #include "common/pcapng.h"
 
@@ -23,6 +24,7 @@ void output_open(struct output *output)
 {
     struct stat st;
 
+    output->fd = STDOUT_FILENO;
     output->old_flags = -1;
     if (fstat(STDOUT_FILENO, &st) < 0 || S_ISREG(st.st_mode))
         return;
@@ -50,7 +52,7 @@ void output_flush(struct output *output)
     output->blocked = false;
     while (output->sent < output->used) {
         ssize_t written =
-            write(STDOUT_FILENO, output->buffer + output->sent, output->used - output->sent);
+            write(output->fd, output->buffer + output->sent, output->used - output->sent);
 
         if (written < 0 && errno == EINTR)
             continue;
@@ -148,7 +150,7 @@ void output_section(struct output *output, const char *comment)
         strcpy(stpcpy(stpcpy(os, name.sysname), " "), name.release); /* of 65 bytes at most each */
         put_text(&block, PCAPNG_SHB_OS, os);
     }
-    put_text(&block, PCAPNG_SHB_USERAPPL, "ksniff-agent " KSNIFF_VERSION);
+    put_text(&block, PCAPNG_SHB_USERAPPL, AGENT_PROGRAM " " KSNIFF_VERSION);
     finish(&block);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Standard output: pcapng blocks (common/pcapng.h) built in one buffer and written in large pieces.
- * A block is added whole or not at all.
+ * Standard output, or a file: pcapng blocks (common/pcapng.h) built in one buffer and written in
+ * large pieces. A block is added whole or not at all.
  */
 #ifndef KSNIFF_AGENT_OUTPUT_H
 #define KSNIFF_AGENT_OUTPUT_H
@@ -20,13 +20,14 @@ struct packet;
 #define OUTPUT_SIZE  (OUTPUT_WRITE + AGENT_SNAPLEN_MAX + 4096u)
 
 struct output {
-    uint8_t buffer[OUTPUT_SIZE];
+    int fd;
     size_t sent;      /* bytes of the buffer that have been written */
     uint64_t written; /* bytes, ever */
     size_t used;      /* bytes of the buffer that hold blocks */
     bool blocked;     /* the reader took nothing at the last try */
     bool closed;      /* there is no reader any more */
     int old_flags;    /* of the descriptor, to be put back; -1: unchanged */
+    uint8_t buffer[OUTPUT_SIZE];
 };
 
 /* output_open - make standard output non-blocking if it is a pipe or a socket. */

@@ -364,10 +364,9 @@ bool source_reprogram(struct source *source)
     return !source->can_filter || attach_filter(source) == 0;
 }
 
-bool source_fits(const struct source *source, unsigned hatype)
+bool source_fits(bool ethernet_only, unsigned hatype)
 {
-    return source->options->ethernet_only ? link_type(hatype) == LINKTYPE_ETHERNET
-                                          : link_is_plain(hatype);
+    return ethernet_only ? link_type(hatype) == LINKTYPE_ETHERNET : link_is_plain(hatype);
 }
 
 bool source_judged(const struct source *source, const struct packet *packet)
@@ -382,7 +381,7 @@ bool source_judged(const struct source *source, const struct packet *packet)
      */
     if (options->own && packet->metadata.hatype == ARPHRD_LOOPBACK)
         return packet->captured == packet->original;
-    return !source_fits(source, packet->metadata.hatype);
+    return !source_fits(options->ethernet_only, packet->metadata.hatype);
 }
 
 static void put_wrong(struct packet *packet, int64_t error)

@@ -70,9 +70,9 @@ bool source_refilter(struct source *source);
 /* source_reprogram - the same with the user's program of source->options, which has changed. */
 bool source_reprogram(struct source *source);
 
-/* source_fits - is the user's program made for the packets of such a device (ARPHRD_*), as they
- * come? */
-bool source_fits(const struct source *source, unsigned hatype);
+/* source_fits - is a program made for the packets of such a device (ARPHRD_*), as they come?
+ * @ethernet_only: it is for Ethernet frames, not for IP packets, too */
+bool source_fits(bool ethernet_only, unsigned hatype);
 
 /*
  * source_judged - must the caller run the user's program on this packet?

@@ -20,15 +20,25 @@ static const char *const names[][2] = {
     {"armv8l", "arm"},
 };
 
-const struct agent_binary *agent_binary_find(const char *machine)
+static const struct agent_binary *find(const struct agent_binary *binaries, const char *machine)
 {
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(machine, names[i][0]) == 0)
             machine = names[i][1];
-    for (const struct agent_binary *agent = agent_binaries; agent->architecture; agent++)
-        if (strcmp(machine, agent->architecture) == 0)
-            return agent;
+    for (; binaries->architecture; binaries++)
+        if (strcmp(machine, binaries->architecture) == 0)
+            return binaries;
     return NULL;
+}
+
+const struct agent_binary *agent_binary_find(const char *machine)
+{
+    return find(agent_binaries, machine);
+}
+
+const struct agent_binary *recorder_binary_find(const char *machine)
+{
+    return find(recorder_binaries, machine);
 }
 
 const struct agent_binary *agent_binary_choose(const char *machine, struct error *err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The agents that the client carries inside its own executable, one for each architecture. */
+/* The agents and recorders that the client carries inside its own executable, one of each for each
+ * architecture. */
 #ifndef KSNIFF_METHOD_AGENT_BINARY_H
 #define KSNIFF_METHOD_AGENT_BINARY_H
 
@@ -13,8 +14,9 @@ struct agent_binary {
     size_t length;
 };
 
-/* Generated at build time; ends with a row whose architecture is NULL. */
+/* Generated at build time; each ends with a row whose architecture is NULL. */
 extern const struct agent_binary agent_binaries[];
+extern const struct agent_binary recorder_binaries[]; /* for the same architectures */
 
 /*
  * agent_binary_find - the agent for a machine
@@ -26,5 +28,8 @@ const struct agent_binary *agent_binary_find(const char *machine);
 
 /* agent_binary_choose - the same. Return: NULL with the error, which says what is carried. */
 const struct agent_binary *agent_binary_choose(const char *machine, struct error *err);
+
+/* recorder_binary_find - the recorder for a machine, as agent_binary_find(). */
+const struct agent_binary *recorder_binary_find(const char *machine);
 
 #endif

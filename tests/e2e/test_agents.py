@@ -4,6 +4,7 @@
 qemu-user knows no packet rings, no seccomp and no PACKET_AUXDATA: so the agents take packets by recvmmsg() there,
 after the kernel has refused them a ring, and go on without seccomp. All else of them runs.
 """
+import itertools
 import os
 import shutil
 import struct
@@ -25,18 +26,22 @@ CHECK = [os.path.join(ROOT, "agent", "check-agents.py")]
 EF_ARM_ABI_FLOAT_HARD = 0x400
 
 
-def agent_of(architecture):
-    return os.path.join(AGENTS, "ksniff-agent-" + architecture)
+PROGRAMS = "ksniff-agent", "ksniff-recorder"
 
 
-def under_qemu(architecture, *words):
-    return subprocess.run(["qemu-" + KINDS[architecture][3], agent_of(architecture), *words], stdin=subprocess.DEVNULL,
+def agent_of(architecture, program="ksniff-agent"):
+    return os.path.join(AGENTS, f"{program}-{architecture}")
+
+
+def under_qemu(architecture, *words, program="ksniff-agent"):
+    return subprocess.run(["qemu-" + KINDS[architecture][3], agent_of(architecture, program), *words], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=GUARD)
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("architecture", KINDS)
-def test_size_and_kind(architecture):
-    path = agent_of(architecture)
+def test_size_and_kind(architecture, program):
+    path = agent_of(architecture, program)
     bits, order, machine, _ = KINDS[architecture]
     assert os.path.getsize(path) <= 64 * 1024
     with open(path, "rb") as file:
@@ -60,6 +65,10 @@ def test_words_under_qemu(architecture):
     assert done.returncode == NO_INTERFACE, done.stderr
     done = under_qemu(architecture, "hold", "-S", "1")
     assert done.returncode == 0, done.stderr
+    assert under_qemu(architecture, "version", program="ksniff-recorder").stdout == f"ksniff-recorder {version()}\n"
+    for program in PROGRAMS:
+        done = under_qemu(architecture, "nope", program=program)
+        assert done.returncode == BAD_OPTIONS and done.stderr == f"{program}: unknown command nope\n", done.stderr
 
 
 # The kernel judges, or the agent's own machine, which loads what stands in network order: a kernel that says yes
@@ -129,6 +138,8 @@ def test_ready_made_agents_are_checked(tmp_path):
     assert check(AGENTS, version()).stdout.split() == list(KINDS)
     assert check(AGENTS, version(), "arm", "s390x").stdout.split() == ["arm", "s390x"]
     one = str(tmp_path / "ksniff-agent-s390x")
+    with open(agent_of("s390x", "ksniff-recorder"), "rb") as file:
+        recorder = file.read()
     with open(agent_of("s390x"), "rb") as file:
         good = file.read()
     with open("/bin/true", "rb") as file:
@@ -137,6 +148,7 @@ def test_ready_made_agents_are_checked(tmp_path):
             (b"", "s390x", "is no executable for s390x"), (good[:20], "s390x", "is no executable for s390x"),
             (good, "ppc64le", "is no executable for ppc64le"), (good + bytes(64 * 1024), "s390x", "more than 65536"),
             (good.replace(version().encode(), b"9.9.9"), "s390x", "is not of version " + version()),
+            (recorder, "s390x", "is not of version " + version()),
             (dynamic, ARCHITECTURE, "is no executable for" if dynamic[16] == 3 else "is not static")):
         path = str(tmp_path / f"ksniff-agent-{architecture}")
         with open(path, "wb") as file:
@@ -144,6 +156,10 @@ def test_ready_made_agents_are_checked(tmp_path):
         done = check(str(tmp_path), version(), architecture)
         assert done.returncode == 1 and wrong in done.stderr and path in done.stderr and done.stderr.count("\n") == 1, done.stderr
         os.unlink(path)
+    shutil.copyfile(agent_of("s390x"), one)  # without its recorder
+    done = check(str(tmp_path), version())
+    assert done.returncode == 1 and f"'{tmp_path}/ksniff-recorder-s390x' is not there" in done.stderr
+    os.unlink(one)
     done = check(str(tmp_path), version())
     assert done.returncode == 1 and f"no agent is in '{tmp_path}'" in done.stderr
     assert not os.path.exists(one)
@@ -159,24 +175,26 @@ def test_the_archive_is_reproducible_and_a_build_embeds_it(tmp_path):
     copy = tmp_path / "copy"
     copy.mkdir()
     for architecture in KINDS:
-        shutil.copyfile(agent_of(architecture), copy / f"ksniff-agent-{architecture}")
+        for program in PROGRAMS:
+            shutil.copyfile(agent_of(architecture, program), copy / f"{program}-{architecture}")
     packed = [archive(AGENTS, str(tmp_path / "1")), archive(str(copy), str(tmp_path / "2"))]
     contents = [open(path, "rb").read() for path in packed]
     assert os.path.basename(packed[0]) == f"ksniff-agents_{version()}.tar.gz" and contents[0] == contents[1]
     subprocess.run(["tar", "-xzf", packed[0], "-C", str(tmp_path)], check=True)
     ready = tmp_path / f"ksniff-agents_{version()}"
-    assert sorted(os.listdir(ready)) == sorted(["LICENSE", "LICENSE.musl", *(f"ksniff-agent-{one}" for one in KINDS)])
+    assert sorted(os.listdir(ready)) == sorted(["LICENSE", "LICENSE.musl", *(f"{program}-{one}" for one in KINDS for program in PROGRAMS)])
 
     build = str(tmp_path / "build")
     words = ["meson", "setup", build, ROOT, "-Dtests=disabled", f"-Dagents={ready}"]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    subprocess.run(["ninja", "-C", build, "src/agent_binaries.c"], stdout=subprocess.DEVNULL, check=True)
-    with open(os.path.join(build, "src", "agent_binaries.c"), encoding="ascii") as file:
-        source = file.read()
-    for architecture in KINDS:
-        body = source.split(f"agent_{architecture}[] = {{")[1].split("}")[0]
-        with open(agent_of(architecture), "rb") as file:
+    subprocess.run(["ninja", "-C", build, "src/agent_binaries.c", "src/recorder_binaries.c"], stdout=subprocess.DEVNULL, check=True)
+    for program, architecture in itertools.product(PROGRAMS, KINDS):
+        kind = program.removeprefix("ksniff-")
+        with open(os.path.join(build, "src", f"{kind}_binaries.c"), encoding="ascii") as file:
+            source = file.read()
+        body = source.split(f"{kind}_{architecture}[] = {{")[1].split("}")[0]
+        with open(agent_of(architecture, program), "rb") as file:
             assert bytes(int(number) for number in body.replace("\n", "").split(",") if number.strip()) == file.read()
 
 

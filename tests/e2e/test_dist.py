@@ -74,11 +74,12 @@ def test_what_is_in_the_archives(dist):
 
 
 def test_the_agents(dist):
-    """All six are inside of the program, byte for byte those of the archive that a build elsewhere embeds."""
+    """All six, and their recorders, are inside of the program, byte for byte those of the archive that a build elsewhere embeds."""
     out, places = dist
     with tarfile.open(out / f"ksniff-agents_{VERSION}.tar.gz") as archive:
-        agents = {name: archive.extractfile(name).read() for name in archive.getnames() if "/ksniff-agent-" in name}
-    assert {name.rpartition("-")[2] for name in agents} == {"amd64", "arm64", "arm", "riscv64", "ppc64le", "s390x"}
+        agents = {name: archive.extractfile(name).read() for name in archive.getnames() if "/ksniff-" in name}
+    for program in ("ksniff-agent", "ksniff-recorder"):
+        assert {name.rpartition("-")[2] for name in agents if f"/{program}-" in name} == {"amd64", "arm64", "arm", "riscv64", "ppc64le", "s390x"}
     for place in places.values():
         program = (place / "kubectl-sniff").read_bytes()
         assert [name for name, agent in agents.items() if agent not in program] == []

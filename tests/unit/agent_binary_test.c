@@ -23,6 +23,18 @@ static void names_of_machines(void **state)
         assert_ptr_equal(agent, agent_binary_find(same[i][1]));
     }
     assert_non_null(agent_binary_find("x86_64"));
+    for (const struct agent_binary *agent = agent_binaries; agent->architecture; agent++) {
+        const struct agent_binary *recorder = recorder_binary_find(agent->architecture);
+
+        assert_non_null(recorder);
+        assert_string_equal(recorder->architecture, agent->architecture);
+        assert_memory_equal(recorder->bytes,
+                            "\x7f"
+                            "ELF",
+                            4);
+        assert_ptr_not_equal(recorder->bytes, agent->bytes);
+    }
+    assert_null(recorder_binary_find("mips64"));
     assert_non_null(agent_binary_find("aarch64"));
 }
 

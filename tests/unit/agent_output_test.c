@@ -11,7 +11,7 @@
 #include "agent/source.h"
 #include "common/pcapng.h"
 
-static struct output output;
+static struct output output = {.fd = STDOUT_FILENO};
 static const struct interface ethernet = {.id = 3, .linktype = LINKTYPE_ETHERNET};
 
 static struct packet packet_of(const uint8_t *data, uint32_t length)

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ksniff-recorder: its commands (common/recording.h). */
+#include <stddef.h>
+
+#include "agent/commands.h"
+
+static const struct command commands[] = {
+    {NULL, NULL},
+};
+
+int main(int argc, char *argv[])
+{
+    return commands_run(commands, argc, argv);
+}
