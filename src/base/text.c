@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 /*
  * Reads one UTF-8 character (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
@@ -292,6 +293,16 @@ int text_parse_duration(const char *text, uint64_t *ret_milliseconds)
         return -1;
     *ret_milliseconds = (uint64_t)ceil(total);
     return 0;
+}
+
+char *text_format_time(char *out, size_t size, int64_t seconds)
+{
+    time_t time = (time_t)seconds;
+    struct tm parts;
+
+    if (!gmtime_r(&time, &parts) || strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+        *out = '\0';
+    return out;
 }
 
 char *text_format_bytes(char *out, size_t size, uint64_t bytes)

@@ -65,6 +65,10 @@ int text_parse_duration(const char *text, uint64_t *ret_milliseconds);
  */
 int text_parse_time(const char *text, int64_t *ret_seconds);
 
+/* text_format_time - seconds since 1970 as Kubernetes writes times: "2026-11-01T12:00:00Z".
+ * Return: @out, which is "" when there is no such year. */
+char *text_format_time(char *out, size_t size, int64_t seconds);
+
 /* text_format_bytes - "1.2 MB" (powers of 1000). Return: @out. */
 char *text_format_bytes(char *out, size_t size, uint64_t bytes);
 

@@ -44,27 +44,6 @@ static void add_reason(struct choice *choice, const char *method, const char *wh
 
 /* ---- none is left ---- */
 
-/* The user has asked for one, which cannot capture. */
-static int only_one(const struct choice *choice, struct error *err)
-{
-    const struct method_report *only = &choice->reports[0];
-    char whats[ERROR_TEXT_MAX] = "";
-
-    for (size_t i = 0; i < only->count && i < 8; i++) {
-        size_t used = strlen(whats);
-
-        snprintf(whats + used, sizeof(whats) - used, "%s%s", i ? "; " : "",
-                 only->obstacles[i].what);
-    }
-    error_set(err, ERROR_TARGET, "the %s method cannot capture %s: %s", only->name,
-              choice->target->label, whats);
-    return only->count
-               ? error_remedy(err,
-                              "who can change it: %s; without --method or -p the others are tried",
-                              only->obstacles[0].who)
-               : -1;
-}
-
 static int nothing_left(const struct choice *choice, struct error *err)
 {
     if (choice->refusals > 1 && choice->refusals == choice->count) {
@@ -72,7 +51,8 @@ static int nothing_left(const struct choice *choice, struct error *err)
         return -1;
     }
     if (choice->settings->method)
-        return only_one(choice, err);
+        return report_refuse(&choice->reports[0], choice->target, "capture",
+                             "without --method or -p the others are tried", err);
     if (choice->several) {
         error_set(err, ERROR_TARGET, "no method can capture %s: %s", choice->target->label,
                   choice->reasons);

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -251,14 +250,10 @@ const char *summary_help(const struct summary *summary, char *out, size_t size)
 /* As Kubernetes writes times. Return: NULL for none. */
 static json_t *json_time(uint64_t seconds)
 {
-    time_t time = (time_t)seconds;
-    struct tm parts;
     char text[32];
 
-    if (seconds == 0 || !gmtime_r(&time, &parts))
-        return json_null();
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return json_string(text);
+    return seconds ? json_string(text_format_time(text, sizeof(text), (int64_t)seconds))
+                   : json_null();
 }
 
 static json_t *json_text(const char *text)

@@ -17,6 +17,8 @@
 #include "cli/flags.h"
 #include "cli/kubectl.h"
 #include "cli/options.h"
+#include "kube/name.h"
+#include "method/helper.h"
 #include "target/kinds.h"
 
 /*
@@ -230,6 +232,41 @@ static void complete_interface(const struct line *line)
     puts(COMPLETE_NO_MORE);
 }
 
+/* A label's value and nothing else, whoever has made the pod. */
+static void print_recordings(const char *text)
+{
+    for (; text && *text; text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL) {
+        char name[KUBE_VALUE_MAX + 1];
+        size_t length = strcspn(text, "\n");
+
+        snprintf(name, sizeof(name), "%.*s", (int)(length < sizeof(name) ? length : 0), text);
+        if (kube_name_is_value(name))
+            puts(name);
+    }
+}
+
+/* Those that there are: each of their pods has the name as a label. */
+static void complete_recording(const struct line *line)
+{
+    static const char *const get[] = {
+        "get",
+        "pods",
+        "-l",
+        HELPER_RECORDING_LABEL,
+        "-o",
+        "jsonpath={range .items[*]}{.metadata.labels['" HELPER_RECORDING_LABEL "']}{\"\\n\"}{end}",
+        NULL};
+    const char *argv[ARGUMENTS_MAX] = {"kubectl"};
+    struct buf answer;
+
+    add_words(argv, add_flags(line, argv, 1), get);
+    buf_init(&answer, KUBECTL_ANSWER_MAX);
+    if (!line->too_long && kubectl_run(argv, &answer) == 0)
+        print_recordings(buf_string(&answer));
+    buf_free(&answer);
+    puts(COMPLETE_NO_MORE);
+}
+
 static void complete_value(const struct line *line, const struct flag *flag, const char *word)
 {
     const char *pod = pod_of(line->target);
@@ -242,6 +279,8 @@ static void complete_value(const struct line *line, const struct flag *flag, con
         ask_kubectl(line, (const char *const[3]){"exec", pod}, name, word);
     } else if (is_metavar(flag, "INTERFACE")) {
         complete_interface(line);
+    } else if (is_metavar(flag, "RECORDING")) {
+        complete_recording(line);
     } else if (is_metavar(flag, "FILE")) {
         puts(COMPLETE_FILES);
     } else {
@@ -255,6 +294,8 @@ static void complete_value(const struct line *line, const struct flag *flag, con
             puts("bash\nzsh\nfish");
         else if (is_metavar(flag, "MODE"))
             puts("auto\noff");
+        else if (is_metavar(flag, "PLACE"))
+            puts("disk\nmemory");
         else if (is_metavar(flag, "json"))
             puts("json");
         else if (flag->kind == FLAG_SWITCH)

@@ -28,7 +28,14 @@ static const char *const of_a_run[] = {
     "rotate-files", "count",  "duration", "no-reconnect", "follow",      "reorder-window",
     "clock-sync",   "dedup",  "no-names", "summary",      "fail-fast",   "keylog"};
 
-static const char *const of_cleanup[] = {"cleanup", "all-namespaces", "quiet", "verbose"};
+/* Of a capture that somebody waits for. */
+static const char *const of_a_client[] = {"remote-tcpdump-path", "drain-timeout"};
+
+static const char *const of_a_recording[] = {"keep", "keep-in", "for", "stop-when", "after"};
+
+/* What takes no targets takes these, beside its own. */
+static const char *const of_all[] = {"cleanup", "recordings",     "end",    "print-config",
+                                     "quiet",   "all-namespaces", "verbose"};
 
 static bool is_among(const char *name, const char *const *names, size_t count)
 {
@@ -38,12 +45,38 @@ static bool is_among(const char *name, const char *const *names, size_t count)
     return false;
 }
 
+#define IS_AMONG(flag, names) is_among((flag)->name, names, sizeof(names) / sizeof((names)[0]))
+
 static bool is_of_action(const struct flag *flag, enum options_action action)
 {
-    if (action == OPTIONS_CHECK)
-        return !is_among(flag->name, of_a_run, sizeof(of_a_run) / sizeof(of_a_run[0]));
-    return action != OPTIONS_CLEANUP || flag->group == FLAG_GROUP_CLUSTER ||
-           is_among(flag->name, of_cleanup, sizeof(of_cleanup) / sizeof(of_cleanup[0]));
+    switch (action) {
+    case OPTIONS_SNIFF:
+        return !IS_AMONG(flag, of_a_recording);
+    case OPTIONS_CHECK:
+        return !IS_AMONG(flag, of_a_recording) && !IS_AMONG(flag, of_a_run);
+    case OPTIONS_RECORD:
+        return !IS_AMONG(flag, of_a_run) && !IS_AMONG(flag, of_a_client);
+    default:
+        return flag->group == FLAG_GROUP_CLUSTER || IS_AMONG(flag, of_all);
+    }
+}
+
+static const char *const actions[] = {[OPTIONS_CHECK] = "--check",
+                                      [OPTIONS_RECORD] = "--record",
+                                      [OPTIONS_RECORDINGS] = "--recordings",
+                                      [OPTIONS_END] = "--end",
+                                      [OPTIONS_CLEANUP] = "--cleanup"};
+
+static int does_nothing(const struct flag *flag, enum options_action action, struct error *err)
+{
+    if (action == OPTIONS_SNIFF || (action == OPTIONS_CHECK && IS_AMONG(flag, of_a_recording))) {
+        error_set(err, ERROR_USAGE, "--%s does nothing without --record", flag->name);
+        return error_remedy(err, "leave it out, or record with --record[=NAME]");
+    }
+    error_set(err, ERROR_USAGE, "--%s does nothing with %s", flag->name, actions[action]);
+    if (action == OPTIONS_RECORD && strcmp(flag->name, "duration") == 0)
+        return error_remedy(err, "--for says how long a recorder stays");
+    return error_remedy(err, "leave out one of them");
 }
 
 static bool is_of_method(const struct flag *flag, const char *method)
@@ -56,8 +89,6 @@ static bool is_of_method(const struct flag *flag, const char *method)
 
 int conflicts_check(const struct options *options, const bool given[], struct error *err)
 {
-    const char *action = options->action == OPTIONS_CHECK ? "--check" : "--cleanup";
-
     if (options->wait && options->only_nodes)
         return error_set(err, ERROR_USAGE, "a node is not waited for: leave out --wait");
     if (options->follow && options->only_nodes)
@@ -77,10 +108,8 @@ int conflicts_check(const struct options *options, const bool given[], struct er
     for (size_t i = 0; i < flag_count; i++) {
         if (!given[i])
             continue;
-        if (!is_of_action(&flags[i], options->action)) {
-            error_set(err, ERROR_USAGE, "--%s does nothing with %s", flags[i].name, action);
-            return error_remedy(err, "leave out one of them");
-        }
+        if (!is_of_action(&flags[i], options->action))
+            return does_nothing(&flags[i], options->action, err);
         if (!is_of_method(&flags[i], options->method)) {
             error_set(err, ERROR_USAGE, "--%s does nothing with the %s method", flags[i].name,
                       options->method);

@@ -10,6 +10,7 @@
 #include "base/command_line.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/flags_recording.h"
 #include "cli/options.h"
 #include "common/agent.h"
 #include "kube/name.h"
@@ -471,7 +472,8 @@ const struct flag flags[] = {
      "fields: spec.nodeName=node1; where nothing chooses, of all pods",
      set_field_selector},
     {"all-namespaces", 'A', FLAG_SWITCH, FLAG_GROUP_CAPTURE, NULL, NULL,
-     "choose by labels, fields and patterns in all namespaces; clean all up with --cleanup",
+     "choose by labels, fields and patterns in all namespaces; with --cleanup, --recordings and "
+     "--end: of all namespaces",
      set_all_namespaces},
     {"max-targets", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "N", NULL,
      "refuse to capture more pods and nodes than this; default: 50; 0: no limit", set_max_targets},
@@ -620,6 +622,30 @@ const struct flag flags[] = {
     {"cleanup", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
      "do not capture, but remove helper pods that killed clients have left and that serve nobody",
      set_cleanup},
+    {"record", 0, FLAG_OPTION, FLAG_GROUP_RECORDING, "NAME", NULL,
+     "do not capture, but leave a recorder beside the targets, on each of their nodes, and return: "
+     "it keeps the last packets until it is ended; with the name of one that runs (--record=shop, "
+     "with the =) take in what is not recorded yet; default: a name made from the target",
+     set_record},
+    {"keep", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "SIZE,TIME", NULL,
+     "how much a recorder keeps on each node, and for how long: 2G, 1h, or 2G,1h; what is older "
+     "goes; default: 1G",
+     set_keep},
+    {"keep-in", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "PLACE", NULL,
+     "where a recorder keeps it: disk or memory (of the node); default: disk", set_keep_in},
+    {"for", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "TIME", NULL,
+     "how long a recorder stays, then it ends and what it has kept is gone; default: 24h, at most "
+     "7d",
+     set_for},
+    {"stop-when", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "FILTER", NULL,
+     "stop recording on a node after the first packet that matches, and keep what came before it",
+     set_stop_when},
+    {"after", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "TIME", NULL,
+     "go on for so long after that packet; default: 0", set_after},
+    {"recordings", 0, FLAG_OPTION, FLAG_GROUP_RECORDING, "json", NULL,
+     "list the recordings of the namespace (of all: -A), and what is in them", set_recordings},
+    {"end", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "RECORDING", NULL,
+     "end this recording and remove everything of it", set_end},
     {"namespace", 'n', FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAMESPACE",
      "KUBECTL_PLUGINS_CURRENT_NAMESPACE",
      "the pod's namespace; default: the context's, else \"default\"", set_namespace},

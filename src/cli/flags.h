@@ -18,6 +18,7 @@ enum flag_group {
     FLAG_GROUP_CAPTURE,
     FLAG_GROUP_OUTPUT,
     FLAG_GROUP_METHOD,
+    FLAG_GROUP_RECORDING,
     FLAG_GROUP_CLUSTER, /* kubectl has these too, by the same names */
     FLAG_GROUP_HIDDEN,  /* for programs: in no help, suggestion or completion */
 };

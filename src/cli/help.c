@@ -15,6 +15,7 @@ static const char *const groups[] = {
     [FLAG_GROUP_CAPTURE] = "What to capture",
     [FLAG_GROUP_OUTPUT] = "Where the packets and messages go",
     [FLAG_GROUP_METHOD] = "How to capture",
+    [FLAG_GROUP_RECORDING] = "Recordings, which go on without you",
     [FLAG_GROUP_CLUSTER] = "Which cluster, and as whom (as for kubectl)",
 };
 
@@ -32,6 +33,8 @@ static const struct {
     {"kubectl sniff web --viewer tshark", "read along in the terminal, with names"},
     {"kubectl sniff web --check", "tell which methods would work, and what the others lack"},
     {"kubectl sniff node/node1 -f 'port 53'", "a node's own interfaces"},
+    {"kubectl sniff deploy/shop --record=shop --keep 2G",
+     "record the last 2 GiB on each node for a day, without a terminal"},
 };
 
 #define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
@@ -78,7 +81,8 @@ static void print_help(void)
 {
     printf("Show the network traffic of Kubernetes pods, live, in Wireshark or in a file.\n\n"
            "Usage:\n  kubectl sniff TARGET... [flags]\n  kubectl sniff -l SELECTOR [flags]\n"
-           "  kubectl sniff --cleanup [-n NAMESPACE|-A]\n\n"
+           "  kubectl sniff TARGET... --record[=NAME] [flags]\n"
+           "  kubectl sniff --recordings|--end NAME|--cleanup [-n NAMESPACE|-A]\n\n"
            "Targets:\n"
            "  web 'api-*'         pods, by name or by a shell pattern in quotes\n"
            "  deploy/shop         the pods of a workload: deploy, rs, sts, ds, job, cronjob\n"
@@ -351,7 +355,10 @@ static void print_man(void)
            ".SH NAME\nkubectl\\-sniff \\- show the network traffic of Kubernetes pods\n"
            ".SH SYNOPSIS\n\\fBkubectl sniff\\fR \\fITARGET\\fR... [\\fIflags\\fR]\n.br\n"
            "\\fBkubectl sniff\\fR \\fB\\-l\\fR \\fISELECTOR\\fR [\\fIflags\\fR]\n.br\n"
-           "\\fBkubectl sniff \\-\\-cleanup\\fR [\\fB\\-n\\fR \\fINAMESPACE\\fR|\\fB\\-A\\fR]\n"
+           "\\fBkubectl sniff\\fR \\fITARGET\\fR... \\fB\\-\\-record\\fR[=\\fINAME\\fR] "
+           "[\\fIflags\\fR]\n.br\n"
+           "\\fBkubectl sniff\\fR \\fB\\-\\-recordings\\fR|\\fB\\-\\-end\\fR \\fINAME\\fR|"
+           "\\fB\\-\\-cleanup\\fR [\\fB\\-n\\fR \\fINAMESPACE\\fR|\\fB\\-A\\fR]\n"
            ".SH DESCRIPTION\nPuts a small capture agent beside the pod and streams its packets "
            "live into Wireshark, a file or a pipe. It takes the agent away again; only of an "
            "ephemeral container the pod keeps the entry.\n",

@@ -20,6 +20,9 @@
 #include "capture/remote.h"
 #include "capture/run.h"
 #include "method/sweep.h"
+#include "recording/listing.h"
+#include "recording/recordings.h"
+#include "recording/start.h"
 #include "settings/filter_names.h"
 #include "settings/settings.h"
 #include "cli/defaults.h"
@@ -125,11 +128,19 @@ static bool wants_status(const struct options *options, const struct sink *sink)
 static int act(struct kube_client *client, const struct options *options, struct settings *settings,
                struct sink *sink, struct extcap *extcap, struct error *err)
 {
+    const char *namespace = options->all_namespaces ? NULL : settings->namespace;
+
     switch (options->action) {
     case OPTIONS_CHECK:
         return capture_check(client, settings, options->check_json, err);
+    case OPTIONS_RECORD:
+        return recording_start(client, settings, err);
+    case OPTIONS_RECORDINGS:
+        return listing_run(client, namespace, options->recordings_json, err);
+    case OPTIONS_END:
+        return recordings_end(client, namespace, options->recording, err);
     case OPTIONS_CLEANUP:
-        return sweep_run(client, options->all_namespaces ? NULL : settings->namespace, err);
+        return sweep_run(client, namespace, err);
     default:
         log_settings(settings);
         return extcap ? extcap_run(extcap, client, settings, sink, err)
@@ -139,7 +150,7 @@ static int act(struct kube_client *client, const struct options *options, struct
 
 /* libpcap asks DNS for names in a filter, which blocks, and nothing of ours is in the cluster yet:
  * Ctrl-C ends it at once. */
-static int compile_interruptibly(const struct options *options, struct settings *settings,
+static int compile_interruptibly(const char *text, uint32_t snaplen, struct filter *filter,
                                  struct error *err)
 {
     const struct sigaction ends = {.sa_handler = SIG_DFL};
@@ -148,36 +159,66 @@ static int compile_interruptibly(const struct options *options, struct settings 
 
     if (!ignored)
         sigaction(SIGINT, &ends, &old);
-    int result = filter_compile(settings->filter_text, options->snaplen, &settings->filter, err);
+    int result = filter_compile(text, snaplen, filter, err);
     if (!ignored)
         sigaction(SIGINT, &old, NULL);
     return result;
 }
 
-/* Those names in the filter that the cluster knows, once it can be asked. */
-static int resolve_filter(struct kube_client *client, const struct options *options,
-                          struct settings *settings, char **ret_text, struct error *err)
+/* Those names in a filter that the cluster knows, once it can be asked. @ret_text: owned by the
+ * caller; NULL where there was nothing to do */
+static int resolve_filter(struct kube_client *client, const struct settings *settings,
+                          const char *text, struct filter *filter, char **ret_text,
+                          struct error *err)
 {
-    if (settings->filter.program || !options->filter || options->action == OPTIONS_CLEANUP)
+    if (filter->program || !text)
         return 0;
-    if (filter_names_resolve(client, settings->namespace, options->filter, ret_text, err) < 0)
+    if (filter_names_resolve(client, settings->namespace, text, ret_text, err) < 0)
         return -1;
-    settings->filter_text = *ret_text;
-    return compile_interruptibly(options, settings, err);
+    return compile_interruptibly(*ret_text, settings->snaplen, filter, err);
 }
 
-/* What can be said of the filter before the cluster is asked. */
-static int prepare_filter(const struct options *options, struct settings *settings,
+/* What can be said of a filter before the cluster is asked. */
+static int prepare_filter(const char *text, uint32_t snaplen, struct filter *filter,
                           struct error *err)
 {
     char *masked = NULL;
 
-    if (filter_names_mask(options->filter, &masked, err) < 0)
+    if (filter_names_mask(text, &masked, err) < 0)
         return -1;
-    int result = masked ? filter_check(masked, options->filter, options->snaplen, err)
-                        : filter_compile(options->filter, options->snaplen, &settings->filter, err);
+    int result = masked ? filter_check(masked, text, snaplen, err)
+                        : filter_compile(text, snaplen, filter, err);
     free(masked);
     return result;
+}
+
+static int prepare_filters(const struct options *options, struct settings *settings,
+                           struct error *err)
+{
+    if (prepare_filter(options->filter, options->snaplen, &settings->filter, err) < 0)
+        return -1;
+    if (!options->stop_when)
+        return 0;
+    if (prepare_filter(options->stop_when, options->snaplen, &settings->recording.stop_when, err) ==
+        0)
+        return 0;
+    filter_free(&settings->filter);
+    return error_prefix(err, "--stop-when");
+}
+
+/* @ret_filter, @ret_stop_when: owned by the caller; settings may point to them */
+static int resolve_filters(struct kube_client *client, const struct options *options,
+                           struct settings *settings, char **ret_filter, char **ret_stop_when,
+                           struct error *err)
+{
+    if (options->action > OPTIONS_RECORD)
+        return 0;
+    if (resolve_filter(client, settings, options->filter, &settings->filter, ret_filter, err) < 0)
+        return -1;
+    if (*ret_filter)
+        settings->filter_text = *ret_filter;
+    return resolve_filter(client, settings, options->stop_when, &settings->recording.stop_when,
+                          ret_stop_when, err);
 }
 
 /* Everything from the kubeconfig on: needs the event loop. */
@@ -187,7 +228,7 @@ static int run_in_loop(struct loop *loop, const struct options *options, struct 
     struct kube_overrides overrides = options->kube;
     struct kube_config *config = NULL;
     struct kube_client *client = NULL;
-    char *filter = NULL;
+    char *filter = NULL, *stop_when = NULL;
     int result = -1;
 
     overrides.as_groups = options->as_groups;
@@ -196,12 +237,13 @@ static int run_in_loop(struct loop *loop, const struct options *options, struct 
         return -1;
     settings->namespace = config->namespace;
     if (kube_client_new(loop, config, options->request_timeout, &client, err) == 0 &&
-        resolve_filter(client, options, settings, &filter, err) == 0)
+        resolve_filters(client, options, settings, &filter, &stop_when, err) == 0)
         result = act(client, options, settings, sink, extcap, err);
     sink_free(sink);
     kube_client_free(client);
     kube_config_free(config);
     free(filter);
+    free(stop_when);
     return result;
 }
 
@@ -283,6 +325,13 @@ static int sniff(const struct options *options, struct extcap *extcap, struct er
         .creation_timeout = options->pod_creation_timeout,
         .requests = options->requests,
         .limits = options->limits,
+        .recording = {.name = options->record_name,
+                      .keep_bytes = options->keep_bytes,
+                      .keep_seconds = options->keep_seconds,
+                      .seconds = options->record_for,
+                      .in_memory = options->keep_in_memory,
+                      .stop_when_text = options->stop_when,
+                      .after = options->after},
     };
     cleanup_free struct target_word *words = NULL;
     size_t count = 0;
@@ -290,7 +339,7 @@ static int sniff(const struct options *options, struct extcap *extcap, struct er
 
     if (target_words_parse(options->targets, options->target_count,
                            options->selector || options->field_selector, &words, &count, err) < 0 ||
-        prepare_filter(options, &settings, err) < 0)
+        prepare_filters(options, &settings, err) < 0)
         return -1;
     take_single_target(options, words, count, &settings);
     if (settings.pod && *words[0].namespace)
@@ -308,6 +357,7 @@ static int sniff(const struct options *options, struct extcap *extcap, struct er
     sink_free(&sink);
     loop_free(loop);
     filter_free(&settings.filter);
+    filter_free(&settings.recording.stop_when);
     return result;
 }
 

@@ -12,6 +12,7 @@
 #include "cli/defaults.h"
 #include "cli/flags.h"
 #include "common/agent.h"
+#include "settings/keep.h"
 #include "target/words.h"
 
 #define REORDER_WINDOW_MS 200
@@ -307,6 +308,17 @@ static int check_interfaces(const struct parser *parser, struct error *err)
     return 0;
 }
 
+/* It stays when the client goes, which the node method's helper alone can. */
+static int check_recorder(struct options *options, struct error *err)
+{
+    if (options->method && strcmp(options->method, "node") != 0) {
+        error_set(err, ERROR_USAGE, "a recording is made with the node method only");
+        return error_remedy(err, "leave out --method");
+    }
+    options->method = "node";
+    return 0;
+}
+
 /* -p is an older word for a method. */
 static int check_method(const struct parser *parser, struct error *err)
 {
@@ -316,6 +328,8 @@ static int check_method(const struct parser *parser, struct error *err)
         return error_set(err, ERROR_USAGE, "-p contradicts --method %s", options->method);
     if (options->privileged)
         options->method = "node";
+    if (options->action == OPTIONS_RECORD && check_recorder(options, err) < 0)
+        return -1;
     if (options->has_node && options->method && strcmp(options->method, "node") != 0)
         return error_set(err, ERROR_USAGE, "a node can be captured with the node method only");
     if (options->only_nodes && options->container)
@@ -374,6 +388,10 @@ static int check_contradictions(const struct parser *parser, struct error *err)
         error_set(err, ERROR_USAGE, "--rotate-files does nothing where there is one file");
         return error_remedy(err, "--rotate-size or --rotate-time make several");
     }
+    if (options->after && !options->stop_when) {
+        error_set(err, ERROR_USAGE, "--after does nothing without --stop-when");
+        return error_remedy(err, "leave it out, or say after which packet");
+    }
     if (options->buffer_size && options->buffer_size < AGENT_RING_MIN)
         return error_set(err, ERROR_USAGE, "--buffer-size takes at least 1M");
     if (options->buffer_size > (1ull << 31))
@@ -381,19 +399,49 @@ static int check_contradictions(const struct parser *parser, struct error *err)
     return 0;
 }
 
+static bool is_given(const struct parser *parser, const char *name)
+{
+    return parser->given[flag_find(name, strlen(name)) - flags];
+}
+
+/* Each asks for another thing than a capture. */
+static int check_one_action(const struct parser *parser, struct error *err)
+{
+    static const char *const actions[] = {"check", "record", "recordings", "end", "cleanup"};
+    const char *first = NULL;
+
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        if (!is_given(parser, actions[i]))
+            continue;
+        if (first)
+            return error_set(err, ERROR_USAGE, "--%s contradicts --%s", first, actions[i]);
+        first = actions[i];
+    }
+    return 0;
+}
+
+static bool takes_targets(const struct options *options)
+{
+    return options->action == OPTIONS_SNIFF || options->action == OPTIONS_CHECK ||
+           options->action == OPTIONS_RECORD;
+}
+
 /* What needs a target, and what does not. */
 static int check_action(const struct parser *parser, struct error *err)
 {
     struct options *options = parser->options;
+    const char *action = options->action == OPTIONS_CLEANUP      ? "--cleanup"
+                         : options->action == OPTIONS_RECORDINGS ? "--recordings"
+                                                                 : "--end NAME";
 
-    if (parser->given[flag_find("check", 5) - flags] &&
-        parser->given[flag_find("cleanup", 7) - flags])
-        return error_set(err, ERROR_USAGE, "--check contradicts --cleanup");
-    if (options->action == OPTIONS_CLEANUP && options->target_count > 0) {
-        error_set(err, ERROR_USAGE, "--cleanup takes no pod");
-        return error_remedy(err, "choose a namespace with -n, or all with -A");
-    }
-    return options->action == OPTIONS_CLEANUP ? 0 : check_targets(options, err);
+    if (check_one_action(parser, err) < 0)
+        return -1;
+    if (takes_targets(options))
+        return check_targets(options, err);
+    if (options->target_count == 0)
+        return 0;
+    error_set(err, ERROR_USAGE, "%s takes no pod", action);
+    return error_remedy(err, "choose a namespace with -n, or all with -A");
 }
 
 /* How many words from there on a flag takes; sets @ret_help where it is the one for help. */
@@ -500,7 +548,7 @@ static int check_with_defaults(struct parser *parser, struct options *ret_option
 static void prepare_printing(struct options *options)
 {
     if (options->target_count == 0 && !options->selector && !options->field_selector &&
-        options->action != OPTIONS_CLEANUP)
+        takes_targets(options))
         options->targets[options->target_count++] = "pod";
 }
 
@@ -515,6 +563,8 @@ int options_parse_with(int argc, char *const argv[], struct defaults *defaults,
     struct options options = {.snaplen = AGENT_SNAPLEN_MAX,
                               .pod_creation_timeout = 60000,
                               .max_targets = MAX_TARGETS,
+                              .keep_bytes = KEEP_BYTES_DEFAULT,
+                              .record_for = RECORD_FOR_DEFAULT,
                               .reorder_window = REORDER_WINDOW_MS};
     struct parser parser = {.argc = argc, .argv = argv, .options = &options, .defaults = defaults};
 

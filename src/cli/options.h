@@ -21,6 +21,9 @@ enum options_format { OPTIONS_FORMAT_DEFAULT, OPTIONS_FORMAT_PCAPNG, OPTIONS_FOR
 enum options_action {
     OPTIONS_SNIFF,
     OPTIONS_CHECK,          /* which methods work? */
+    OPTIONS_RECORD,         /* leave recorders */
+    OPTIONS_RECORDINGS,     /* which are there? */
+    OPTIONS_END,            /* remove those of a recording */
     OPTIONS_CLEANUP,        /* remove what killed clients have left */
     OPTIONS_INSTALL_EXTCAP, /* a link for Wireshark */
     OPTIONS_HELP,
@@ -79,6 +82,15 @@ struct options {
     const char *keylog;  /* in the targets' containers; NULL: none */
     bool include_own_traffic;
     bool no_names;
+
+    const char *record_name;           /* of --record; NULL: to be made */
+    uint64_t keep_bytes, keep_seconds; /* 0 seconds: no limit */
+    uint64_t record_for;               /* seconds */
+    bool keep_in_memory;
+    const char *stop_when; /* a filter; NULL: none */
+    uint64_t after;        /* milliseconds */
+    bool recordings_json;  /* with OPTIONS_RECORDINGS */
+    const char *recording; /* that there is: of --end */
 
     uint32_t snaplen; /* bytes */
     bool headers_only;

@@ -30,3 +30,18 @@ bool kube_name_is_label(const char *text)
 {
     return is_dns1123(text, false, KUBE_NAMESPACE_MAX);
 }
+
+bool kube_name_is_value(const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length == 0 || length > KUBE_VALUE_MAX)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        bool inside = i > 0 && i + 1 < length;
+
+        if (!isalnum((unsigned char)text[i]) && !(inside && strchr("-_.", text[i])))
+            return false;
+    }
+    return true;
+}

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "settings/filter.h"
 #include "settings/settings.h"
+#include "target/target.h"
+#include "kube/pod.h"
 
 static void add(struct command *command, const char *word)
 {
@@ -98,4 +100,28 @@ void command_free(struct command *command)
 {
     free(command->program);
     command->program = NULL;
+}
+
+/* The network is that of any of its containers; a file is one's. */
+size_t command_target(const struct target *target, bool only_chosen, const char **words)
+{
+    size_t used = 0;
+
+    if (*target->container->id || only_chosen) {
+        words[used++] = "-C";
+        words[used++] = target->container->id;
+    }
+    if (only_chosen)
+        return used;
+    for (size_t i = 0; i < target->pod->container_count && used < COMMAND_TARGET_MAX - 3; i++) {
+        const struct kube_container *container = &target->pod->containers[i];
+
+        if (container != target->container && container->running && *container->id) {
+            words[used++] = "-C";
+            words[used++] = container->id;
+        }
+    }
+    words[used++] = "-P";
+    words[used++] = target->pod->config_hash ? target->pod->config_hash : target->pod->uid;
+    return used;
 }

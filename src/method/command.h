@@ -3,6 +3,7 @@
 #ifndef KSNIFF_METHOD_COMMAND_H
 #define KSNIFF_METHOD_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,7 @@
 
 struct error;
 struct settings;
+struct target;
 
 #define COMMAND_MAX (2 * AGENT_INTERFACES_MAX + 16)
 
@@ -29,5 +31,17 @@ struct command {
 int command_build(struct command *ret_command, const struct settings *settings,
                   uint64_t memory_limit, struct error *err);
 void command_free(struct command *command);
+
+#define COMMAND_TARGET_MAX 36
+
+/*
+ * command_target - the options that lead an agent in a helper to a pod's network namespace: the
+ * containers that run, the chosen one first, and the pod
+ * @only_chosen: that container alone is meant
+ * @words: room for COMMAND_TARGET_MAX; they point into the pod
+ *
+ * Return: how many there are.
+ */
+size_t command_target(const struct target *target, bool only_chosen, const char **words);
 
 #endif

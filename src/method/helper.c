@@ -16,10 +16,12 @@
 
 #define MANAGED_BY "kubectl-sniff"
 #define VOLUME     "agent"
+#define WORK       "work" /* the volume that it writes to */
 #define FILE_MODE  0555
-#define CPUS_MAX   4  /* that agents beside one another may use */
-#define BASE_MIB   62 /* of memory */
-#define AGENT_MIB  2  /* of each agent, without its ring */
+#define CPUS_MAX   4           /* that agents beside one another may use */
+#define BASE_MIB   62          /* of memory */
+#define AGENT_MIB  2           /* of each agent, without its ring */
+#define SPARE_DISK (64u << 20) /* bytes of logs, and whatever else is not in the volume */
 
 const char *helper_namespace_of(const struct settings *settings, const struct target *target)
 {
@@ -64,8 +66,13 @@ static json_t *metadata(const struct helper *helper, bool pod)
                        helper->namespace, "labels", HELPER_NAME_LABEL, HELPER_NAME,
                        "app.kubernetes.io/managed-by", MANAGED_BY, "annotations",
                        "kubectl-sniff/target", helper->target, HELPER_TIMEOUT_ANNOTATION, timeout);
+    if (helper->work)
+        json_object_update(json_object_get(result, "labels"), (json_t *)helper->work->labels);
     if (!pod)
         return result;
+    if (helper->work)
+        json_object_update(json_object_get(result, "annotations"),
+                           (json_t *)helper->work->annotations);
     for (size_t i = 0; i < sizeof(opt_outs) / sizeof(opt_outs[0]); i++)
         json_object_set_new(json_object_get(result, opt_outs[i].part), opt_outs[i].key,
                             json_string(opt_outs[i].value));
@@ -120,40 +127,106 @@ json_t *helper_resources(const char *text)
     return list;
 }
 
+/* Bytes that its volume may hold: what is written takes whole blocks, and folders are some. */
+static uint64_t volume_size(const struct helper_work *work)
+{
+    return work->size + work->size / 16 + (16u << 20);
+}
+
+/* What the user has not set: how much of the node's disk is its. More than that, and the kubelet
+ * ends it; so what it writes elsewhere, as its log, has room besides. */
+static void add_disk(json_t *list, const struct helper_work *work, uint64_t more)
+{
+    char text[24];
+
+    if (json_object_get(list, "ephemeral-storage"))
+        return;
+    snprintf(text, sizeof(text), "%" PRIu64, volume_size(work) + more);
+    json_object_set_new(list, "ephemeral-storage", json_string(text));
+}
+
 static json_t *resources(const struct helper *helper)
 {
+    const struct helper_work *work = helper->work;
     uint64_t cpus = helper->agents < CPUS_MAX ? helper->agents : CPUS_MAX;
     uint64_t each = (helper->ring >> 20) + AGENT_MIB;
-    char limits[60];
+    uint64_t kept = work && work->in_memory ? volume_size(work) >> 20 : 0; /* MiB */
+    char requests[60], limits[60];
 
-    /* The kernel's pages of a ring may be counted as the container's. */
+    /* The kernel's pages of a ring may be counted as the container's; those of a volume are. */
+    snprintf(requests, sizeof(requests), "cpu=10m,memory=%" PRIu64 "Mi", 32 + kept);
     snprintf(limits, sizeof(limits), "cpu=%" PRIu64 ",memory=%" PRIu64 "Mi", cpus,
-             BASE_MIB + helper->agents * each);
-    return json_pack("{s:o, s:o}", "requests",
-                     helper_resources(helper->requests ? helper->requests : "cpu=10m,memory=32Mi"),
-                     "limits", helper_resources(helper->limits ? helper->limits : limits));
+             BASE_MIB + helper->agents * each + kept);
+    json_t *wanted = helper_resources(helper->requests ? helper->requests : requests);
+    json_t *most = helper_resources(helper->limits ? helper->limits : limits);
+
+    if (work && !work->in_memory) {
+        add_disk(wanted, work, 0);
+        add_disk(most, work, SPARE_DISK);
+    }
+    return json_pack("{s:o, s:o}", "requests", wanted, "limits", most);
+}
+
+static json_t *command(const struct helper *helper)
+{
+    const struct helper_work *work = helper->work;
+    char program[80];
+
+    if (!work)
+        return json_pack("[s, s]", HELPER_AGENT, "hold");
+    snprintf(program, sizeof(program), HELPER_DIRECTORY "/%s", work->program);
+    json_t *list = json_pack("[s]", program);
+
+    json_array_extend(list, (json_t *)work->arguments);
+    return list;
 }
 
 static json_t *container(const struct helper *helper)
 {
-    return json_pack("{s:s, s:s, s:s, s:[s, s], s:[{s:s, s:s}], s:o, s:o, s:[{s:s, s:s, s:b}]}",
-                     "name", HELPER_CONTAINER, "image", helper->image, "imagePullPolicy",
-                     helper->pull ? "IfNotPresent" : "Never", "command", HELPER_AGENT, "hold",
-                     "env", "name", AGENT_SECRET_VARIABLE, "value", helper->secret_hash,
-                     "securityContext", security_context(helper), "resources", resources(helper),
-                     "volumeMounts", "name", VOLUME, "mountPath", "/ksniff", "readOnly", true);
+    const struct helper_work *work = helper->work;
+    json_t *result =
+        json_pack("{s:s, s:s, s:s, s:o, s:[{s:s, s:s}], s:o, s:o, s:[{s:s, s:s, s:b}]}", "name",
+                  HELPER_CONTAINER, "image", helper->image, "imagePullPolicy",
+                  helper->pull ? "IfNotPresent" : "Never", "command", command(helper), "env",
+                  "name", AGENT_SECRET_VARIABLE, "value", helper->secret_hash, "securityContext",
+                  security_context(helper), "resources", resources(helper), "volumeMounts", "name",
+                  VOLUME, "mountPath", HELPER_DIRECTORY, "readOnly", true);
+
+    if (!work)
+        return result;
+    json_array_append_new(json_object_get(result, "volumeMounts"),
+                          json_pack("{s:s, s:s}", "name", WORK, "mountPath", work->directory));
+    /* What it said before it ended is read in the pod's status. */
+    json_object_set_new(result, "terminationMessagePolicy", json_string("FallbackToLogsOnError"));
+    return result;
+}
+
+static json_t *work_volume(const struct helper_work *work)
+{
+    char size[24];
+
+    snprintf(size, sizeof(size), "%" PRIu64, volume_size(work));
+    json_t *volume = json_pack("{s:s, s:{s:s}}", "name", WORK, "emptyDir", "sizeLimit", size);
+
+    if (work->in_memory)
+        json_object_set_new(json_object_get(volume, "emptyDir"), "medium", json_string("Memory"));
+    return volume;
 }
 
 json_t *helper_pod(const struct helper *helper)
 {
+    const struct helper_work *work = helper->work;
     json_t *spec = json_pack(
         "{s:s, s:s, s:I, s:i, s:s, s:b, s:b, s:b, s:[{s:s}], s:[o], s:[{s:s, s:{s:s, s:i}}]}",
-        "nodeName", helper->node_name, "restartPolicy", "Never", "activeDeadlineSeconds",
-        (json_int_t)helper->deadline, "terminationGracePeriodSeconds", 1, "dnsPolicy", "Default",
-        "enableServiceLinks", false, "hostPID", !helper->host_network, "hostNetwork",
-        helper->host_network, "tolerations", "operator", "Exists", "containers", container(helper),
-        "volumes", "name", VOLUME, "configMap", "name", helper->name, "defaultMode", FILE_MODE);
+        "nodeName", helper->node_name, "restartPolicy", work ? "Always" : "Never",
+        "activeDeadlineSeconds", (json_int_t)helper->deadline, "terminationGracePeriodSeconds", 1,
+        "dnsPolicy", "Default", "enableServiceLinks", false, "hostPID", !helper->host_network,
+        "hostNetwork", helper->host_network, "tolerations", "operator", "Exists", "containers",
+        container(helper), "volumes", "name", VOLUME, "configMap", "name", helper->name,
+        "defaultMode", FILE_MODE);
 
+    if (work)
+        json_array_append_new(json_object_get(spec, "volumes"), work_volume(work));
     json_object_set_new(spec, "automountServiceAccountToken",
                         json_boolean(helper->service_account != NULL));
     if (helper->service_account)
@@ -173,7 +246,7 @@ json_t *helper_config_map(const struct helper *helper, const struct agent_binary
     /* Immutable: the kubelet need not watch it. */
     return json_pack("{s:s, s:s, s:o, s:b, s:{s:s}}", "apiVersion", "v1", "kind", "ConfigMap",
                      "metadata", metadata(helper, false), "immutable", true, "binaryData",
-                     "ksniff-agent", text);
+                     helper->work ? helper->work->program : HELPER_FILE, text);
 }
 
 json_t *helper_owner(const json_t *pod)
@@ -268,6 +341,30 @@ static void say_state(const struct kube_container *container, const char **ret_r
         *ret_reason = container->terminated_reason;
         *ret_message = container->terminated_message;
     }
+}
+
+int helper_end_code(const struct kube_pod *pod, char *ret_why, size_t size)
+{
+    const json_t *statuses =
+        json_object_get(json_object_get(pod->json, "status"), "containerStatuses");
+    const json_t *ended = NULL, *code;
+    size_t i;
+    json_t *status;
+
+    json_array_foreach(statuses, i, status)
+    {
+        if (strcmp(string_at(status, "name"), HELPER_CONTAINER) != 0)
+            continue;
+        ended = json_object_get(json_object_get(status, "state"), "terminated");
+        if (!ended)
+            ended = json_object_get(json_object_get(status, "lastState"), "terminated");
+    }
+    code = json_object_get(ended, "exitCode");
+    if (!json_is_integer(code))
+        return -1;
+    const char *message = string_at(ended, "message");
+    snprintf(ret_why, size, "%s", *message ? message : string_at(ended, "reason"));
+    return (int)json_integer_value(code);
 }
 
 enum helper_state helper_state(const struct kube_pod *pod, const struct kube_container *container,

@@ -39,6 +39,20 @@ enum helper_privilege {
     HELPER_PRIVILEGED,
 };
 
+/* What a helper's main process does in the place of `hold`. All is borrowed. */
+struct helper_work {
+    const char *program; /* its file in HELPER_DIRECTORY */
+    /* That file for a machine, as agent_binary_find(). */
+    const struct agent_binary *(*find)(const char *machine);
+    const json_t *arguments;   /* behind its name */
+    const json_t *labels;      /* of both objects, besides ours */
+    const json_t *annotations; /* of the pod */
+    const char *directory;     /* where it has a volume of its own, which lives with the pod */
+    uint64_t size;             /* bytes that it writes there at most */
+    bool in_memory;            /* that is the node's memory, not its disk */
+    uint64_t seconds;          /* that the pod may live */
+};
+
 struct helper {
     const char *name; /* of the pod and of the ConfigMap */
     const char *namespace;
@@ -52,11 +66,12 @@ struct helper {
     bool host_network;           /* the node's own interfaces; nothing is entered then */
     bool reads_files;            /* of containers, whoever owns them: key logs */
     enum helper_privilege privilege;
-    uint64_t deadline;             /* seconds, activeDeadlineSeconds */
-    uint64_t creation_timeout;     /* seconds, 0: no limit */
-    uint64_t ring;                 /* bytes of the packet ring of each agent */
-    uint64_t agents;               /* that run in it at once, at most */
-    const char *requests, *limits; /* as helper_resources() reads them; NULL: the default */
+    uint64_t deadline;              /* seconds, activeDeadlineSeconds */
+    uint64_t creation_timeout;      /* seconds, 0: no limit */
+    uint64_t ring;                  /* bytes of the packet ring of each agent */
+    uint64_t agents;                /* that run in it at once, at most */
+    const char *requests, *limits;  /* as helper_resources() reads them; NULL: the default */
+    const struct helper_work *work; /* NULL: it holds, for agents that are run beside it */
 };
 
 /* helper_namespace_of - where the helper pod of a target is made */
@@ -87,6 +102,14 @@ enum helper_state {
 struct kube_container;
 enum helper_state helper_state(const struct kube_pod *pod, const struct kube_container *container,
                                char *ret_why, size_t size);
+
+/*
+ * helper_end_code - how its container has ended, the last time it has
+ * @ret_why: what it has said then; raw text
+ *
+ * Return: the exit code; -1 where it has not ended, or was never started.
+ */
+int helper_end_code(const struct kube_pod *pod, char *ret_why, size_t size);
 
 /*
  * helper_seconds_left - until the kubelet ends the pod (activeDeadlineSeconds, which somebody else

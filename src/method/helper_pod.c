@@ -400,3 +400,8 @@ void helper_pod_remove(struct helper_pod *pod, void (*removed)(void *data), void
     loop_set_timer(pod->poll, REMOVE_MS + 1);
     go_on_removing(pod);
 }
+
+void helper_pod_part(struct helper_pod *pod)
+{
+    helper_pod_free(pod);
+}

@@ -99,4 +99,8 @@ void helper_pod_watch_age(struct helper_pod *pod, const struct kube_pod *seen);
  */
 void helper_pod_remove(struct helper_pod *pod, void (*removed)(void *data), void *data);
 
+/* helper_pod_part - the objects stay, and nothing is heard of them any more; a patch that is under
+ * way (@pod->owner) is given up. @pod is gone */
+void helper_pod_part(struct helper_pod *pod);
+
 #endif

@@ -185,6 +185,29 @@ static void give_up(struct helper_group *group, enum helper_failure how, const s
 
 /* ---- making one ---- */
 
+/* The user of a group that has the only one, whose helper works for it; or NULL. */
+static struct helper_user *alone(const struct helper_group *group)
+{
+    return group->users && group->users->alone ? group->users : NULL;
+}
+
+/* Lets the helper do what its user wants. Return: 0, or -1 with the error. */
+static int take_work(struct helper_group *group, struct helper *helper,
+                     const struct agent_binary **agent, struct error *err)
+{
+    struct helper_user *user = alone(group);
+
+    if (!user)
+        return 0;
+    user->despite_shell = group->recipe.images.second_round;
+    helper->work = user->events->work(user->data, err);
+    if (!helper->work)
+        return -1;
+    helper->deadline = helper->work->seconds;
+    *agent = helper->work->find(group->recipe.machine);
+    return *agent ? 0 : error_set(err, ERROR_INTERNAL, "there is no program for the helper");
+}
+
 static void make(struct helper_group *group)
 {
     struct helper helper;
@@ -192,7 +215,8 @@ static void make(struct helper_group *group)
     const struct agent_binary *agent = agent_binary_choose(group->recipe.machine, &err);
 
     helper_recipe_read(&group->recipe, group->room, &helper);
-    if (!agent || helper_pod_make(group->pod, &helper, agent, &err) < 0)
+    if (!agent || take_work(group, &helper, &agent, &err) < 0 ||
+        helper_pod_make(group->pod, &helper, agent, &err) < 0)
         give_up(group, HELPER_FAILED, &err);
 }
 
@@ -394,6 +418,47 @@ static void on_unfit(struct helper_group *group, const struct kube_pod *seen, co
         next_image(group, why);
 }
 
+/* ---- one that works for its user ---- */
+
+static void on_work_failed(struct helper_group *group, int code, const char *why)
+{
+    struct error err;
+
+    error_set(&err, ERROR_TARGET, "the helper pod on node \"%s\" cannot do its work: %s",
+              group->recipe.node_name, *why ? why : "it does not say why");
+    if (code == AGENT_EXIT_NO_INTERFACE)
+        error_remedy(&err, "leave out -i to take every interface");
+    else if (code == AGENT_EXIT_NO_MEMORY)
+        error_remedy(&err, "try a smaller --buffer-size");
+    else if (code == AGENT_EXIT_NO_ENTRY || code == AGENT_EXIT_NO_PERMISSION)
+        error_remedy(&err, "something on the node forbids it, such as AppArmor or SELinux");
+    give_up(group, HELPER_FAILED, &err);
+}
+
+/* It has been started, and could not do what it should: the same codes as an agent's. Return:
+ * whether they are; else the container was not started, or was killed. */
+static bool on_work_ended(struct helper_group *group, const struct kube_pod *seen)
+{
+    char why[300] = "";
+    int code = helper_end_code(seen, why, sizeof(why));
+    bool more = code == AGENT_EXIT_NO_ENTRY || code == AGENT_EXIT_NO_PERMISSION;
+
+    if (code < AGENT_EXIT_BAD_OPTIONS || code > AGENT_EXIT_INTERNAL)
+        return false;
+    why[strcspn(why, "\n")] = '\0';
+    if (more && group->recipe.privilege != HELPER_PRIVILEGED)
+        next_privilege(group, why);
+    else if (code == AGENT_EXIT_SHELL && !group->recipe.images.second_round) {
+        if (helper_recipe_shell(&group->recipe, why))
+            next_image(group, why);
+        else
+            begin_again(group);
+    } else {
+        on_work_failed(group, code, why);
+    }
+    return true;
+}
+
 static void on_gone(struct helper_group *group)
 {
     struct error err;
@@ -419,6 +484,10 @@ static void on_seen(void *data, struct helper_pod *pod, const struct kube_pod *s
 
     if (state == HELPER_RUNNING)
         on_runs(group, seen);
+    else if (seen && alone(group) && on_work_ended(group, seen))
+        return;
+    else if (seen && alone(group) && pod->has_run && state != HELPER_ENDED)
+        on_starting(group, seen, why); /* it is started again */
     else if (pod->has_run && state != HELPER_STARTING)
         begin_again(group);
     else if (!seen)
@@ -532,11 +601,13 @@ void helper_pods_expect(struct helper_pods *pods, const struct target *target)
         group->expected++;
 }
 
-static int prepare(struct helper_group *group, const struct target *target, struct error *err)
+/* @own: rings that a helper of only one user is to have; 0: as many as there may be users */
+static int prepare(struct helper_group *group, const struct target *target, size_t own,
+                   struct error *err)
 {
-    size_t others = group->expected ? group->expected - 1 : 0;
+    size_t others = own ? own - 1 : group->expected ? group->expected - 1 : 0;
 
-    group->room = 1 + others + group->of->room;
+    group->room = own ? own : 1 + others + group->of->room;
     uint64_t ring = helper_recipe_ring(&group->recipe, group->room);
 
     if (!group->of->settings->buffer_size && ring < AGENT_RING_DEFAULT)
@@ -554,11 +625,12 @@ int helper_pods_join(struct helper_pods *pods, struct helper_user *user,
 {
     struct helper_group *group = pods->groups;
 
-    while (group && !(helper_recipe_fits(&group->recipe, target) && has_room(group, user)))
+    while (group && (user->alone || alone(group) || !helper_recipe_fits(&group->recipe, target) ||
+                     !has_room(group, user)))
         group = group->next;
     if (!group && !(group = group_new(pods, target, err)))
         return -1;
-    if (!group->recipe.who && prepare(group, target, err) < 0)
+    if (!group->recipe.who && prepare(group, target, user->alone, err) < 0)
         return -1;
     user->target = target;
     user->ring = helper_recipe_ring(&group->recipe, group->room);
@@ -627,6 +699,18 @@ void helper_user_saw_shell(struct helper_user *user, const char *why)
     leave_pod(user);
     user->waits = true;
     next_image(group, why);
+}
+
+void helper_user_part(struct helper_user *user)
+{
+    struct helper_group *group = user->group;
+
+    user->pod = NULL;
+    if (group && group->pod)
+        helper_pod_part(group->pod);
+    if (group)
+        group->pod = NULL;
+    helper_user_leave(user);
 }
 
 void helper_user_leave(struct helper_user *user)

@@ -53,6 +53,8 @@ enum helper_failure {
     HELPER_LOST,    /* somebody has deleted it */
 };
 
+struct helper_work;
+
 /* All are events of the loop, or come from within what the user calls. */
 struct helper_user_events {
     /* user->pod runs: run the agent in it. */
@@ -62,6 +64,12 @@ struct helper_user_events {
     void (*failed)(void *data, enum helper_failure how, const struct error *err);
     /* user->pod is about to end: so should the agent, before. */
     void (*ends)(void *data, const char *why);
+    /*
+     * Of a user that is alone: what the helper that is about to be made is to do in the place of
+     * `hold`. user->ring and user->despite_shell hold for it. Return: borrowed until the next call;
+     * NULL with the error.
+     */
+    const struct helper_work *(*work)(void *data, struct error *err);
 };
 
 /* Starts with zeros, events and data. Read only; stays where it is. */
@@ -69,6 +77,8 @@ struct helper_user {
     const struct helper_user_events *events;
     void *data;
     bool aside;             /* its agent has no ring, and needs no room */
+    size_t alone;           /* the helper is its alone, works for it, and has so many rings; 0: an
+                               agent is run in it, beside others' */
     struct helper_pod *pod; /* that its agent runs in; NULL: it waits for one */
     bool despite_shell;     /* the agent is to run even where the helper has a shell */
     uint64_t ring;          /* bytes that its ring may have, where the user has not chosen */
@@ -98,5 +108,9 @@ void helper_user_saw_shell(struct helper_user *user, const char *why);
 
 /* helper_user_leave - it needs none any more. Again: changes nothing. */
 void helper_user_leave(struct helper_user *user);
+
+/* helper_user_part - the same of one that is alone and whose helper is ready; but that stays, and
+ * goes on. */
+void helper_user_part(struct helper_user *user);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "method/agent_exec.h"
+#include "method/command.h"
 #include "method/helper.h"
 #include "method/helper_pod.h"
 #include "method/helper_pods.h"
@@ -109,39 +110,13 @@ static void on_watch(void *data)
 
 /* ---- running the agent ---- */
 
-/* The network is that of any of its containers; a file is one's. */
-static size_t name_containers(const struct session *session, const char *more[], size_t used)
-{
-    const struct target *target = session->target;
-    bool follows = session->settings->follows_keylog;
-
-    /* The chosen container first. */
-    if (*target->container->id || follows) {
-        more[used++] = "-C";
-        more[used++] = target->container->id;
-    }
-    if (follows)
-        return used;
-    for (size_t i = 0; i < target->pod->container_count && used < 17; i++) {
-        const struct kube_container *container = &target->pod->containers[i];
-
-        if (container != target->container && container->running && *container->id) {
-            more[used++] = "-C";
-            more[used++] = container->id;
-        }
-    }
-    more[used++] = "-P";
-    more[used++] = target->pod->config_hash ? target->pod->config_hash : target->pod->uid;
-    return used;
-}
-
 static int run_agent(struct session *session, struct error *err)
 {
     struct node_method *node = session->method_data;
     const struct target *target = session->target;
     const struct session_place place = {helper_namespace_of(session->settings, target), node->name,
                                         HELPER_CONTAINER};
-    const char *more[2 * AGENT_TARGETS_MAX + 4];
+    const char *more[COMMAND_TARGET_MAX + 2];
     size_t used = 0;
 
     /* They may be wanted when the helper is gone. */
@@ -152,7 +127,7 @@ static int run_agent(struct session *session, struct error *err)
     if (!node->user.despite_shell)
         more[used++] = "-N";
     if (!target->host_network)
-        used = name_containers(session, more, used);
+        used += command_target(target, session->settings->follows_keylog, more + used);
     if (target->pod)
         watch_on(session);
     more[used] = NULL;

@@ -141,3 +141,21 @@ bool report_works(const struct method_report *reports, size_t count)
             return true;
     return false;
 }
+
+int report_refuse(const struct method_report *only, const struct target *target, const char *verb,
+                  const char *more, struct error *err)
+{
+    char whats[ERROR_TEXT_MAX] = "";
+
+    for (size_t i = 0; i < only->count && i < 8; i++) {
+        size_t used = strlen(whats);
+
+        snprintf(whats + used, sizeof(whats) - used, "%s%s", i ? "; " : "",
+                 only->obstacles[i].what);
+    }
+    error_set(err, ERROR_TARGET, "the %s method cannot %s %s: %s", only->name, verb, target->label,
+              whats);
+    return only->count
+               ? error_remedy(err, "who can change it: %s; %s", only->obstacles[0].who, more)
+               : -1;
+}

@@ -58,4 +58,14 @@ void report_print_json_refusal(FILE *file, const struct settings *settings,
 /* report_works - does some method work, or may work? */
 bool report_works(const struct method_report *reports, size_t count);
 
+/*
+ * report_refuse - the only method that was wanted cannot do it
+ * @verb: "capture"
+ * @more: what may help besides who could change it
+ *
+ * Return: always -1.
+ */
+int report_refuse(const struct method_report *only, const struct target *target, const char *verb,
+                  const char *more, struct error *err);
+
 #endif

@@ -74,6 +74,13 @@ static bool has_ended(const json_t *pod)
     return false;
 }
 
+/* Return: the recording that a pod is of; NULL: none. */
+static const char *recording_of(const json_t *pod)
+{
+    return json_string_value(json_object_get(
+        json_object_get(json_object_get(pod, "metadata"), "labels"), HELPER_RECORDING_LABEL));
+}
+
 static bool is_stale_pod(const struct sweep *sweep, const json_t *pod)
 {
     const json_t *metadata = json_object_get(pod, "metadata");
@@ -83,7 +90,9 @@ static bool is_stale_pod(const struct sweep *sweep, const json_t *pod)
 
     if (json_object_get(metadata, "deletionTimestamp"))
         return false;
-    if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0 || has_ended(pod))
+    if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0)
+        return true;
+    if (has_ended(pod) && !recording_of(pod)) /* a recorder is started again */
         return true;
     return strcmp(phase, "Pending") == 0 &&
            age(sweep, metadata) > (timeout > 0 ? timeout : NO_LIMIT_SECONDS) + BETWEEN_SECONDS;
@@ -128,6 +137,23 @@ static void keep_in_mind(struct sweep *sweep, const json_t *object)
                                                       "namespace", namespace));
 }
 
+static void tell_why_left(const json_t *pod)
+{
+    const json_t *metadata = json_object_get(pod, "metadata");
+    const char *name = string_at(metadata, "name"), *namespace = string_at(metadata, "namespace");
+    const char *recording = recording_of(pod);
+    bool pending = strcmp(string_at(json_object_get(pod, "status"), "phase"), "Pending") == 0;
+
+    if (recording)
+        log_info("helper pod '%s' in namespace '%s' is left alone: it records '%s', which 'kubectl "
+                 "sniff --end' ends",
+                 name, namespace, recording);
+    else
+        log_info("helper pod '%s' in namespace '%s' is left alone: it %s", name, namespace,
+                 pending ? "is still being started"
+                         : "serves somebody, or has done so a minute ago");
+}
+
 /* A helper pod that is in use, or may be. */
 static void leave_alone(const struct sweep *sweep, const json_t *pod)
 {
@@ -138,11 +164,7 @@ static void leave_alone(const struct sweep *sweep, const json_t *pod)
     /* The same 40 random bits are in no other namespace. */
     json_object_set_new(sweep->kept, string_at(metadata, "name"), json_true());
     if (sweep->told)
-        log_info("helper pod '%s' in namespace '%s' is left alone: it %s",
-                 string_at(metadata, "name"), string_at(metadata, "namespace"),
-                 strcmp(string_at(json_object_get(pod, "status"), "phase"), "Pending") == 0
-                     ? "is still being started"
-                     : "serves somebody, or has done so a minute ago");
+        tell_why_left(pod);
 }
 
 static void on_list(void *data, json_t *answer, const struct error *err)

@@ -2,7 +2,8 @@
 /*
  * Helper pods and ConfigMaps that clients have left which were killed: looked for, and removed.
  * What still serves somebody is never touched: a helper ends by itself once it does not, and only
- * those that have ended, or can have nobody any more who waits for their start, are removed.
+ * those that have ended, or can have nobody any more who waits for their start, are removed. One
+ * that records serves until it has ended for good, and be its recorder just started again.
  */
 #ifndef KSNIFF_METHOD_SWEEP_H
 #define KSNIFF_METHOD_SWEEP_H

@@ -156,6 +156,41 @@ static int read_list(const json_t *list, struct recordings *recordings)
     return 0;
 }
 
+static char *list_path(const char *namespace, const char *name)
+{
+    cleanup_free char *escaped = name ? kube_escape(name) : NULL;
+    const char *of = escaped ? escaped : "";
+
+    if (name && !escaped)
+        return NULL;
+    return namespace ? text_format("/api/v1/namespaces/%s/pods?labelSelector=%s%s%s", namespace,
+                                   HELPER_RECORDING_SELECTOR, name ? "%3D" : "", of)
+                     : text_format("/api/v1/pods?labelSelector=%s%s%s", HELPER_RECORDING_SELECTOR,
+                                   name ? "%3D" : "", of);
+}
+
+int recordings_look(struct kube_client *client, const char *namespace, const char *name,
+                    struct recordings *ret, struct error *err)
+{
+    cleanup_free char *path = list_path(namespace, name);
+    struct recordings recordings = {0};
+    json_t *answer = NULL;
+
+    if (!path)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    if (kube_get(client, path, &answer, err) < 0)
+        return -1;
+    int result = read_list(json_object_get(answer, "items"), &recordings);
+
+    json_decref(answer);
+    if (result < 0) {
+        recordings_free(&recordings);
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    *ret = recordings;
+    return 0;
+}
+
 /* "'a', 'b'": each name once, as far as they fit */
 static void list_names(const struct recordings *recordings, struct buf *out)
 {
@@ -178,7 +213,7 @@ static int no_such_recording(struct kube_client *client, const char *namespace, 
     cleanup_buf struct buf names;
 
     buf_init(&names, NAMES_LENGTH);
-    if (recordings_find(client, namespace, NULL, &all, err) < 0)
+    if (recordings_look(client, namespace, NULL, &all, err) < 0)
         return -1;
     list_names(&all, &names);
     recordings_free(&all);
@@ -192,43 +227,19 @@ static int no_such_recording(struct kube_client *client, const char *namespace, 
                                        : "'kubectl sniff POD --record' starts one");
 }
 
-static char *list_path(const char *namespace, const char *resource, const char *name)
-{
-    cleanup_free char *escaped = name ? kube_escape(name) : NULL;
-    const char *of = escaped ? escaped : "";
-
-    if (name && !escaped)
-        return NULL;
-    return namespace ? text_format("/api/v1/namespaces/%s/%s?labelSelector=%s%s%s", namespace,
-                                   resource, HELPER_RECORDING_SELECTOR, name ? "%3D" : "", of)
-                     : text_format("/api/v1/%s?labelSelector=%s%s%s", resource,
-                                   HELPER_RECORDING_SELECTOR, name ? "%3D" : "", of);
-}
-
 int recordings_find(struct kube_client *client, const char *namespace, const char *name,
                     struct recordings *ret, struct error *err)
 {
-    cleanup_free char *path = list_path(namespace, "pods", name);
     struct recordings recordings = {0};
-    json_t *answer = NULL;
 
-    if (!path)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    if (kube_get(client, path, &answer, err) < 0)
+    if (recordings_look(client, namespace, name, &recordings, err) < 0)
         return -1;
-    int result = read_list(json_object_get(answer, "items"), &recordings);
-
-    json_decref(answer);
-    if (result < 0) {
-        recordings_free(&recordings);
-        return error_set(err, ERROR_INTERNAL, "out of memory");
+    if (!name || recordings.count > 0) {
+        *ret = recordings;
+        return 0;
     }
-    if (name && recordings.count == 0) {
-        recordings_free(&recordings);
-        return no_such_recording(client, namespace, name, err);
-    }
-    *ret = recordings;
-    return 0;
+    recordings_free(&recordings);
+    return no_such_recording(client, namespace, name, err);
 }
 
 /* ---- as a target ---- */

@@ -68,6 +68,10 @@ int recordings_find(struct kube_client *client, const char *namespace, const cha
                     struct recordings *ret, struct error *err);
 void recordings_free(struct recordings *recordings);
 
+/* recordings_look - the same; that there is none of the name is no failure. */
+int recordings_look(struct kube_client *client, const char *namespace, const char *name,
+                    struct recordings *ret, struct error *err);
+
 /*
  * recordings_ask - run a command of the recorder ("status", "freeze") in every pod that runs, some
  * of them side by side, and wait for the ends
@@ -87,6 +91,13 @@ int recordings_ask(struct kube_client *client, struct recordings *recordings, co
  */
 int recordings_remove(struct kube_client *client, const struct recordings *recordings,
                       struct error *err);
+
+/*
+ * recordings_end - find one, remove it, and say so
+ * @namespace, @name: as for recordings_find()
+ */
+int recordings_end(struct kube_client *client, const char *namespace, const char *name,
+                   struct error *err);
 
 /*
  * recorded_target_make - what was recorded, as the target of a capture; the pod may be gone by now

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "kube/client.h"
@@ -120,4 +121,20 @@ int recordings_remove(struct kube_client *client, const struct recordings *recor
         return 0;
     *err = first;
     return -1;
+}
+
+int recordings_end(struct kube_client *client, const char *namespace, const char *name,
+                   struct error *err)
+{
+    struct recordings recordings = {0};
+
+    if (recordings_find(client, namespace, name, &recordings, err) < 0)
+        return -1;
+    int result = recordings_remove(client, &recordings, err);
+
+    if (result == 0)
+        log_info("recording '%s' has ended: %zu pod%s removed", name, recordings.count,
+                 recordings.count == 1 ? " is" : "s are");
+    recordings_free(&recordings);
+    return result;
 }

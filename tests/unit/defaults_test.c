@@ -142,9 +142,9 @@ static void test_refused(void **state)
 
 static void test_what_is_no_default(void **state)
 {
-    static const char *const names[] = {"help",     "version",        "completion",
-                                        "check",    "cleanup",        "print-config",
-                                        "selector", "field-selector", "all-namespaces"};
+    static const char *const names[] = {
+        "help",   "version",    "completion", "check",    "cleanup",        "print-config",
+        "record", "recordings", "end",        "selector", "field-selector", "all-namespaces"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -4,7 +4,10 @@
 #include "tests/unit/unit.h"
 #include "tests/unit/server.h"
 
+#include "base/error.h"
 #include "common/agent.h"
+#include "method/agent_binary.h"
+#include "method/helper.h"
 #include "method/helper_pod.h"
 #include "method/helper_pods.h"
 #include "settings/settings.h"
@@ -14,13 +17,20 @@
 #define CONFIG_MAPS "/api/v1/namespaces/lab/configmaps"
 
 /* What becomes of the pods that it is asked for. */
-enum { RUNNING, GONE, ENDED, AGED, STARTING, FORBIDDEN };
+enum { RUNNING, GONE, ENDED, AGED, STARTING, FORBIDDEN, NO_ENTRY, NO_INTERFACE };
 
 #define POD(spec, phase, state)                                                                    \
     "200 OK\r\n\r\n{\"metadata\":{\"name\":\"ksniff-1\",\"namespace\":\"lab\"},\"spec\":{" spec    \
     "\"nodeName\":\"node1\",\"containers\":[{\"name\":\"ksniff\",\"image\":\"pause\"}]},"          \
     "\"status\":{\"phase\":\"" phase "\",\"containerStatuses\":[{\"name\":\"ksniff\","             \
     "\"state\":{" state "}}]}}"
+
+/* One whose recorder has ended so, and is about to be started again. */
+#define WORK_POD(code, says)                                                                       \
+    POD("", "Running",                                                                             \
+        "\"waiting\":{\"reason\":\"CrashLoopBackOff\"}},\"lastState\":{\"terminated\":{"           \
+        "\"reason\":"                                                                              \
+        "\"Error\",\"exitCode\":" code ",\"message\":\"" says "\"}")
 
 static const char *answer(const char *request, int mode)
 {
@@ -31,6 +41,8 @@ static const char *answer(const char *request, int mode)
         [ENDED] = POD("", "Succeeded", "\"terminated\":{\"reason\":\"Completed\"}"),
         [AGED] = POD("\"activeDeadlineSeconds\":1,", "Running", "\"running\":{}"),
         [STARTING] = POD("", "Pending", "\"waiting\":{\"reason\":\"ContainerCreating\"}"),
+        [NO_ENTRY] = WORK_POD("73", "AppArmor\\nsays no"),
+        [NO_INTERFACE] = WORK_POD("66", "there is no eth7"),
         [FORBIDDEN] = "403 Forbidden\r\n\r\n{\"kind\":\"Status\",\"reason\":\"Forbidden\","
                       "\"message\":\"pods is forbidden: no\",\"code\":403}",
     };
@@ -84,7 +96,59 @@ static void on_ends(void *data, const char *why)
     told++;
 }
 
-static const struct helper_user_events events = {on_ready, on_waits, on_failed, on_ends};
+static const struct helper_user_events events = {
+    .ready = on_ready, .waits = on_waits, .failed = on_failed, .ends = on_ends};
+
+/* ---- users whose helpers work for them ---- */
+
+static size_t works;
+static char failure[ERROR_TEXT_MAX];
+
+static const struct agent_binary *find_program(const char *machine)
+{
+    static const struct agent_binary program = {"amd64", (const unsigned char *)"x", 1};
+
+    (void)machine;
+    return &program;
+}
+
+static const struct helper_work *on_work(void *data, struct error *err)
+{
+    static struct helper_work work = {
+        .program = "worker", .find = find_program, .directory = "/ring", .size = 1, .seconds = 77};
+    const struct user *user = data;
+
+    (void)err;
+    if (!work.arguments) {
+        work.arguments = json_pack("[s]", "record");
+        work.labels = work.annotations = json_object();
+    }
+    works++;
+    assert_int_equal(user->user.ring, AGENT_RING_DEFAULT);
+    return &work;
+}
+
+static void on_work_failed(void *data, enum helper_failure how, const struct error *err)
+{
+    struct user *user = data;
+
+    assert_int_equal(how, HELPER_FAILED);
+    snprintf(failure, sizeof(failure), "%s", err->text);
+    user->failed++;
+    told++;
+}
+
+static void on_work_waits(void *data, const char *why)
+{
+    (void)data;
+    (void)why;
+}
+
+static const struct helper_user_events work_events = {.ready = on_ready,
+                                                      .waits = on_work_waits,
+                                                      .failed = on_work_failed,
+                                                      .ends = on_ends,
+                                                      .work = on_work};
 
 #define USERS 4
 
@@ -115,7 +179,7 @@ static void join(struct run *run, size_t number, const struct target *target)
     struct user *user = &run->users[number];
     struct error err;
 
-    user->user.events = &events;
+    user->user.events = user->user.alone ? &work_events : &events;
     user->user.data = user;
     assert_int_equal(helper_pods_join(run->pods, &user->user, target, &err), 0);
 }
@@ -287,6 +351,62 @@ static void test_shell(void **state)
     run_stop(&run);
 }
 
+/* Each has a helper of its own, which stays when its user parts from it. */
+static void test_helpers_that_work(void **state)
+{
+    struct run run;
+
+    (void)state;
+    run_start(&run, RUNNING, 0, 0);
+    run.users[0].user.alone = run.users[1].user.alone = 2;
+    works = 0;
+    join_all(&run, 3);
+    assert_int_equal(works, 2);
+    assert_ptr_not_equal(run.users[0].user.pod, run.users[1].user.pod);
+    assert_ptr_not_equal(run.users[2].user.pod, run.users[1].user.pod);
+    assert_int_equal(server_asked(&run.server, "POST " PODS), 3);
+    helper_user_part(&run.users[0].user);
+    helper_user_part(&run.users[0].user);
+    assert_int_equal(count_deleted(&run), 0);
+    helper_user_leave(&run.users[1].user);
+    assert_int_equal(count_deleted(&run), 1);
+    run_stop(&run);
+}
+
+/* It cannot get in: with more privilege, until there is none. */
+static void test_work_needs_more_privilege(void **state)
+{
+    struct run run;
+
+    (void)state;
+    run_start(&run, NO_ENTRY, 0, 0);
+    run.users[0].user.alone = 1;
+    works = 0;
+    join(&run, 0, &run.target);
+    server_step_until(&run.server, &told, 1);
+    assert_int_equal(works, 3);
+    assert_int_equal(run.users[0].failed, 1);
+    assert_string_equal(failure, "the helper pod on node \"node1\" cannot do its work: AppArmor");
+    assert_int_equal(count_deleted(&run), 3);
+    run_stop(&run);
+}
+
+static void test_work_that_cannot_be_done(void **state)
+{
+    struct run run;
+
+    (void)state;
+    run_start(&run, NO_INTERFACE, 0, 0);
+    run.users[0].user.alone = 1;
+    works = 0;
+    join(&run, 0, &run.target);
+    server_step_until(&run.server, &told, 1);
+    assert_int_equal(works, 1);
+    assert_string_equal(failure,
+                        "the helper pod on node \"node1\" cannot do its work: there is no eth7");
+    run_stop(&run);
+}
+
 /* An evicted helper, or a node that was deleted: one makes the new helper, all go on in it. */
 static void test_gone(void **state)
 {
@@ -423,6 +543,9 @@ int main(void)
         cmocka_unit_test(test_more_privilege),
         cmocka_unit_test(test_nobody_waits_for_a_while),
         cmocka_unit_test(test_shell),
+        cmocka_unit_test(test_helpers_that_work),
+        cmocka_unit_test(test_work_needs_more_privilege),
+        cmocka_unit_test(test_work_that_cannot_be_done),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_aged),

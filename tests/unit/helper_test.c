@@ -90,6 +90,116 @@ static void test_pod(void **state)
     json_decref(pod);
 }
 
+/* One that works by itself, and goes on without whoever has made it. */
+static void test_work(void **state)
+{
+    json_t *arguments = json_pack("[s, s]", "record", "-t");
+    json_t *labels = json_pack("{s:s}", HELPER_RECORDING_LABEL, "shop");
+    json_t *annotations = json_pack("{s:s}", "kubectl-sniff/recorded", "{}");
+    struct helper_work work = {.program = "ksniff-recorder",
+                               .arguments = arguments,
+                               .labels = labels,
+                               .annotations = annotations,
+                               .directory = "/ring",
+                               .size = 1u << 30,
+                               .seconds = 3600};
+    struct helper helper = usual;
+    const struct agent_binary binary = {"amd64", (const unsigned char *)"x", 1};
+
+    (void)state;
+    helper.work = &work;
+    helper.agents = 2;
+    json_t *pod = helper_pod(&helper);
+    assert_string_equal(at(pod, "metadata/labels/kubectl-sniff/recording"), "");
+    assert_non_null(strstr(at(pod, "metadata/labels"), "\"kubectl-sniff/recording\":\"shop\""));
+    assert_non_null(strstr(at(pod, "metadata/annotations"), "\"kubectl-sniff/recorded\":\"{}\""));
+    assert_string_equal(at(pod, "spec/restartPolicy"), "\"Always\"");
+    assert_string_equal(at(pod, "spec/containers/0/command"),
+                        "[\"/ksniff/ksniff-recorder\",\"record\",\"-t\"]");
+    assert_string_equal(at(pod, "spec/containers/0/terminationMessagePolicy"),
+                        "\"FallbackToLogsOnError\"");
+    assert_string_equal(at(pod, "spec/containers/0/volumeMounts/1"),
+                        "{\"mountPath\":\"/ring\",\"name\":\"work\"}");
+    /* A sixteenth and 16 MiB more than what is kept; and of the disk 64 MiB more than that. */
+    assert_string_equal(at(pod, "spec/volumes/1"),
+                        "{\"emptyDir\":{\"sizeLimit\":\"1157627904\"},\"name\":\"work\"}");
+    assert_string_equal(at(pod, "spec/containers/0/resources"),
+                        "{\"limits\":{\"cpu\":\"2\",\"ephemeral-storage\":\"1224736768\","
+                        "\"memory\":\"130Mi\"},\"requests\":{\"cpu\":\"10m\","
+                        "\"ephemeral-storage\":\"1157627904\",\"memory\":\"32Mi\"}}");
+    /* The same privileges as one that holds. */
+    assert_non_null(strstr(at(pod, "spec/containers/0/securityContext"), "SYS_ADMIN"));
+    json_decref(pod);
+
+    /* In memory the disk is not touched, and the memory is counted. */
+    work.in_memory = true;
+    work.size = 64u << 20;
+    pod = helper_pod(&helper);
+    assert_string_equal(at(pod, "spec/volumes/1/emptyDir"),
+                        "{\"medium\":\"Memory\",\"sizeLimit\":\"88080384\"}");
+    assert_string_equal(at(pod, "spec/containers/0/resources"),
+                        "{\"limits\":{\"cpu\":\"2\",\"memory\":\"214Mi\"},\"requests\":{\"cpu\":"
+                        "\"10m\",\"memory\":\"116Mi\"}}");
+    json_decref(pod);
+
+    /* What the user says holds; what he does not, does, too. */
+    work.in_memory = false;
+    helper.limits = "ephemeral-storage=5Gi";
+    helper.requests = "cpu=1m";
+    pod = helper_pod(&helper);
+    assert_string_equal(at(pod, "spec/containers/0/resources"),
+                        "{\"limits\":{\"ephemeral-storage\":\"5Gi\"},\"requests\":{\"cpu\":\"1m\","
+                        "\"ephemeral-storage\":\"88080384\"}}");
+    json_decref(pod);
+
+    json_t *map = helper_config_map(&helper, &binary);
+    assert_string_equal(at(map, "binaryData"), "{\"ksniff-recorder\":\"eA==\"}");
+    assert_non_null(strstr(at(map, "metadata/labels"), "\"kubectl-sniff/recording\":\"shop\""));
+    assert_null(strstr(at(map, "metadata/annotations"), "recorded"));
+    json_decref(map);
+    json_decref(arguments);
+    json_decref(labels);
+    json_decref(annotations);
+}
+
+static int end_code(const char *status, char *why, size_t size)
+{
+    json_t *json = json_pack("{s:{s:s}, s:{}, s:{s:[o]}}", "metadata", "name", "x", "spec",
+                             "status", "containerStatuses", json_loads(status, 0, NULL));
+    struct kube_pod *pod;
+
+    assert_int_equal(kube_pod_read(json, &pod, NULL), 0);
+    int code = helper_end_code(pod, why, size);
+    kube_pod_free(pod);
+    json_decref(json);
+    return code;
+}
+
+static void test_how_it_has_ended(void **state)
+{
+    char why[100] = "";
+
+    (void)state;
+    assert_int_equal(end_code("{\"name\": \"ksniff\", \"state\": {\"running\": {}}}", why, 100),
+                     -1);
+    assert_int_equal(
+        end_code("{\"name\": \"other\", \"state\": {\"terminated\": {\"exitCode\": 1}}}", why, 100),
+        -1);
+    assert_int_equal(
+        end_code("{\"name\": \"ksniff\", \"state\": {\"terminated\": {\"exitCode\": 73, "
+                 "\"reason\": \"Error\", \"message\": \"no entry\"}}}",
+                 why, 100),
+        73);
+    assert_string_equal(why, "no entry");
+    /* It waits for being started again. */
+    assert_int_equal(end_code("{\"name\": \"ksniff\", \"state\": {\"waiting\": {\"reason\": "
+                              "\"CrashLoopBackOff\"}}, \"lastState\": {\"terminated\": "
+                              "{\"exitCode\": 66, \"reason\": \"Error\"}}}",
+                              why, 100),
+                     66);
+    assert_string_equal(why, "Error");
+}
+
 static void test_variants(void **state)
 {
     json_t *secrets = json_pack("[{s:s}]", "name", "registry");
@@ -298,9 +408,14 @@ static void test_seconds_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pod),        cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_config_map), cmocka_unit_test(test_resources),
-        cmocka_unit_test(test_states),     cmocka_unit_test(test_seconds_left),
+        cmocka_unit_test(test_pod),
+        cmocka_unit_test(test_work),
+        cmocka_unit_test(test_how_it_has_ended),
+        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_config_map),
+        cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_seconds_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -276,6 +276,78 @@ static void test_what_does_nothing_together(void **state)
     parsed("web --method ephemeral --image x");
 }
 
+static void test_recordings(void **state)
+{
+    struct options options = parsed("deploy/shop --record");
+
+    (void)state;
+    assert_int_equal(options.action, OPTIONS_RECORD);
+    assert_null(options.record_name);
+    assert_string_equal(options.method, "node");
+    assert_int_equal(options.keep_bytes, 1u << 30);
+    assert_int_equal(options.keep_seconds, 0);
+    assert_int_equal(options.record_for, 86400);
+    assert_false(options.keep_in_memory);
+    options = parsed("web -p --record=shop-1.a_B --keep 2G,1h --for 7d --keep-in memory -f tcp "
+                     "--stop-when udp --after 30s --headers-only -n shop --image x");
+    assert_string_equal(options.record_name, "shop-1.a_B");
+    assert_int_equal(options.keep_bytes, 2ull << 30);
+    assert_int_equal(options.keep_seconds, 3600);
+    assert_int_equal(options.record_for, 7 * 86400);
+    assert_true(options.keep_in_memory);
+    assert_string_equal(options.stop_when, "udp");
+    assert_int_equal(options.after, 30000);
+    assert_int_equal(parsed("web --record=false").action, OPTIONS_SNIFF);
+    options = parsed("--recordings=json -A");
+    assert_int_equal(options.action, OPTIONS_RECORDINGS);
+    assert_true(options.recordings_json && options.all_namespaces);
+    assert_false(parsed("--recordings -n shop --quiet").recordings_json);
+    options = parsed("--end shop-1");
+    assert_int_equal(options.action, OPTIONS_END);
+    assert_string_equal(options.recording, "shop-1");
+}
+
+static void test_wrong_recordings(void **state)
+{
+    (void)state;
+    refused(
+        "web --record=-x", "--record takes a recording's name, not \"-x\"",
+        "at most 63 letters, digits, \"-\", \"_\" and \".\", the first and the last a letter or "
+        "a digit: shop-503");
+    refused("web --record=a/b", "--record takes a recording's name, not \"a/b\"", NULL);
+    refused("web --record=", "--record takes a recording's name, not \"\"", NULL);
+    refused("--end a,b", "--end takes a recording's name, not \"a,b\"", NULL);
+    refused("deploy/shop --record shop", "\"shop\" behind --record is taken for a pod",
+            "write --record=shop, or pod/shop");
+    refused("--record", "no pod is named", NULL);
+    refused("web --record --keep 5M", "--keep takes at least 8M, not \"5M\"", NULL);
+    refused("web --record --keep 1000",
+            "--keep takes a size, a time or both: 2G, 1h or 2G,1h, not \"1000\"", NULL);
+    refused("web --record --for 8d", "--for takes at most seven days (7d), not \"8d\"", NULL);
+    refused("web --record --for 0s", "--for takes a time such as 30m, 24h or 7d, not \"0s\"", NULL);
+    refused("web --record --keep-in ram", "--keep-in takes disk or memory, not \"ram\"", NULL);
+    refused("web --record --stop-when=", "--stop-when takes a filter, not \"\"", NULL);
+    refused("web --record --after 5s", "--after does nothing without --stop-when", NULL);
+    refused("web --keep 2G", "--keep does nothing without --record",
+            "leave it out, or record with --record[=NAME]");
+    refused("web --check --for 2h", "--for does nothing without --record", NULL);
+    refused("web --record -o x", "--output-file does nothing with --record",
+            "leave out one of them");
+    refused("web --record --duration 5s", "--duration does nothing with --record",
+            "--for says how long a recorder stays");
+    refused("web --record --follow", "--follow does nothing with --record", NULL);
+    refused("web --record --method upload", "a recording is made with the node method only",
+            "leave out --method");
+    refused("web --record --local-tcpdump-path x", "-l is for the upload method alone", NULL);
+    refused("web --record --check", "--check contradicts --record", NULL);
+    refused("--recordings --end x", "--recordings contradicts --end", NULL);
+    refused("--recordings web", "--recordings takes no pod",
+            "choose a namespace with -n, or all with -A");
+    refused("--end x web", "--end NAME takes no pod", NULL);
+    refused("--recordings -f tcp", "--filter does nothing with --recordings", NULL);
+    refused("--recordings=yaml", "--recordings takes json, or nothing, not \"yaml\"", NULL);
+}
+
 static void test_too_small_and_empty(void **state)
 {
     (void)state;
@@ -440,13 +512,14 @@ static const char *sample(const struct flag *flag)
     return flag->kind == FLAG_VALUE ? "value1" : "true";
 }
 
-/* Those that make no sense with a pod, or with a file: see test_actions(), test_targets(). */
+/* Those that make no sense with a pod, or with a file: see test_actions(), test_targets(),
+ * test_recordings(). */
 static bool stands_alone(const struct flag *flag)
 {
-    return strcmp(flag->name, "cleanup") == 0 || strcmp(flag->name, "all-namespaces") == 0 ||
-           strcmp(flag->name, "check") == 0 || strcmp(flag->name, "field-selector") == 0 ||
-           strcmp(flag->name, "rotate-files") == 0 || strcmp(flag->name, "viewer") == 0 ||
-           strcmp(flag->name, "print-config") == 0;
+    return flag->group == FLAG_GROUP_RECORDING || strcmp(flag->name, "cleanup") == 0 ||
+           strcmp(flag->name, "all-namespaces") == 0 || strcmp(flag->name, "check") == 0 ||
+           strcmp(flag->name, "field-selector") == 0 || strcmp(flag->name, "rotate-files") == 0 ||
+           strcmp(flag->name, "viewer") == 0 || strcmp(flag->name, "print-config") == 0;
 }
 
 /* Parses "web -o out" and one or two words more, and describes the result. */
@@ -812,6 +885,8 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_help_wins),
         cmocka_unit_test(test_what_does_nothing_together),
+        cmocka_unit_test(test_recordings),
+        cmocka_unit_test(test_wrong_recordings),
         cmocka_unit_test(test_too_small_and_empty),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_fields),

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One pod for each group of targets (groups.h), which the helpers of the node method are: images,
+ * privileges and machines are tried as for those. It is not enough that a pod runs: its recorder is
+ * asked until all its targets are recorded.
+ */
+#include "recording/start.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "kube/client.h"
+#include "kube/name.h"
+#include "method/agent_binary.h"
+#include "method/facts.h"
+#include "method/helper_pod.h"
+#include "method/helper_pods.h"
+#include "method/own_traffic.h"
+#include "method/preflight.h"
+#include "method/report.h"
+#include "recording/annotation.h"
+#include "recording/arguments.h"
+#include "recording/groups.h"
+#include "recording/program.h"
+#include "recording/recordings.h"
+#include "recording/who.h"
+#include "settings/settings.h"
+#include "target/find.h"
+#include "target/target.h"
+
+#define ASK_MS 200 /* between two questions whether all is recorded */
+
+/* One pod that is to record. */
+struct part {
+    struct start *of;
+    const struct recording_group *group;
+    struct settings settings; /* its filter may be its own */
+    char *filter_text;        /* owned; NULL: the settings' own */
+    struct helper_user user;
+    enum { PART_STARTS, PART_RUNS, PART_RECORDS } state;
+    char waits[400]; /* what for; safe to print */
+
+    struct helper_work work;
+    json_t *arguments, *labels, *annotations; /* owned */
+};
+
+struct start {
+    struct kube_client *client;
+    const struct settings *settings;
+    const char *name;
+    char made_name[RECORDING_NAME_SIZE];
+    char *who, *when; /* owned */
+    struct facts *facts;
+    struct target_set set;
+    const struct target **fresh; /* owned is the array: of the set, those not recorded yet */
+    size_t fresh_count;
+    struct recording_groups groups;
+    struct helper_pods *pods;
+    struct part *parts; /* owned */
+    size_t part_count;
+    struct error failure; /* ERROR_NONE: none */
+    bool parted;          /* all records, and stays */
+};
+
+/* ---- what a pod is to do ---- */
+
+static int describe(struct part *part, struct error *err)
+{
+    const struct start *start = part->of;
+    cleanup_free char *text = annotation_text(&part->settings, part->group->targets,
+                                              part->group->count, start->who, start->when);
+
+    json_decref(part->arguments);
+    json_decref(part->labels);
+    json_decref(part->annotations);
+    part->labels = json_pack("{s:s}", RECORDING_LABEL, start->name);
+    part->annotations = text ? json_pack("{s:s}", RECORDING_ANNOTATION, text) : NULL;
+    part->arguments = arguments_make(&part->settings, part->group, part->user.ring,
+                                     part->user.despite_shell, err);
+    if (!part->arguments)
+        return -1;
+    return part->labels && part->annotations ? 0 : error_set(err, ERROR_INTERNAL, "out of memory");
+}
+
+static const struct helper_work *on_work(void *data, struct error *err)
+{
+    struct part *part = data;
+    const struct recording_settings *recording = &part->settings.recording;
+
+    if (describe(part, err) < 0)
+        return NULL;
+    part->work = (struct helper_work){.program = RECORDER_FILE,
+                                      .find = agent_binary_find,
+                                      .arguments = part->arguments,
+                                      .labels = part->labels,
+                                      .annotations = part->annotations,
+                                      .directory = RECORDING_DIRECTORY,
+                                      .size = recording->keep_bytes,
+                                      .in_memory = recording->in_memory,
+                                      .seconds = recording->seconds};
+    return &part->work;
+}
+
+/* ---- what becomes of it ---- */
+
+static void on_ready(void *data)
+{
+    struct part *part = data;
+
+    part->state = PART_RUNS;
+}
+
+static void on_waits(void *data, const char *why)
+{
+    struct part *part = data;
+
+    text_escape(part->waits, sizeof(part->waits), why, strlen(why));
+}
+
+static void fail(struct start *start, const struct error *err)
+{
+    if (start->failure.kind == ERROR_NONE)
+        start->failure = *err;
+}
+
+static void on_failed(void *data, enum helper_failure how, const struct error *err)
+{
+    struct part *part = data;
+
+    (void)how;
+    fail(part->of, err);
+}
+
+static void on_ends(void *data, const char *why)
+{
+    struct part *part = data;
+    struct error err;
+
+    error_set(&err, ERROR_TARGET, "%s", why);
+    error_remedy(&err, "record for longer, with --for");
+    fail(part->of, &err);
+}
+
+static const struct helper_user_events user_events = {
+    .ready = on_ready, .waits = on_waits, .failed = on_failed, .ends = on_ends, .work = on_work};
+
+/* ---- does it record? ---- */
+
+static void judge(struct part *part, const struct recording_pod *pod)
+{
+    const struct recording_state *state = &pod->state;
+
+    if (pod->error.kind != ERROR_NONE) { /* it may have ended: its pod is looked at */
+        text_escape(part->waits, sizeof(part->waits), pod->error.text, strlen(pod->error.text));
+        part->state = PART_STARTS;
+        helper_user_wait(&part->user, true);
+        return;
+    }
+    for (size_t i = 0; i < part->group->count; i++) {
+        if (state->targets[i].condition > RECORDING_WAITING)
+            continue;
+        snprintf(part->waits, sizeof(part->waits), "the network of %s is not found yet",
+                 part->group->targets[i]->label);
+        return;
+    }
+    part->state = PART_RECORDS;
+}
+
+/* Asks those that run and do not record yet, as far as is known. */
+static int ask(struct start *start, struct error *err)
+{
+    struct recordings asked = {.pods = calloc(start->part_count, sizeof(*asked.pods))};
+    cleanup_free struct part **parts = calloc(start->part_count, sizeof(struct part *));
+    int result;
+
+    if (!asked.pods || !parts) {
+        free(asked.pods);
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    }
+    for (size_t i = 0; i < start->part_count; i++) {
+        struct part *part = &start->parts[i];
+
+        if (part->state != PART_RUNS)
+            continue;
+        parts[asked.count] = part;
+        asked.pods[asked.count++] = (struct recording_pod){.namespace = part->user.pod->namespace,
+                                                           .name = part->user.pod->name,
+                                                           .container = HELPER_CONTAINER,
+                                                           .runs = true};
+    }
+    result = recordings_ask(start->client, &asked, "status", err);
+    for (size_t i = 0; i < asked.count && result == 0; i++)
+        if (parts[i]->state == PART_RUNS) /* nothing has happened to it meanwhile */
+            judge(parts[i], &asked.pods[i]);
+    free(asked.pods);
+    return result;
+}
+
+/* The ConfigMap is to have its owner before nobody looks at it any more. */
+static bool is_done(const struct start *start)
+{
+    for (size_t i = 0; i < start->part_count; i++)
+        if (start->parts[i].state != PART_RECORDS || start->parts[i].user.pod->owner)
+            return false;
+    return true;
+}
+
+static bool any_runs(const struct start *start)
+{
+    for (size_t i = 0; i < start->part_count; i++)
+        if (start->parts[i].state == PART_RUNS)
+            return true;
+    return false;
+}
+
+static int too_late(const struct start *start, struct error *err)
+{
+    for (size_t i = 0; i < start->part_count; i++) {
+        const struct part *part = &start->parts[i];
+
+        if (part->state == PART_RECORDS)
+            continue;
+        error_set(err, ERROR_TIMEOUT, "nothing is recorded on node \"%s\" yet%s%s",
+                  part->group->targets[0]->node_name, *part->waits ? ": " : "", part->waits);
+        return error_remedy(err, "give it more time with --pod-creation-timeout");
+    }
+    return error_set(err, ERROR_TIMEOUT, "the recorders are not done with their start");
+}
+
+/* Return: 0 once all is recorded; -1 with the error. */
+static int await_all(struct start *start, struct error *err)
+{
+    uint64_t limit = start->settings->creation_timeout;
+    uint64_t end = limit ? loop_now() + limit : UINT64_MAX;
+    struct loop *loop = kube_client_loop(start->client);
+
+    while (!is_done(start)) {
+        if (loop_interrupted(loop))
+            return error_set(err, ERROR_INTERRUPTED, "interrupted before all was recorded");
+        if (start->failure.kind != ERROR_NONE) {
+            *err = start->failure;
+            return -1;
+        }
+        if (loop_now() >= end)
+            return too_late(start, err);
+        if (any_runs(start) && ask(start, err) < 0)
+            return -1;
+        if (!is_done(start) && target_pass_time(loop, ASK_MS, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- its parts ---- */
+
+/* A node's interfaces: who fetches from it, or captures, passes there, too. */
+static int take_filter(struct part *part, const struct start *start, struct error *err)
+{
+    const struct target *first = part->group->targets[0];
+
+    if (!first->host_network || start->settings->own_traffic)
+        return 0;
+    part->filter_text = own_traffic_filter(start->facts, first, start->settings->filter_text);
+    if (!part->filter_text)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    part->settings.filter = (struct filter){0};
+    part->settings.filter_text = part->filter_text;
+    if (filter_compile(part->filter_text, start->settings->snaplen, &part->settings.filter, err) <
+        0)
+        return -1;
+    log_info("the interfaces are those of node '%s': what passes between it and the API server is "
+             "left out by the filter '%s' (--include-own-traffic keeps it)",
+             first->node_name, part->filter_text);
+    return 0;
+}
+
+static int begin_part(struct start *start, struct part *part, const struct recording_group *group,
+                      struct error *err)
+{
+    *part = (struct part){.of = start, .group = group, .settings = *start->settings};
+    part->user = (struct helper_user){.events = &user_events, .data = part, .alone = group->count};
+    start->part_count++;
+    if (take_filter(part, start, err) < 0)
+        return -1;
+    return helper_pods_join(start->pods, &part->user, group->targets[0], err);
+}
+
+static int begin_parts(struct start *start, struct error *err)
+{
+    start->pods = helper_pods_new(start->client, start->settings, 0);
+    if (!start->pods ||
+        groups_make(start->settings, start->fresh, start->fresh_count, &start->groups) < 0 ||
+        !(start->parts = calloc(start->groups.count, sizeof(*start->parts))))
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    for (size_t i = 0; i < start->groups.count; i++)
+        if (begin_part(start, &start->parts[i], &start->groups.list[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+static void end_part(struct start *start, struct part *part)
+{
+    if (start->parted)
+        helper_user_part(&part->user);
+    else
+        helper_user_leave(&part->user);
+    if (part->filter_text)
+        filter_free(&part->settings.filter);
+    free(part->filter_text);
+    json_decref(part->arguments);
+    json_decref(part->labels);
+    json_decref(part->annotations);
+}
+
+/* ---- what is to be recorded ---- */
+
+static bool is_recorded(const struct recorded_target *recorded, const struct target *target)
+{
+    const char *node = json_string_value(json_object_get(recorded->json, "node"));
+
+    if (target->pod && strcmp(recorded->uid, target->pod->uid) == 0)
+        return true;
+    return target->host_network && json_is_true(json_object_get(recorded->json, "hostNetwork")) &&
+           node && strcmp(node, target->node_name) == 0;
+}
+
+static bool is_among(const struct recordings *recordings, const struct target *target)
+{
+    for (size_t i = 0; i < recordings->count; i++)
+        for (size_t k = 0; k < recordings->pods[i].target_count && !recordings->pods[i].ended; k++)
+            if (is_recorded(&recordings->pods[i].targets[k], target))
+                return true;
+    return false;
+}
+
+static bool same_text(const json_t *described, const char *key, const char *text)
+{
+    const char *there = json_string_value(json_object_get(described, key));
+
+    return strcmp(there ? there : "", text ? text : "") == 0;
+}
+
+/* One recording has one trigger. */
+static int check_same(const struct start *start, const struct recordings *recordings,
+                      struct error *err)
+{
+    const char *wanted = start->settings->recording.stop_when_text;
+
+    for (size_t i = 0; i < recordings->count; i++) {
+        const struct recording_pod *pod = &recordings->pods[i];
+
+        if (pod->ended || same_text(pod->described, "stopWhen", wanted))
+            continue;
+        error_set(err, ERROR_USAGE,
+                  "the recording \"%s\" is there already, with another --stop-when", start->name);
+        return error_remedy(err, "give the same, or record under another name");
+    }
+    return 0;
+}
+
+/* Takes what is recorded in the namespace of its pods out of those that are fresh. */
+static int look_in(struct start *start, const char *namespace, struct error *err)
+{
+    struct recordings there = {0};
+    size_t kept = 0;
+
+    if (recordings_look(start->client, namespace, start->name, &there, err) < 0)
+        return -1;
+    int result = check_same(start, &there, err);
+
+    for (size_t i = 0; i < start->fresh_count && result == 0; i++) {
+        const struct target *target = start->fresh[i];
+
+        if (strcmp(helper_namespace_of(start->settings, target), namespace) != 0 ||
+            !is_among(&there, target))
+            start->fresh[kept++] = target;
+    }
+    if (result == 0)
+        start->fresh_count = kept;
+    recordings_free(&there);
+    return result;
+}
+
+static const char *namespace_of(const struct start *start, size_t at)
+{
+    return helper_namespace_of(start->settings, start->set.targets[at]);
+}
+
+static bool seen_before(const struct start *start, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (start->set.targets[i] && strcmp(namespace_of(start, i), namespace_of(start, at)) == 0)
+            return true;
+    return false;
+}
+
+static int find_targets(struct start *start, struct error *err)
+{
+    if (targets_find(start->client, start->settings, &start->set, err) < 0)
+        return -1;
+    start->fresh = calloc(start->set.count + 1, sizeof(*start->fresh));
+    if (!start->fresh)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    for (size_t i = 0; i < start->set.count; i++)
+        if (start->set.targets[i])
+            start->fresh[start->fresh_count++] = start->set.targets[i];
+    for (size_t i = 0; i < start->set.count; i++)
+        if (start->set.targets[i] && !seen_before(start, i) &&
+            look_in(start, namespace_of(start, i), err) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- may it be? ---- */
+
+static int check_target(struct start *start, const struct target *target, struct error *err)
+{
+    struct preflight preflight = {
+        .facts = start->facts, .settings = start->settings, .target = (struct target *)target};
+    struct method_report report = {.name = preflight_method_name(METHOD_NODE)};
+
+    if (preflight_gather(&preflight, METHOD_NODE, err) < 0)
+        return -1;
+    report.verdict = preflight_judge(&preflight, METHOD_NODE, report.obstacles,
+                                     REPORT_OBSTACLES_MAX, &report.count);
+    return report.verdict == PREFLIGHT_IMPOSSIBLE
+               ? report_refuse(&report, target, "record",
+                               "no other method records: --check tells more", err)
+               : 0;
+}
+
+/* All the nodes' facts first, side by side where they can be. */
+static int check_targets(struct start *start, struct error *err)
+{
+    start->facts = facts_new(start->client);
+    if (!start->facts)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    for (size_t i = 0; i < start->fresh_count; i++)
+        if (check_target(start, start->fresh[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- what is told ---- */
+
+/* "-n shop", or "-A" where the pods are in several */
+static void say_where(const struct start *start, char *out, size_t size)
+{
+    const char *only = NULL;
+
+    for (size_t i = 0; i < start->set.count; i++) {
+        const char *each = start->set.targets[i] ? namespace_of(start, i) : only;
+
+        if (only && strcmp(only, each) != 0) {
+            snprintf(out, size, "-A");
+            return;
+        }
+        only = each;
+    }
+    snprintf(out, size, "-n %s", only ? only : start->settings->namespace);
+}
+
+static void say_end(const struct start *start, char *out, size_t size)
+{
+    time_t end = time(NULL) + (time_t)start->settings->recording.seconds;
+    struct tm parts;
+
+    if (!localtime_r(&end, &parts) || strftime(out, size, "%Y-%m-%d %H:%M", &parts) == 0)
+        *out = '\0';
+}
+
+static void tell(const struct start *start)
+{
+    size_t there = start->set.count - start->fresh_count;
+    char where[KUBE_NAMESPACE_MAX + 4], end[32];
+
+    say_where(start, where, sizeof(where));
+    say_end(start, end, sizeof(end));
+    if (start->fresh_count == 0)
+        printf("recording \"%s\": nothing is new, %zu target%s recorded already\n", start->name,
+               there, there == 1 ? " is" : "s are");
+    else if (there)
+        printf("recording \"%s\": %zu new target%s, until %s, beside %zu that %s recorded "
+               "already\n",
+               start->name, start->fresh_count, start->fresh_count == 1 ? "" : "s", end, there,
+               there == 1 ? "is" : "are");
+    else
+        printf("recording \"%s\": %zu target%s, until %s\n", start->name, start->fresh_count,
+               start->fresh_count == 1 ? "" : "s", end);
+    printf("  to list it:   kubectl sniff --recordings %s\n"
+           "  to fetch it:  kubectl sniff --fetch %s %s\n"
+           "  to end it:    kubectl sniff --end %s %s\n",
+           where, start->name, where, start->name, where);
+}
+
+/* ---- all together ---- */
+
+static int run(struct start *start, struct error *err)
+{
+    if (find_targets(start, err) < 0)
+        return -1;
+    if (start->fresh_count > 0) {
+        if (check_targets(start, err) < 0)
+            return -1;
+        start->who = who_am_i(start->client);
+        if (begin_parts(start, err) < 0 || await_all(start, err) < 0)
+            return -1;
+    }
+    start->parted = true;
+    return 0;
+}
+
+static void start_free(struct start *start)
+{
+    for (size_t i = 0; i < start->part_count; i++)
+        end_part(start, &start->parts[i]);
+    helper_pods_free(start->pods);
+    groups_free(&start->groups);
+    facts_free(start->facts);
+    target_set_free(&start->set);
+    free(start->fresh);
+    free(start->parts);
+    free(start->who);
+    free(start->when);
+}
+
+static void choose_name(struct start *start)
+{
+    time_t now = time(NULL);
+    struct tm parts = {.tm_mday = 1};
+
+    localtime_r(&now, &parts);
+    recording_name_make(start->settings, &parts, start->made_name);
+    start->name =
+        start->settings->recording.name ? start->settings->recording.name : start->made_name;
+}
+
+int recording_start(struct kube_client *client, const struct settings *settings, struct error *err)
+{
+    struct start start = {.client = client, .settings = settings};
+    char now[32];
+
+    choose_name(&start);
+    start.when = strdup(text_format_time(now, sizeof(now), (int64_t)time(NULL)));
+    if (!start.when)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    int result = run(&start, err);
+
+    if (result == 0)
+        tell(&start);
+    start_free(&start);
+    return result;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From targets to what their recorders are told, and what is written at their pods. */
+#include "recording/recordings.h"
+
+#include "tests/unit/unit.h"
+
+#include "kube/pod.h"
+#include "recording/annotation.h"
+#include "recording/arguments.h"
+#include "recording/groups.h"
+#include "settings/filter.h"
+#include "settings/settings.h"
+#include "target/target.h"
+
+#define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static struct target target_of(const char *namespace, const char *name, const char *node,
+                               bool host_network)
+{
+    char uid[100];
+    struct kube_pod *pod;
+    struct target target;
+
+    snprintf(uid, sizeof(uid), "uid-of-%s", name);
+    json_t *json = json_pack("{s:{s:s, s:s, s:s, s:{s:s}}, s:{s:s, s:b, s:[{s:s}, {s:s}]},"
+                             " s:{s:s, s:[{s:s}], s:[{s:s, s:s, s:{s:{}}}, {s:s, s:s, s:{s:{}}}]}}",
+                             "metadata", "namespace", namespace, "name", name, "uid", uid, "labels",
+                             "app", name, "spec", "nodeName", node, "hostNetwork", host_network,
+                             "containers", "name", "app", "name", "side", "status", "phase",
+                             "Running", "podIPs", "ip", "10.244.0.7", "containerStatuses", "name",
+                             "app", "containerID", "containerd://" ID_A, "state", "running", "name",
+                             "side", "containerID", "containerd://" ID_B, "state", "running");
+    assert_int_equal(kube_pod_read(json, &pod, NULL), 0);
+    json_decref(json);
+    assert_int_equal(target_of_pod(pod, NULL, &target, NULL), 0);
+    return target;
+}
+
+static void test_groups(void **state)
+{
+    struct target a = target_of("shop", "a", "node1", false),
+                  b = target_of("shop", "b", "node2", false);
+    struct target c = target_of("shop", "c", "node1", false),
+                  d = target_of("data", "d", "node1", false);
+    struct target e = target_of("shop", "e", "node1", true);
+    const struct target *all[] = {&a, &b, &c, &d, &e};
+    struct settings settings = {.namespace = "shop"};
+    struct recording_groups groups;
+
+    (void)state;
+    assert_int_equal(groups_make(&settings, all, 5, &groups), 0);
+    assert_int_equal(groups.count, 4);
+    assert_int_equal(groups.list[0].count, 2);
+    assert_ptr_equal(groups.list[0].targets[0], &a);
+    assert_ptr_equal(groups.list[0].targets[1], &c);
+    assert_ptr_equal(groups.list[1].targets[0], &b);
+    assert_ptr_equal(groups.list[2].targets[0], &d);
+    assert_ptr_equal(groups.list[3].targets[0], &e);
+    groups_free(&groups);
+    /* Where the pods are made in one namespace, those of others may share one. */
+    settings.node_namespace = "tools";
+    assert_int_equal(groups_make(&settings, all, 5, &groups), 0);
+    assert_int_equal(groups.count, 3);
+    assert_int_equal(groups.list[0].count, 3);
+    groups_free(&groups);
+    for (size_t i = 0; i < 5; i++)
+        target_free((struct target *)all[i]);
+}
+
+/* A recorder has room for so many; who has more has several. */
+static void test_groups_are_not_too_large(void **state)
+{
+    struct target target = target_of("shop", "a", "node1", false);
+    const struct target *all[RECORDING_TARGETS_MAX + 3];
+    struct settings settings = {.namespace = "shop"};
+    struct recording_groups groups;
+
+    (void)state;
+    for (size_t i = 0; i < RECORDING_TARGETS_MAX + 3; i++)
+        all[i] = &target;
+    assert_int_equal(groups_make(&settings, all, RECORDING_TARGETS_MAX + 3, &groups), 0);
+    assert_int_equal(groups.count, 2);
+    assert_int_equal(groups.list[0].count, RECORDING_TARGETS_MAX);
+    assert_int_equal(groups.list[1].count, 3);
+    groups_free(&groups);
+    target_free(&target);
+}
+
+static char *words(const struct settings *settings, const struct recording_group *group, bool shell)
+{
+    json_t *list = arguments_make(settings, group, 16u << 20, shell, NULL), *word;
+    char *text = calloc(1, 4000);
+    size_t i;
+
+    assert_non_null(list);
+    json_array_foreach(list, i, word)
+    {
+        snprintf(text + strlen(text), 4000 - strlen(text), "%s%s", i ? " " : "",
+                 json_string_value(word));
+    }
+    json_decref(list);
+    return text;
+}
+
+static void test_arguments(void **state)
+{
+    struct target a = target_of("shop", "a", "node1", false),
+                  b = target_of("shop", "b", "node1", false);
+    const struct target *both[] = {&a, &b};
+    struct recording_group group = {both, 2};
+    struct settings settings = {.snaplen = 262144, .recording = {.keep_bytes = 1 << 30}};
+    char *text = words(&settings, &group, false);
+
+    (void)state;
+    assert_string_equal(text, "record -d /ring -k 1073741824 -N -s 262144 -b 16777216"
+                              " -t -C " ID_A " -C " ID_B " -P uid-of-a"
+                              " -t -C " ID_A " -C " ID_B " -P uid-of-b");
+    free(text);
+    settings.headers_only = true;
+    settings.buffer_size = 2 << 20;
+    settings.recording.keep_seconds = 3600;
+    settings.recording.after = 30000;
+    assert_int_equal(filter_compile("vlan 7 and tcp", 262144, &settings.recording.stop_when, NULL),
+                     0);
+    settings.filter.program = NULL;
+    group.count = 1;
+    text = words(&settings, &group, true);
+    assert_non_null(
+        strstr(text, "record -d /ring -k 1073741824 -K 3600 -s 262144 -b 2097152 -H -T "));
+    assert_non_null(strstr(text, " -X V"));
+    assert_non_null(strstr(text, " -A 30000 -t -C "));
+    free(text);
+    filter_free(&settings.recording.stop_when);
+    target_free(&a);
+    target_free(&b);
+}
+
+/* The network is the pod's own then. */
+static void test_arguments_of_a_node(void **state)
+{
+    struct target node = target_of("kube-system", "proxy", "node1", true);
+    const struct target *only[] = {&node};
+    struct recording_group group = {only, 1};
+    struct settings settings = {.snaplen = 100, .recording = {.keep_bytes = 8 << 20}};
+    char *text = words(&settings, &group, false);
+
+    (void)state;
+    assert_string_equal(text, "record -d /ring -k 8388608 -N -s 100 -b 16777216 -t");
+    free(text);
+    target_free(&node);
+}
+
+static void named(const char *word, const char *selector, const char *name)
+{
+    const char *list[] = {word, "other"};
+    struct settings settings = {.words = list, .word_count = word ? 2 : 0, .selector = selector};
+    const struct tm when = {
+        .tm_year = 126, .tm_mon = 10, .tm_mday = 29, .tm_hour = 3, .tm_min = 5, .tm_sec = 9};
+    char made[RECORDING_NAME_SIZE];
+
+    recording_name_make(&settings, &when, made);
+    assert_string_equal(made, name);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    named("web", NULL, "web-20261129-030509");
+    named("data/deploy/shop", "app=x", "shop-20261129-030509");
+    named("api-*", NULL, "api-20261129-030509");
+    named(NULL, "app=web,tier in (a)", "app-web-tier-in-a-20261129-030509");
+    named("*", NULL, "recording-20261129-030509");
+    named(NULL, NULL, "recording-20261129-030509");
+    named("a-very-long-name-of-a-workload-that-goes-on-and-on-and-does-not-end", NULL,
+          "a-very-long-name-of-a-workload-that-goes-20261129-030509");
+}
+
+/* What is written at a pod is a target again for who fetches. */
+static void test_annotation(void **state)
+{
+    struct target a = target_of("shop", "a", "node1", false), made;
+    const struct target *only[] = {&a};
+    struct settings settings = {.filter_text = "tcp",
+                                .snaplen = 262144,
+                                .recording = {.keep_bytes = 1 << 30, .in_memory = true}};
+    char *text = annotation_text(&settings, only, 1, "jane", "2026-11-29T03:35:00Z");
+    json_t *json = json_loads(text, 0, NULL);
+    json_t *entry = json_array_get(json_object_get(json, "targets"), 0);
+    struct recorded_target recorded = {"shop", "a", "uid-of-a", "app", entry};
+    struct recording_pod pod = {.name = "ksniff-1"};
+
+    (void)state;
+    assert_non_null(strstr(text, "{\"by\":\"jane\",\"started\":\"2026-11-29T03:35:00Z\","
+                                 "\"keep\":{\"bytes\":1073741824,\"seconds\":0,\"in\":\"memory\"},"
+                                 "\"filter\":\"tcp\",\"snaplen\":262144,\"headersOnly\":false,"
+                                 "\"interfaces\":[],\"stopWhen\":null,\"after\":0,\"targets\":["));
+    assert_int_equal(recorded_target_make(&pod, &recorded, &made, NULL), 0);
+    assert_string_equal(made.pod->uid, "uid-of-a");
+    assert_string_equal(made.container->name, "app");
+    assert_string_equal(made.node_name, "node1");
+    assert_string_equal(
+        json_string_value(json_object_get(
+            json_object_get(json_object_get(made.pod->json, "metadata"), "labels"), "app")),
+        "a");
+    assert_string_equal(
+        json_string_value(json_object_get(
+            json_array_get(json_object_get(json_object_get(made.pod->json, "status"), "podIPs"), 0),
+            "ip")),
+        "10.244.0.7");
+    target_free(&made);
+    json_decref(json);
+    free(text);
+    target_free(&a);
+}
+
+static void test_a_node_as_a_target(void **state)
+{
+    json_t *entry = json_pack("{s:s, s:b}", "node", "node1", "hostNetwork", 1);
+    struct recorded_target recorded = {"", "node1", "", "", entry};
+    struct recording_pod pod = {.name = "ksniff-1"};
+    struct target made;
+
+    (void)state;
+    assert_int_equal(recorded_target_make(&pod, &recorded, &made, NULL), 0);
+    assert_null(made.pod);
+    assert_true(made.host_network);
+    assert_string_equal(made.node_name, "node1");
+    target_free(&made);
+    json_decref(entry);
+}
+
+/* What is at the pod may be anything: anybody may have made it. */
+static void test_nonsense_as_a_target(void **state)
+{
+    static const char *const texts[] = {"{}", "[]", "7",
+                                        "{\"labels\": 5, \"ips\": [7, {}], \"node\": []}"};
+    struct recording_pod pod = {.name = "ksniff-1"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        json_t *entry = json_loads(texts[i], JSON_DECODE_ANY, NULL);
+        struct recorded_target recorded = {"shop", "a", "u", "app", entry};
+        struct target made;
+
+        if (recorded_target_make(&pod, &recorded, &made, NULL) == 0)
+            target_free(&made);
+        json_decref(entry);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_groups_are_not_too_large),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_arguments_of_a_node),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_annotation),
+        cmocka_unit_test(test_a_node_as_a_target),
+        cmocka_unit_test(test_nonsense_as_a_target),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
