@@ -79,8 +79,8 @@ lint: ## clang-format, cppcheck, shellcheck, and which folder includes which
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=normalCheckLevelMaxBranches -Isrc -I. -DKSNIFF_VERSION=\"\" \
 		-D__x86_64__ $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 	shellcheck -x -s sh src/method/upload.sh packaging/install-dependencies packaging/demo packaging/kubectl_complete-sniff \
-		agent/build-agent.sh agent/build-musl.sh packaging/agents-archive tests/fuzz/run packaging/check-layers packaging/dist/zig packaging/dist/archive packaging/dist/sources \
-		packaging/dist/libraries packaging/dist/build packaging/make-deb packaging/make-rpm packaging/source-tarball packaging/fill \
+		agent/build-agent.sh agent/build-musl.sh packaging/agents-archive tests/fuzz/run packaging/check-layers packaging/dist/zig packaging/dist/archive packaging/dist/sources packaging/dist/tidy \
+		packaging/dist/libraries packaging/dist/build packaging/make-deb packaging/make-rpm packaging/agents-for packaging/source-tarball packaging/fill \
 		packaging/extcap-folder packaging/manifests
 	shellcheck -s sh -e SC2154 packaging/dist/recipes/*
 	packaging/check-layers
@@ -114,12 +114,14 @@ bench: build ## the agent against tcpdump and dumpcap, the client against kubect
 	@$(PYTHON) bench/first_packet.py
 	@$(PYTHON) bench/scale_bench.py
 
+# What is released carries the agents of every architecture, or those of a directory.
+READY = $(if $(findstring /,$(AGENTS)),$(AGENTS))
 # As zig calls them; where the archives go.
 DIST_TARGETS = x86_64-linux-musl aarch64-linux-musl
 DIST = dist
-dist: agents ## the program ready-made, for any Linux: archives in dist/, with SHA256SUMS
+dist: $(if $(READY),,agents) ## the program ready-made, for any Linux: archives in dist/, with SHA256SUMS
 	@packaging/install-dependencies build dist
-	@packaging/dist/build $(DIST) $(DIST_TARGETS)
+	@packaging/dist/build $(DIST) $(or $(READY),build-agents/agent) $(DIST_TARGETS)
 
 MACOS_TARGETS = aarch64-macos x86_64-macos
 dist-macos: ## the same, and for both kinds of Mac
@@ -128,12 +130,12 @@ dist-macos: ## the same, and for both kinds of Mac
 PACKAGES = build-packages
 COMMIT = HEAD
 deb: ## a Debian package of what is committed, in build-packages
-	@packaging/install-dependencies build package
-	@packaging/make-deb $(PACKAGES) $(COMMIT)
+	@packaging/install-dependencies build package agents
+	@packaging/make-deb $(PACKAGES) $(COMMIT) $(READY)
 
 rpm: ## an RPM package of what is committed, in build-packages
-	@packaging/install-dependencies build package
-	@packaging/make-rpm $(PACKAGES) $(COMMIT)
+	@packaging/install-dependencies build package agents dist
+	@packaging/make-rpm $(PACKAGES) $(COMMIT) $(READY)
 
 install: build ## the program, its manual, completions, roles and a link for Wireshark, below DESTDIR and PREFIX
 	@meson install -C $(BUILD) --no-rebuild

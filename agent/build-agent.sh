@@ -45,6 +45,10 @@ amd64 | arm64)
     lib=$musl/lib
     ;;
 esac
+# Where ccache is, the same source is compiled once, whatever build it is for.
+ccache=
+if command -v ccache >/dev/null; then ccache=ccache; fi
+own=$("$cc" -print-file-name=include)
 objects=$out.objects
 mkdir -p "$objects"
 trap 'rm -rf "$objects"' EXIT
@@ -62,9 +66,9 @@ optimize() {
 # musl's headers come first; of the system's include directory only the kernel's are ever reached.
 for source; do
     # shellcheck disable=SC2086 # words
-    "$cc" $flags -std=gnu11 "$(optimize "$source")" -Wall -Wextra -Werror -Wshadow -Wno-pedantic \
+    $ccache "$cc" $flags -std=gnu11 "$(optimize "$source")" -Wall -Wextra -Werror -Wshadow -Wno-pedantic \
         -D_GNU_SOURCE -DKSNIFF_VERSION="\"$version\"" -DAGENT_PROGRAM="\"$program\"" -I"$root" ${AGENT_DEFINES:-} \
-        -nostdinc -isystem "$headers" -isystem "$("$cc" -print-file-name=include)" \
+        -nostdinc -isystem "$headers" -isystem "$own" \
         -idirafter "$multiarch" -idirafter "$kernel" \
         -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables \
         -fno-stack-protector -fno-pie -fno-strict-aliasing \

@@ -62,8 +62,11 @@ build() {
 kept=$cache/$arch-$(key)
 if [ ! -d "$kept" ]; then
     mkdir -p "$cache"
+    "$root/packaging/dist/tidy"
     work=$(mktemp -d "$cache/build.XXXXXX")
     trap 'rm -rf "$work"' EXIT
+    exec 8>"$work/held"
+    flock 8
     if ! (build) >"$work/log" 2>&1; then
         tail -n 20 "$work/log" >&2
         echo "build-musl.sh: musl could not be built for '$arch'" >&2
@@ -72,4 +75,5 @@ if [ ! -d "$kept" ]; then
     # Somebody else may have been quicker.
     mv "$work/out" "$kept" 2>/dev/null || [ -d "$kept" ]
 fi
+touch "$kept" # see packaging/dist/tidy
 echo "$kept"

@@ -19,9 +19,12 @@
 #include "common/agent.h"
 #include "common/pcapng.h"
 
+/* The kernel hands a block over after SOURCE_RETIRE_MS however little is in it: who does not get a
+ * processor for a while needs many. */
 #define BLOCK_LARGE (1u << 20)
-#define BLOCK_SMALL (256u << 10) /* for rings below 8 MiB: enough blocks to go round */
-#define BATCH       16           /* messages of one recvmmsg() */
+#define BLOCK_SMALL (256u << 10)
+#define BLOCKS_MANY 128
+#define BATCH       16 /* messages of one recvmmsg() */
 
 /* ---- the kernel's filter ---- */
 
@@ -100,10 +103,10 @@ static int open_ring(struct source *source)
     if (setsockopt(source->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0)
         return -1;
     for (; size >= AGENT_RING_MIN; size /= 2) {
-        struct tpacket_req3 request = {.tp_block_size =
-                                           size >= 8 * BLOCK_LARGE ? BLOCK_LARGE : BLOCK_SMALL,
-                                       .tp_frame_size = 2048,
-                                       .tp_retire_blk_tov = SOURCE_RETIRE_MS};
+        struct tpacket_req3 request = {
+            .tp_block_size = size >= BLOCKS_MANY * BLOCK_LARGE ? BLOCK_LARGE : BLOCK_SMALL,
+            .tp_frame_size = 2048,
+            .tp_retire_blk_tov = SOURCE_RETIRE_MS};
 
         request.tp_block_nr = size / request.tp_block_size;
         request.tp_frame_nr = request.tp_block_size / request.tp_frame_size * request.tp_block_nr;

@@ -355,11 +355,15 @@ class Pod:
             container.state = state
             self.update()
 
+    def is_held(self, container):
+        held = self.kubelet.faults().get("hold_starts")
+        return held is True or container.name in (held or [])
+
     async def run_once(self, container):
         """One start of a container until its end, which its state tells then."""
         container.next_attempt()
         container.starting = True
-        while self.kubelet.faults().get("hold_starts") and not self.over:
+        while self.is_held(container) and not self.over:
             await asyncio.sleep(RETRY / 5)
         before = asyncio.get_running_loop().time()
         try:

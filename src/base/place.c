@@ -30,5 +30,10 @@ const char *place_of_documents(void)
 {
     const char *place = beside_the_program();
 
-    return place ? place : KSNIFF_DOC_DIR;
+    return place ? place : place_after_install();
+}
+
+const char *place_after_install(void)
+{
+    return KSNIFF_DOC_DIR;
 }

@@ -10,4 +10,7 @@
  */
 const char *place_of_documents(void);
 
+/* Where `make install` puts the documents. Return: a path that stays as it is; never NULL. */
+const char *place_after_install(void);
+
 #endif

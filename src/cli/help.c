@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/place.h"
 #include "cli/complete.h"
 #include "cli/flags.h"
 #include "cli/options.h"
@@ -368,7 +369,8 @@ static void print_man(void)
            "network; \\fBephemeral\\fR adds an ephemeral container to the pod, whose process ends "
            "by itself within a minute after the capture, and which is added only where an exec is "
            "known to reach the pod. The roles they need stand in ");
-    print_man_text(KSNIFF_DOC_DIR "/rbac");
+    print_man_text(place_after_install());
+    print_man_text("/rbac");
     printf(
         ".\n.PP\nA stream that is cut is taken up again; a comment on the first packet after the "
         "gap tells its length and cause.\n");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Roots in which a test may change what it likes: this machine's files below, what is written in memory."""
+"""Roots in which a test may change what it likes: this machine's files below, or another system's, what is written in memory."""
 import contextlib
 import os
 import subprocess
@@ -11,7 +11,7 @@ MOUNT = """
 set -eu
 mount -t tmpfs -o mode=755 none "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" none "$1/root"
+mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" none "$1/root"
 for each in proc sys dev run tmp; do mount --rbind "/$each" "$1/root/$each"; done
 echo ready
 exec cat
@@ -23,6 +23,10 @@ class Root:
 
     def __init__(self, holder, directory):
         self.holder, self.directory = holder, directory
+
+    def path(self, name):
+        """Where this process finds a file of it."""
+        return f"/proc/{self.holder.pid}/root{self.directory}/root/{name}"
 
     def start(self, *command, **more):
         """A process in it."""
@@ -44,8 +48,8 @@ class Root:
 
 
 @contextlib.contextmanager
-def root(directory):
-    with subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", MOUNT, "sh", str(directory)],
+def root(directory, below="/"):
+    with subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", MOUNT, "sh", str(directory), below],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "ready\n"
         yield Root(holder, str(directory))

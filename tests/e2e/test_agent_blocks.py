@@ -4,6 +4,7 @@ import fcntl
 import os
 import platform
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -114,6 +115,20 @@ def test_statistics_each_second_while_they_change(start, namespaces, tmp_path):
         assert u64(options[5]) == 0 and 1 not in options
         assert (3 in options) == (body is found[-1][0])  # the end has a time at the end alone
     assert struct.unpack("<II", found[-1][1][3]) == (high, low)
+
+
+def test_no_processor_for_a_while(start, namespaces, tmp_path):
+    """As where a limit of CPU is reached: what comes slowly is all there, for the ring holds it."""
+    path = str(tmp_path / "x.pcapng")
+    agent = start("-F", compile_filter("udp port 6000"))
+    agent.process.send_signal(signal.SIGSTOP)
+    for number in range(100):
+        udp(namespaces, [b"%d" % number])
+        time.sleep(0.012)  # the kernel has handed the block over by then
+    agent.process.send_signal(signal.SIGCONT)
+    agent.finish(path)
+    received = [(u64(options[4]), u64(options[5])) for kind, _, options in blocks(path) if kind == ISB]
+    assert received[-1] == (100, 0) and len(tshark(path, "frame.number")) == 100
 
 
 def test_packets_come_at_once(start, namespaces):

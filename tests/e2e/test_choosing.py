@@ -61,7 +61,7 @@ def crashing(cluster):
         return any("waiting" in c["state"] and c["restartCount"] for c in status.get("containerStatuses", []))
     with any_pod(cluster, "crasher", containers=[{**SLEEP, "image": cluster.image, "command": ["sh", "-c", "exit 3"]}]):
         wait_until(waits, "its crashes", PATIENCE)
-        yield
+        yield waits
 
 
 @contextlib.contextmanager
@@ -442,7 +442,8 @@ def test_check_under_pod_security(sandbox, ksniff):
 
 
 def test_check_of_a_pod_that_crashes(cluster, ksniff):
-    with crashing(cluster):
+    with crashing(cluster) as waits, cluster.faults(hold_starts=True) if cluster.here else contextlib.nullcontext():
+        wait_until(waits, "the end of the try that was going on", PATIENCE)
         code, rows, _ = check(cluster, ksniff, "crasher")
         assert code == 0 and verdicts(rows) == ["impossible", "possible", "possible"]
         assert 'container "app" is not running (' in rows["upload"][1][0]

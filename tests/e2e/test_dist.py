@@ -93,16 +93,40 @@ def test_sums(dist):
     assert named == {path.name for path in out.glob("*.tar.gz")} and f"kubectl-sniff-{VERSION}.tar.gz" in named
 
 
+def compiled_anew(directory, *patterns):
+    """Has these files of a build made once more, by the compiler and not from what ccache keeps: they are the same."""
+    before = {path: path.read_bytes() for pattern in patterns for path in directory.glob(pattern)}
+    assert len(before) >= 2
+    for path in before:
+        path.unlink()
+    subprocess.run(["ninja", "-C", directory, *(path.relative_to(directory) for path in before)], check=True, timeout=BUILD_GUARD,
+                   env={**os.environ, "CCACHE_DISABLE": "1"}, stdout=subprocess.DEVNULL)
+    assert [path for path, data in before.items() if path.read_bytes() != data] == []
+
+
 def test_the_same_bytes_in_another_directory(dist, tmp_path):
-    """Built again from the archive of the source, elsewhere: the same archive, bit by bit."""
+    """Built again from the archive of the source, elsewhere: the same archive, bit by bit. What the first build has compiled may
+    come from ccache, which knows it by all that goes in; so that of some it is asked what comes out."""
     if subprocess.run(["git", "-C", ROOT, "diff", "--quiet", "HEAD"], check=False).returncode:
         pytest.skip("there are changes that are not committed, and so not in the archive of the source")
     out, _ = dist
     with tarfile.open(out / f"kubectl-sniff-{VERSION}.tar.gz") as archive:
         archive.extractall(tmp_path)
-    again = build(tmp_path / f"kubectl-sniff-{VERSION}", tmp_path / "again", ["x86_64-linux-musl"])
+    source = tmp_path / f"kubectl-sniff-{VERSION}"
+    again = build(source, tmp_path / "again", ["x86_64-linux-musl"])
     for name in (f"kubectl-sniff_{VERSION}_linux_amd64.tar.gz", f"ksniff-agents_{VERSION}.tar.gz"):
         assert hashlib.sha256((again / name).read_bytes()).digest() == hashlib.sha256((out / name).read_bytes()).digest()
+    compiled_anew(source / "build-agents", "agent/ksniff-agent-amd64", "agent/ksniff-agent-s390x")  # musl-dev's, and musl of our own
+    compiled_anew(source / "build-dist" / "linux_amd64", "src/libksniff.a.p/kube_*.c.o")
+
+
+def test_agents_from_elsewhere(tmp_path):
+    """make dist, deb and rpm take ready-made agents by a directory, and build none then."""
+    said = subprocess.run(["make", "-C", ROOT, "-n", "dist", "deb", "rpm", "AGENTS=./mine"], check=True, text=True, stdout=subprocess.PIPE).stdout
+    assert "packaging/dist/build dist ./mine x86_64-linux-musl" in said and "build-agents" not in said
+    assert "make-deb build-packages HEAD ./mine\n" in said and "make-rpm build-packages HEAD ./mine\n" in said
+    done = subprocess.run([os.path.join(ROOT, "packaging", "agents-for"), ROOT, tmp_path, tmp_path], text=True, check=False, stderr=subprocess.PIPE)
+    assert done.returncode == 1 and f"no agent is in '{tmp_path}'" in done.stderr
 
 
 def test_it_needs_no_library(dist):

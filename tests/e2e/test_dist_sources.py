@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where `make dist` has its libraries from: pinned source packages, from where the machine has its own packages."""
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -142,6 +144,41 @@ def test_a_fix_is_seen_and_taken(machine):
     assert (machine.dist / "sources.txt").read_text() == f"# pins\ntiny 1.0+deb12u10 {dsc_sum(machine, '1.0+deb12u10')}\n"
     machine.run("sources", "unpack", "tiny", machine.top / "one")
     assert (machine.top / "one" / "version.h").read_text() == "1.0+deb12u10"
+
+
+def test_what_nobody_uses_is_removed(machine):
+    """What a killed build has left, and what was used a month ago; nothing that is worked at or was used since."""
+    cache = machine.top / "cache" / "ksniff"
+    names = ["libraries/openssl-x86_64-macos-0", "libraries/x86_64-macos-0", "musl/arm-0", "sources/tiny_1.0", "zig-0.10.0",
+             "libraries/build.killed", "musl/build.killed", "sources/fetch.killed", "zig.killed",
+             "libraries/build.before", "libraries/build.worked", "libraries/build.begins", "libraries/x86_64-macos-1", "zig-0.11.0"]
+    for name in names:
+        (cache / name).mkdir(parents=True)
+        if name.endswith((".killed", ".worked")):
+            (cache / name / "held").touch()
+    month = time.time() - 32 * 24 * 3600
+    for name in (*names[:5], "libraries/build.before"):
+        os.utime(cache / name, (month, month))
+    with open(cache / "libraries/build.worked/held", encoding="ascii") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        machine.run("tidy")
+        assert [name for name in names if (cache / name).exists()] == names[10:]
+    machine.run("tidy")
+    assert not (cache / "libraries/build.worked").exists()
+
+
+def test_what_is_used_stays(machine):
+    """A source that is unpacked counts as used."""
+    offer(machine, "1.0")
+    machine.pin(f"tiny 1.0 {dsc_sum(machine, '1.0')}")
+    kept = machine.top / "cache" / "ksniff" / "sources" / "tiny_1.0"
+    machine.run("sources", "unpack", "tiny", machine.top / "one")
+    assert not (kept / "held").exists()
+    month = time.time() - 32 * 24 * 3600
+    os.utime(kept, (month, month))
+    machine.run("sources", "unpack", "tiny", machine.top / "two")
+    machine.run("tidy")
+    assert kept.exists()
 
 
 def test_each_recipe_has_its_source():

@@ -111,8 +111,9 @@ def test_status_line_says_what_is_still_to_come(sandbox, tmp_path):
             text += os.read(master, 65536)
     except OSError:
         pytest.fail(f"the client has ended: {text}")
-    with sandbox.faults(exec_bytes_per_second=SLOW):
+    with sandbox.faults(freeze_exec=True):  # nothing is on its way before all has been sent
         send(sandbox, 4417, 6000)
+        sandbox.set_faults(exec_bytes_per_second=SLOW)
         client.send_signal(signal.SIGINT)
         with contextlib.suppress(OSError):  # what a terminal says at its end
             while True:

@@ -298,7 +298,7 @@ def test_kubeconfig_that_cannot_be_written(ksniff, tmp_path, issuer, login):
 
 def test_renewed_by_another(sandbox, ksniff, tmp_path, issuer, login):
     """During a long capture: what kubectl has written meanwhile is used, and an old refresh token is not wasted."""
-    issuer.refresh, issuer.lifetime = "first", 12  # valid for two seconds, by the margin
+    issuer.refresh, issuer.lifetime = "first", 15  # valid for five seconds, by the margin
     config = login(issuer.mint(-HOUR), "first")
     with ksniff.capturing("web", "--kubeconfig", config, "--method", "upload", "-o", str(tmp_path / "x")) as process:
         wait_until(lambda: issuer.requests.count("exchange") >= 1, "the first renewal")
@@ -306,7 +306,7 @@ def test_renewed_by_another(sandbox, ksniff, tmp_path, issuer, login):
         issuer.refresh, issuer.lifetime = "another's", HOUR
         login(issuer.mint(HOUR), "another's")
         before = issuer.requests.count("exchange")
-        time.sleep(3)
+        time.sleep(6)
         sandbox.drop_streams()
         lines = process.head
         while "capturing again" not in lines:

@@ -242,7 +242,8 @@ def test_exec_is_tried_before_an_ephemeral_container(sandbox, ksniff, out):
     sandbox.create_pod("half", wait=False, containers=[broken, SLEEP])
     try:
         wait_until(crashes, "its crash")
-        with requests(sandbox) as asked:
+        with requests(sandbox) as asked, sandbox.faults(hold_starts=["broken"]):
+            wait_until(crashes, "the end of the try that was going on")
             assert captures(sandbox, ksniff, out, "half", "-c", "broken", "--method", "ephemeral")[0] == "ephemeral"
         added_after_trial(asked, "half")
         before = len(sandbox.get("/sandbox/requests"))

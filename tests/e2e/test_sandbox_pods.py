@@ -134,7 +134,7 @@ def test_a_service_account(sandbox):
 
 def test_a_deadline(sandbox):
     with pod_until(sandbox, lambda status: status["phase"] == "Failed", activeDeadlineSeconds=1,
-                   containers=[container("sleep", "1000")]) as status:
+                   terminationGracePeriodSeconds=1, containers=[container("sleep", "1000")]) as status:
         assert status["reason"] == "DeadlineExceeded"
         wait_until(lambda: "terminated" in state_of(
             sandbox.get("/api/v1/namespaces/default/pods/subject")["status"]), "the end of the container")

@@ -39,6 +39,8 @@ static void write_item(struct output *output, enum capture_item_kind kind,
         result = format->interface(&output->writer, &item->interface, &err);
     else if (kind == CAPTURE_PACKET)
         result = format->packet(&output->writer, &item->packet, &err);
+    else if (kind == CAPTURE_SECRETS)
+        result = format->secrets ? format->secrets(&output->writer, &item->secrets, &err) : 0;
     else if (kind == CAPTURE_STATISTICS)
         result = format->statistics(&output->writer, &item->statistics, &err);
     output->failed = result < 0;

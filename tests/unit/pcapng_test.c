@@ -342,6 +342,56 @@ static void test_hostile_agent(void **state)
     }
 }
 
+/* A section with one block of secrets, as a machine of the other byte order writes it or of ours.
+ */
+static enum capture_item_kind read_secrets(uint32_t type, uint32_t claimed, bool swapped,
+                                           struct capture_item *item, struct error *err)
+{
+    static const char lines[8] = "CLIENT_R";
+    const struct pcapng_shb shb = {PCAPNG_SHB, 28, PCAPNG_BYTE_ORDER_MAGIC, 1, 0, -1, -1};
+    const uint32_t head[] = {PCAPNG_DSB, 28, type, claimed}, tail = 28;
+    struct capture_reader *reader = capture_reader_pcapng();
+    uint32_t words[14];
+
+    memcpy(words, &shb, 24);
+    words[6] = 28;
+    memcpy(words + 7, head, sizeof(head));
+    memcpy(words + 11, lines, sizeof(lines));
+    words[13] = tail;
+    for (size_t i = 0; swapped && i < 14; i++)
+        if (i != 3 && i != 11 && i != 12) /* the version is two words of half the size */
+            words[i] = __builtin_bswap32(words[i]);
+    if (swapped)
+        words[3] = 0x00000100;
+    capture_reader_feed(reader, words, sizeof(words));
+    enum capture_item_kind kind = capture_reader_next(reader, item, err);
+    if (kind == CAPTURE_SECRETS)
+        assert_memory_equal(item->secrets.lines, lines, item->secrets.length);
+    capture_reader_free(reader);
+    return kind;
+}
+
+static void test_secrets(void **state)
+{
+    static struct capture_item item;
+    struct error err = {0};
+
+    (void)state;
+    for (int swapped = 0; swapped < 2; swapped++) {
+        assert_int_equal(read_secrets(PCAPNG_SECRETS_TLS, 8, swapped, &item, &err),
+                         CAPTURE_SECRETS);
+        assert_int_equal(item.secrets.length, 8);
+        assert_int_equal(read_secrets(PCAPNG_SECRETS_TLS, 5, swapped, &item, &err),
+                         CAPTURE_SECRETS);
+        assert_int_equal(item.secrets.length, 5);
+        /* WireGuard's, which are not read. */
+        assert_int_equal(read_secrets(0x57474b4c, 8, swapped, &item, &err), CAPTURE_MORE);
+        assert_int_equal(read_secrets(PCAPNG_SECRETS_TLS, 9, swapped, &item, &err),
+                         CAPTURE_MALFORMED);
+        assert_non_null(strstr(err.text, "9 bytes of secrets in a block of 28"));
+    }
+}
+
 /* As many as come and go on a node in days are read; without an end they are not. */
 static void test_interfaces_without_end(void **state)
 {
@@ -502,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_unread),
         cmocka_unit_test(test_whole_blocks),
         cmocka_unit_test(test_hostile_agent),
+        cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_interfaces_without_end),
         cmocka_unit_test(test_noise),
         cmocka_unit_test(test_pcap_of_any_kind),

@@ -1065,6 +1065,36 @@ static void test_discarded(void **state)
     end(fixture);
 }
 
+/* A pause leaves packets out, and the next one says how many; what that pause has seen, not all. */
+static void test_pauses(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    for (unsigned skipped = 3; skipped <= 4; skipped++) {
+        give_packet(fixture, 0, 7);
+        recorder_pause(&fixture->recorder, true);
+        recorder_pause(&fixture->recorder, true); /* it is told again and again */
+        for (unsigned i = 0; i < skipped; i++)
+            give_packet(fixture, 0, 7);
+        recorder_pause(&fixture->recorder, false);
+        recorder_pause(&fixture->recorder, false);
+    }
+    give_packet(fixture, 0, 7);
+    give_packet(fixture, 0, 7);
+    finish(fixture);
+    assert_int_equal(seen.packet_count, 4);
+    assert_string_equal(seen.packets[0].comment, "");
+    assert_string_equal(seen.packets[1].comment,
+                        "paused: 3 packets before this one were not written");
+    assert_string_equal(seen.packets[2].comment,
+                        "paused: 4 packets before this one were not written");
+    assert_string_equal(seen.packets[3].comment, "");
+    assert_int_equal(fixture->recorder.skipped, 7);
+    end(fixture);
+}
+
 static unsigned until_refused; /* items that are taken before one is not; 0: all are */
 
 /* As what puts them in order does while there is no room behind it. */
@@ -1141,6 +1171,7 @@ int main(void)
         cmocka_unit_test(test_two_tracks),
         cmocka_unit_test(test_drops_count_once),
         cmocka_unit_test(test_discarded),
+        cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_statistics_that_are_refused),
     };
 
