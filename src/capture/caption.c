@@ -49,9 +49,11 @@ char *caption_comment(struct member *const *members, size_t count, const struct 
     cleanup_free char *targets =
         alone ? describe_target(alone) : text_format("targets: %zu\n", count);
 
-    return text_format("context: %s\n%sfilter: %s\n"
+    return text_format("context: %s\n%s%s%s%sfilter: %s\n"
                        "versions: kubectl-sniff %s, %s",
                        config->context ? config->context : config->server, targets ? targets : "",
+                       settings->fetched ? "recording: " : "",
+                       settings->fetched ? settings->fetched : "", settings->fetched ? "\n" : "",
                        settings->filter_text ? settings->filter_text : "none", KSNIFF_VERSION,
                        settings->tcpdump_path ? settings->tcpdump_path
                                               : "ksniff-agent " KSNIFF_VERSION);

@@ -410,6 +410,14 @@ static int add_interface(struct recorder *recorder, struct share *share,
     return 0;
 }
 
+void recorder_begin(struct recorder *recorder, struct share *share)
+{
+    struct error err;
+
+    if (open_outlet(recorder, share, &err) < 0)
+        fail(recorder, &err);
+}
+
 int64_t recorder_interface(struct recorder *recorder, struct share *share,
                            const struct capture_interface *interface)
 {

@@ -140,6 +140,9 @@ void recorder_name(const struct share *share, const char *name, char *out, size_
 int64_t recorder_interface(struct recorder *recorder, struct share *share,
                            const struct capture_interface *interface);
 
+/* recorder_begin - begin the output without a packet, nor an interface. */
+void recorder_begin(struct recorder *recorder, struct share *share);
+
 /* recorder_packet - take a packet, its interface numbered as in the section. Return: false when it
  * cannot be taken now. */
 bool recorder_packet(struct recorder *recorder, const struct capture_packet *packet);

@@ -499,7 +499,14 @@ static int judge_several(const struct run *run, struct error *err)
 /* What was recorded is there as a whole, or it is a failure. */
 static int judge_fetch(const struct run *run, struct error *err)
 {
+    const struct settings *settings = run->settings;
     size_t failed = 0;
+
+    if (run->interrupted && !settings->live)
+        return error_set(err, ERROR_INTERRUPTED,
+                         "interrupted before all that was recorded had come");
+    if (run->recorder.sink_ended && settings->whole)
+        return error_set(err, ERROR_LOSS, "who read the packets ended before all had come");
 
     for (size_t i = 0; i < run->count; i++)
         failed += run->members[i]->error.kind != ERROR_NONE;
@@ -576,12 +583,28 @@ static int start_over(struct run *run, struct error *err)
     return result;
 }
 
+/* Nothing was recorded of what is wanted: that is what the output says, too. */
+static void begin_empty(struct run *run)
+{
+    struct recorder *recorder = &run->recorder;
+
+    if (!run->settings->fetched || recorder->begun || run->count == 0)
+        return;
+    for (size_t i = 0; i < run->count; i++)
+        if (!run->members[i]->method || run->members[i]->error.kind != ERROR_NONE)
+            return;
+    log_warning("nothing was recorded of what is to be fetched");
+    if (recorder->sink->output && !recorder->apart)
+        recorder_begin(recorder, &run->members[0]->track.share);
+}
+
 /* Captures once. */
 static int run_once(struct run *run, struct error *err)
 {
     struct recorder *recorder = &run->recorder;
 
     run_members(run);
+    begin_empty(run);
     log_status(NULL);
     loop_remove_timer(run->say);
     run->say = NULL;

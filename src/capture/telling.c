@@ -12,6 +12,7 @@
 #include "capture/loss.h"
 #include "capture/recorder.h"
 #include "capture/summary.h"
+#include "settings/settings.h"
 #include "sink/sink.h"
 
 #define TABLE_MAX (1u << 20)
@@ -89,7 +90,10 @@ static void tell_what_is_missing(const struct recorder *recorder, const struct s
     if (recorder->left_out)
         log_warning("%" PRIu64 " packets of another link type were left out: a pcap file holds one",
                     recorder->left_out);
-    if (cuts)
+    if (cuts && recorder->settings->fetched)
+        log_info("the fetch was cut %u time%s, and taken up where it was", cuts,
+                 cuts > 1 ? "s" : "");
+    else if (cuts)
         log_warning("the capture was cut %u time%s: what passed meanwhile is missing", cuts,
                     cuts > 1 ? "s" : "");
     if (*summary_help(summary, help, sizeof(help)))

@@ -48,7 +48,7 @@ struct line {
 
 static void line_add_value(struct line *line, const struct flag *flag, const char *value)
 {
-    bool is_switch = flag->kind != FLAG_VALUE;
+    bool is_switch = flag->kind != FLAG_VALUE && flag->kind != FLAG_WORD;
 
     if (strcmp(flag->name, "container") == 0)
         line->container = value;
@@ -69,7 +69,7 @@ static void line_add_flag(struct line *line, const struct flag *flag, const char
         return;
     if (attached)
         line_add_value(line, flag, attached);
-    else if (flag->kind != FLAG_VALUE)
+    else if (flag->kind != FLAG_VALUE && flag->kind != FLAG_WORD)
         line_add_value(line, flag, "true");
     else
         line->pending = flag;

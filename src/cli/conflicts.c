@@ -33,6 +33,13 @@ static const char *const of_a_client[] = {"remote-tcpdump-path", "drain-timeout"
 
 static const char *const of_a_recording[] = {"keep", "keep-in", "for", "stop-when", "after"};
 
+/* What is fetched from there, and how; beside where the packets go. */
+static const char *const of_a_fetch_alone[] = {"since", "until", "live"};
+static const char *const of_a_fetch[] = {
+    "fetch",    "since",          "until",      "live",          "wait-for",      "wait",
+    "end",      "filter",         "count",      "dedup",         "fail-fast",     "no-reconnect",
+    "duration", "reorder-window", "clock-sync", "drain-timeout", "all-namespaces"};
+
 /* What takes no targets takes these, beside its own. */
 static const char *const of_all[] = {"cleanup", "recordings",     "end",    "print-config",
                                      "quiet",   "all-namespaces", "verbose"};
@@ -51,24 +58,32 @@ static bool is_of_action(const struct flag *flag, enum options_action action)
 {
     switch (action) {
     case OPTIONS_SNIFF:
-        return !IS_AMONG(flag, of_a_recording);
+        return !IS_AMONG(flag, of_a_recording) && !IS_AMONG(flag, of_a_fetch_alone);
+    case OPTIONS_FETCH:
+        return flag->group == FLAG_GROUP_CLUSTER || flag->group == FLAG_GROUP_OUTPUT ||
+               IS_AMONG(flag, of_a_fetch);
     case OPTIONS_CHECK:
-        return !IS_AMONG(flag, of_a_recording) && !IS_AMONG(flag, of_a_run);
+        return !IS_AMONG(flag, of_a_recording) && !IS_AMONG(flag, of_a_run) &&
+               !IS_AMONG(flag, of_a_fetch_alone);
     case OPTIONS_RECORD:
-        return !IS_AMONG(flag, of_a_run) && !IS_AMONG(flag, of_a_client);
+        return !IS_AMONG(flag, of_a_run) && !IS_AMONG(flag, of_a_client) &&
+               !IS_AMONG(flag, of_a_fetch_alone);
     default:
         return flag->group == FLAG_GROUP_CLUSTER || IS_AMONG(flag, of_all);
     }
 }
 
-static const char *const actions[] = {[OPTIONS_CHECK] = "--check",
-                                      [OPTIONS_RECORD] = "--record",
-                                      [OPTIONS_RECORDINGS] = "--recordings",
-                                      [OPTIONS_END] = "--end",
-                                      [OPTIONS_CLEANUP] = "--cleanup"};
+static const char *const actions[] = {
+    [OPTIONS_FETCH] = "--fetch",   [OPTIONS_CHECK] = "--check",
+    [OPTIONS_RECORD] = "--record", [OPTIONS_RECORDINGS] = "--recordings",
+    [OPTIONS_END] = "--end",       [OPTIONS_CLEANUP] = "--cleanup"};
 
 static int does_nothing(const struct flag *flag, enum options_action action, struct error *err)
 {
+    if (IS_AMONG(flag, of_a_fetch_alone)) {
+        error_set(err, ERROR_USAGE, "--%s does nothing without --fetch", flag->name);
+        return error_remedy(err, "leave it out, or fetch a recording with --fetch NAME");
+    }
     if (action == OPTIONS_SNIFF || (action == OPTIONS_CHECK && IS_AMONG(flag, of_a_recording))) {
         error_set(err, ERROR_USAGE, "--%s does nothing without --record", flag->name);
         return error_remedy(err, "leave it out, or record with --record[=NAME]");
@@ -87,8 +102,29 @@ static bool is_of_method(const struct flag *flag, const char *method)
     return true;
 }
 
+/* What would do nothing with a fetch as it is asked for here. */
+static int check_fetch(const struct options *options, struct error *err)
+{
+    if (options->duration && !options->live) {
+        error_set(err, ERROR_USAGE, "--duration is of what comes live: --fetch ends by itself");
+        return error_remedy(err, "--since and --until say which packets");
+    }
+    if (options->ends && (options->count || options->max_size)) {
+        error_set(err, ERROR_USAGE, "--%s leaves packets behind, which --end would remove",
+                  options->count ? "count" : "max-size");
+        return error_remedy(err, "leave out one of them");
+    }
+    if (options->wait && !options->wait_for) {
+        error_set(err, ERROR_USAGE, "--wait does nothing with --fetch");
+        return error_remedy(err, "--wait-for NAME waits until a recording has been stopped");
+    }
+    return 0;
+}
+
 int conflicts_check(const struct options *options, const bool given[], struct error *err)
 {
+    if (options->action == OPTIONS_FETCH && check_fetch(options, err) < 0)
+        return -1;
     if (options->wait && options->only_nodes)
         return error_set(err, ERROR_USAGE, "a node is not waited for: leave out --wait");
     if (options->follow && options->only_nodes)

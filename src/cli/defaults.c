@@ -19,8 +19,9 @@ static const char blanks[] = " \t\r";
 
 /* They ask for something else than a capture, or say of what: of one run, not of every one. */
 static const char *const not_defaults[] = {
-    "help",   "version",    "completion", "check",    "cleanup",        "print-config",
-    "record", "recordings", "end",        "selector", "field-selector", "all-namespaces"};
+    "help",   "version",    "completion", "check",          "cleanup",       "print-config",
+    "record", "recordings", "end",        "fetch",          "since",         "until",
+    "live",   "wait-for",   "selector",   "field-selector", "all-namespaces"};
 
 /* They may stand several times. */
 static const char *const lists[] = {"interface", "as-group"};

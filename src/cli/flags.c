@@ -10,6 +10,7 @@
 #include "base/command_line.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/flags_fetch.h"
 #include "cli/flags_recording.h"
 #include "cli/options.h"
 #include "common/agent.h"
@@ -610,7 +611,7 @@ const struct flag flags[] = {
      "not needed any more: taken for compatibility", set_socket},
     {"wait", 0, FLAG_OPTION, FLAG_GROUP_METHOD, "TIME", NULL,
      "wait for a pod that is Pending or does not exist yet, at most this long (--wait=5m, with the "
-     "=), or without a time for ever; 0: not at all",
+     "=), or without a time for ever; 0: not at all; with --wait-for: for that, at most this long",
      set_wait},
     {"no-reconnect", 0, FLAG_SWITCH, FLAG_GROUP_METHOD, NULL, NULL,
      "end when the stream is cut, instead of taking the capture up again", set_no_reconnect},
@@ -644,8 +645,28 @@ const struct flag flags[] = {
      "go on for so long after that packet; default: 0", set_after},
     {"recordings", 0, FLAG_OPTION, FLAG_GROUP_RECORDING, "json", NULL,
      "list the recordings of the namespace (of all: -A), and what is in them", set_recordings},
+    {"fetch", 0, FLAG_WORD, FLAG_GROUP_RECORDING, "RECORDING", NULL,
+     "do not capture, but take what this recording has, of all its nodes in the order of time: "
+     "into "
+     "Wireshark, or wherever a capture can go; it goes on recording",
+     set_fetch},
+    {"since", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "TIME", NULL,
+     "fetch no packet from before this time: 10m (back from now) or 2026-11-29T03:15:00Z; default: "
+     "all",
+     set_since},
+    {"until", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "TIME", NULL,
+     "fetch no packet from behind this time, written as for --since; default: all", set_until},
+    {"live", 0, FLAG_SWITCH, FLAG_GROUP_RECORDING, NULL, NULL,
+     "do not end with what is recorded, but go on as more is, without a gap, until Ctrl-C",
+     set_live},
+    {"wait-for", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "RECORDING", NULL,
+     "wait until this recording has been stopped by its --stop-when on one of its nodes "
+     "(--wait=TIME "
+     "says how long at most), stop it on the others, and fetch it",
+     set_wait_for},
     {"end", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "RECORDING", NULL,
-     "end this recording and remove everything of it", set_end},
+     "end this recording and remove everything of it; with --fetch once all of it is fetched",
+     set_end},
     {"namespace", 'n', FLAG_VALUE, FLAG_GROUP_CLUSTER, "NAMESPACE",
      "KUBECTL_PLUGINS_CURRENT_NAMESPACE",
      "the pod's namespace; default: the context's, else \"default\"", set_namespace},

@@ -26,6 +26,7 @@ enum flag_group {
 enum flag_kind {
     FLAG_VALUE,  /* takes a value */
     FLAG_SWITCH, /* true, false, or none, which is true */
+    FLAG_WORD,   /* takes a value, or none where no word or another flag follows: that is true */
     FLAG_OPTION, /* a switch that takes another value too, behind "=" */
 };
 

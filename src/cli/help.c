@@ -36,6 +36,7 @@ static const struct {
     {"kubectl sniff node/node1 -f 'port 53'", "a node's own interfaces"},
     {"kubectl sniff deploy/shop --record=shop --keep 2G",
      "record the last 2 GiB on each node for a day, without a terminal"},
+    {"kubectl sniff --fetch shop --since 10m", "what it has of the last ten minutes"},
 };
 
 #define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
@@ -83,6 +84,7 @@ static void print_help(void)
     printf("Show the network traffic of Kubernetes pods, live, in Wireshark or in a file.\n\n"
            "Usage:\n  kubectl sniff TARGET... [flags]\n  kubectl sniff -l SELECTOR [flags]\n"
            "  kubectl sniff TARGET... --record[=NAME] [flags]\n"
+           "  kubectl sniff --fetch NAME|--wait-for NAME [flags]\n"
            "  kubectl sniff --recordings|--end NAME|--cleanup [-n NAMESPACE|-A]\n\n"
            "Targets:\n"
            "  web 'api-*'         pods, by name or by a shell pattern in quotes\n"
@@ -358,6 +360,8 @@ static void print_man(void)
            "\\fBkubectl sniff\\fR \\fB\\-l\\fR \\fISELECTOR\\fR [\\fIflags\\fR]\n.br\n"
            "\\fBkubectl sniff\\fR \\fITARGET\\fR... \\fB\\-\\-record\\fR[=\\fINAME\\fR] "
            "[\\fIflags\\fR]\n.br\n"
+           "\\fBkubectl sniff\\fR \\fB\\-\\-fetch\\fR \\fINAME\\fR|\\fB\\-\\-wait\\-for\\fR "
+           "\\fINAME\\fR [\\fIflags\\fR]\n.br\n"
            "\\fBkubectl sniff\\fR \\fB\\-\\-recordings\\fR|\\fB\\-\\-end\\fR \\fINAME\\fR|"
            "\\fB\\-\\-cleanup\\fR [\\fB\\-n\\fR \\fINAMESPACE\\fR|\\fB\\-A\\fR]\n"
            ".SH DESCRIPTION\nPuts a small capture agent beside the pod and streams its packets "

@@ -26,6 +26,7 @@
 #include "settings/filter_names.h"
 #include "settings/settings.h"
 #include "cli/defaults.h"
+#include "cli/fetching.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "extcap/answers.h"
@@ -131,6 +132,8 @@ static int act(struct kube_client *client, const struct options *options, struct
     const char *namespace = options->all_namespaces ? NULL : settings->namespace;
 
     switch (options->action) {
+    case OPTIONS_FETCH:
+        return fetching_run(client, options, settings, sink, wants_status(options, sink), err);
     case OPTIONS_CHECK:
         return capture_check(client, settings, options->check_json, err);
     case OPTIONS_RECORD:
@@ -349,9 +352,11 @@ static int sniff(const struct options *options, struct extcap *extcap, struct er
     if (options->tcpdump_by_letter)
         log_info("-l: '%s' is a file: this tcpdump is uploaded (--selector chooses pods by labels)",
                  options->local_tcpdump_path);
+    if (options->action == OPTIONS_FETCH)
+        fetching_prepare(options, &settings);
     prepare_keylog(&settings);
     struct loop *loop = NULL;
-    if ((options->action != OPTIONS_SNIFF || sink_prepare(&sink, err) == 0) &&
+    if ((options->action > OPTIONS_FETCH || sink_prepare(&sink, err) == 0) &&
         (loop = loop_new(err)) != NULL)
         result = run_in_loop(loop, options, &settings, &sink, extcap, err);
     sink_free(&sink);

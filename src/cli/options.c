@@ -44,7 +44,9 @@ static int set_with_value(struct parser *parser, const struct flag *flag, const 
 {
     if (attached)
         return set(parser, flag, attached, as, err);
-    if (flag->kind != FLAG_VALUE)
+    const char *next = parser->at + 1 < parser->argc ? parser->argv[parser->at + 1] : "-";
+    if ((flag->kind != FLAG_VALUE && flag->kind != FLAG_WORD) ||
+        (flag->kind == FLAG_WORD && *next == '-'))
         return set(parser, flag, "true", as, err);
     if (parser->at + 1 >= parser->argc) {
         error_set(err, ERROR_USAGE, "%s needs a value", as);
@@ -404,19 +406,53 @@ static bool is_given(const struct parser *parser, const char *name)
     return parser->given[flag_find(name, strlen(name)) - flags];
 }
 
-/* Each asks for another thing than a capture. */
+/* Each asks for another thing than a capture; some may stand together, about one recording. */
 static int check_one_action(const struct parser *parser, struct error *err)
 {
-    static const char *const actions[] = {"check", "record", "recordings", "end", "cleanup"};
-    const char *first = NULL;
+    static const struct {
+        const char *name;
+        int group;
+    } actions[] = {{"check", 0}, {"record", 1},   {"recordings", 2}, {"end", 3},
+                   {"fetch", 3}, {"wait-for", 3}, {"cleanup", 4}};
+    int first = -1;
 
-    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-        if (!is_given(parser, actions[i]))
+    for (int i = 0; i < (int)(sizeof(actions) / sizeof(actions[0])); i++) {
+        if (!is_given(parser, actions[i].name))
             continue;
-        if (first)
-            return error_set(err, ERROR_USAGE, "--%s contradicts --%s", first, actions[i]);
-        first = actions[i];
+        if (first >= 0 && actions[first].group != actions[i].group)
+            return error_set(err, ERROR_USAGE, "--%s contradicts --%s", actions[first].name,
+                             actions[i].name);
+        first = i;
     }
+    return 0;
+}
+
+/* What is fetched, and what of it. */
+static int check_fetch(struct options *options, bool ends, struct error *err)
+{
+    const char *const names[] = {options->fetch, options->wait_for, options->recording};
+    const char *name = NULL;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i] && name && strcmp(names[i], name) != 0)
+            return error_set(err, ERROR_USAGE, "\"%s\" and \"%s\" are two recordings", name,
+                             names[i]);
+        name = names[i] ? names[i] : name;
+    }
+    if (!name) {
+        error_set(err, ERROR_USAGE, "--fetch needs the name of a recording");
+        return error_remedy(err, "kubectl sniff --recordings lists them");
+    }
+    if (options->since && options->until && options->since > options->until)
+        return error_set(err, ERROR_USAGE, "--since lies behind --until");
+    if (options->live && (options->until || ends || options->wait_for))
+        return error_set(err, ERROR_USAGE, "--live goes on without an end: %s contradicts it",
+                         options->until ? "--until"
+                         : ends         ? "--end"
+                                        : "--wait-for");
+    options->recording = name;
+    options->ends = ends;
+    options->action = OPTIONS_FETCH;
     return 0;
 }
 
@@ -430,12 +466,15 @@ static bool takes_targets(const struct options *options)
 static int check_action(const struct parser *parser, struct error *err)
 {
     struct options *options = parser->options;
+
+    if (check_one_action(parser, err) < 0 ||
+        (options->fetches && check_fetch(options, is_given(parser, "end"), err) < 0))
+        return -1;
     const char *action = options->action == OPTIONS_CLEANUP      ? "--cleanup"
+                         : options->action == OPTIONS_FETCH      ? "--fetch"
                          : options->action == OPTIONS_RECORDINGS ? "--recordings"
                                                                  : "--end NAME";
 
-    if (check_one_action(parser, err) < 0)
-        return -1;
     if (takes_targets(options))
         return check_targets(options, err);
     if (options->target_count == 0)

@@ -20,6 +20,7 @@ enum options_format { OPTIONS_FORMAT_DEFAULT, OPTIONS_FORMAT_PCAPNG, OPTIONS_FOR
 
 enum options_action {
     OPTIONS_SNIFF,
+    OPTIONS_FETCH,          /* what was recorded */
     OPTIONS_CHECK,          /* which methods work? */
     OPTIONS_RECORD,         /* leave recorders */
     OPTIONS_RECORDINGS,     /* which are there? */
@@ -90,7 +91,12 @@ struct options {
     const char *stop_when; /* a filter; NULL: none */
     uint64_t after;        /* milliseconds */
     bool recordings_json;  /* with OPTIONS_RECORDINGS */
-    const char *recording; /* that there is: of --end */
+    const char *recording; /* that there is: of --end and OPTIONS_FETCH */
+
+    const char *fetch, *wait_for; /* the names behind these; NULL: none */
+    bool fetches, ends;           /* --fetch, also as --wait-for; and --end besides */
+    uint64_t since, until;        /* nanoseconds since 1970; 0: no limit */
+    bool live;
 
     uint32_t snaplen; /* bytes */
     bool headers_only;

@@ -74,6 +74,7 @@ struct settings {
     const char *fetched;   /* the recording's name; NULL: it is a capture */
     uint64_t since, until; /* nanoseconds since 1970, of the packets that are wanted; 0: no limit */
     bool live;             /* and then it goes on */
+    bool whole;            /* less than all that is wanted is a failure, whoever has ended it */
 
     /* Of the helper pod and the ephemeral container. */
     const char *image;           /* NULL: to be chosen */

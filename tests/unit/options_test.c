@@ -875,6 +875,78 @@ static void test_noise(void **state)
     }
 }
 
+static void test_fetching(void **state)
+{
+    struct options options = parsed("--fetch shop -f icmp -o x --since 10m --count 5");
+
+    (void)state;
+    assert_int_equal(options.action, OPTIONS_FETCH);
+    assert_string_equal(options.recording, "shop");
+    assert_true(options.since > 0 && options.until == 0);
+    assert_false(options.ends || options.live);
+    assert_true(parsed("--fetch=shop --live --duration 5s").live);
+    options = parsed("--since 2026-11-29T03:15:00Z --until 2026-11-29T03:15:00.5Z --fetch shop");
+    assert_true(options.until - options.since == 500000000);
+    options = parsed("--wait-for shop --wait=5m");
+    assert_int_equal(options.action, OPTIONS_FETCH);
+    assert_string_equal(options.wait_for, "shop");
+    assert_string_equal(options.recording, "shop");
+    /* Beside --end the name stands there. */
+    options = parsed("--end shop --fetch -o x");
+    assert_int_equal(options.action, OPTIONS_FETCH);
+    assert_true(options.ends);
+    assert_string_equal(options.recording, "shop");
+    assert_true(parsed("--fetch --end shop").ends);
+    assert_true(parsed("--end shop --wait-for shop --fetch shop").ends);
+}
+
+static void test_what_cannot_be_fetched(void **state)
+{
+    (void)state;
+    refused("--fetch", "--fetch needs the name of a recording",
+            "kubectl sniff --recordings lists them");
+    refused("--fetch a/b", "--fetch takes a recording's name, not \"a/b\"",
+            "see: kubectl sniff --recordings");
+    refused("--fetch shop --end db", "\"shop\" and \"db\" are two recordings", NULL);
+    refused("--fetch shop web", "--fetch takes no pod", NULL);
+    refused("--fetch shop --record", "--record contradicts --fetch", NULL);
+    refused("--wait-for shop --check", "--check contradicts --wait-for", NULL);
+    refused("--fetch shop --live --until 5m",
+            "--live goes on without an end: --until contradicts it", NULL);
+    refused("--end shop --fetch --live", "--live goes on without an end: --end contradicts it",
+            NULL);
+    refused("--wait-for shop --live", "--live goes on without an end: --wait-for contradicts it",
+            NULL);
+    refused("--fetch shop --since 5m --until 10m", "--since lies behind --until", NULL);
+    refused("--fetch shop --since soon",
+            "--since takes a time back from now, such as 10m, or one such as 2026-11-29T03:15:00Z, "
+            "not \"soon\"",
+            NULL);
+    refused("--fetch shop --duration 5s",
+            "--duration is of what comes live: --fetch ends by itself",
+            "--since and --until say which packets");
+    refused("--fetch shop --wait=5m", "--wait does nothing with --fetch", NULL);
+    refused("--end shop --fetch --count 5",
+            "--count leaves packets behind, which --end would remove", NULL);
+    static const char *const captures[][2] = {
+        {"--snaplen 5", "--snaplen"}, {"--headers-only", "--headers-only"},
+        {"-i eth0", "--interface"},   {"--keylog /a", "--keylog"},
+        {"--follow", "--follow"},     {"--buffer-size 2M", "--buffer-size"},
+        {"-c app", "--container"},    {"-p", "--privileged"},
+        {"--for 2h", "--for"},        {"--max-targets 3", "--max-targets"}};
+    for (size_t i = 0; i < sizeof(captures) / sizeof(captures[0]); i++) {
+        char line[100], text[100];
+
+        snprintf(line, sizeof(line), "--fetch shop %s", captures[i][0]);
+        snprintf(text, sizeof(text), "%s does nothing with --fetch", captures[i][1]);
+        refused(line, text, "leave out one of them");
+    }
+    refused("web --since 5m", "--since does nothing without --fetch",
+            "leave it out, or fetch a recording with --fetch NAME");
+    refused("--end shop --until 5m", "--until does nothing without --fetch", NULL);
+    refused("web --check --live", "--live does nothing without --fetch", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -884,6 +956,8 @@ int main(void)
         cmocka_unit_test(test_an_empty_value_is_none),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_help_wins),
+        cmocka_unit_test(test_fetching),
+        cmocka_unit_test(test_what_cannot_be_fetched),
         cmocka_unit_test(test_what_does_nothing_together),
         cmocka_unit_test(test_recordings),
         cmocka_unit_test(test_wrong_recordings),
