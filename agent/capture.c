@@ -11,23 +11,20 @@
  */
 #include "agent/capture.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/clock.h"
 #include "agent/feedback.h"
-#include "agent/hold.h"
+#include "agent/lock.h"
 #include "agent/lockdown.h"
 #include "agent/message.h"
 #include "agent/options.h"
 #include "agent/output.h"
 #include "agent/own.h"
+#include "agent/peer.h"
 #include "agent/program.h"
-#include "agent/question.h"
 #include "agent/secret.h"
 #include "agent/shell.h"
 #include "agent/source.h"
@@ -41,19 +38,13 @@
 #define LATE_MS       1000                   /* then it has none that it has counted */
 #define TAKING_MS     10000 /* after the stop, from a kernel that cannot be told to let no more in */
 
-enum ending { RUNNING, ORDERLY, ABANDONED };
-
 struct capture {
     struct own own;
     struct feedback feedback;
-    struct hold_lock lock;
-    struct question question;
-    enum ending ending;
-    int exit_code;
+    struct lock lock;
+    struct peer peer;
     /* Milliseconds of the monotonic clock. */
-    uint64_t heard;         /* the last byte on standard input */
     uint64_t pending_since; /* the oldest packet in the buffer; 0: none */
-    uint64_t progress;      /* the last time that the reader took something */
     uint64_t statistics_due;
     uint64_t settled; /* after the stop: when nothing more is to be expected of the source */
     bool complete;    /* the last statistics have been written */
@@ -127,15 +118,6 @@ static void write_statistics(bool last)
 
 /* ---- the loop ---- */
 
-static void answer(const char *asked)
-{
-    char time[21];
-
-    if (message_has_room())
-        message_parts((const char *[]){AGENT_CLOCK_ANSWER, asked, " ", decimal(time, clock_real())},
-                      4);
-}
-
 /* Puts the program that has come in the place of the present one, which is there then instead. */
 static void exchange_programs(void)
 {
@@ -175,117 +157,52 @@ static bool take_filter(char byte)
     enum refilter_answer got = refilter_byte(&capture.refilter, byte);
 
     /* At the end no packet is let in any more. */
-    if (got == REFILTER_WHOLE && capture.ending == RUNNING)
+    if (got == REFILTER_WHOLE && capture.peer.ending == PEER_RUNNING)
         change_filter();
     if (got == REFILTER_WRONG)
         message(AGENT_FILTER_REFUSED, NULL, NULL);
     return got != REFILTER_NOT_OURS;
 }
 
-static void read_stdin(void)
-{
-    char bytes[256];
-    ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
-
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got <= 0) {
-        capture.ending = ABANDONED;
-        return;
-    }
-    capture.heard = clock_ms();
-    hold_lock_renew(&capture.lock, capture.heard);
-    for (ssize_t i = 0; i < got; i++) {
-        if (take_filter(bytes[i]))
-            continue;
-        const char *asked = question_byte(&capture.question, bytes[i]);
-
-        if (asked)
-            answer(asked);
-        if (bytes[i] == AGENT_STOP)
-            capture.ending = ORDERLY;
-    }
-}
-
 static void flush(void)
 {
-    size_t before = output_pending(&capture.tap.output);
-
-    output_flush(&capture.tap.output);
-    if (output_pending(&capture.tap.output) < before)
-        capture.progress = clock_ms();
+    peer_flush(&capture.peer);
     if (output_pending(&capture.tap.output) == 0)
         capture.pending_since = 0;
-    if (capture.tap.output.closed) {
-        capture.exit_code = AGENT_EXIT_OUTPUT_CLOSED;
-        capture.ending = ABANDONED;
-    }
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
+/* When something is to be done, whatever happens. */
+static uint64_t work_due(void)
 {
-    return a < b ? a : b;
+    const struct feedback *feedback = &capture.feedback;
+    uint64_t now = clock_ms(), due = capture.statistics_due;
+
+    if (feedback->holding)
+        due = earlier(due, now + HOLD_LOOK_MS);
+    else if (feedback->judging)
+        due = earlier(due, now + FEEDBACK_MS);
+    if (capture.pending_since && !capture.tap.output.blocked && !feedback->holding)
+        due = earlier(due, capture.pending_since + FLUSH_MS);
+    return capture.settled > now ? earlier(due, capture.settled) : due;
 }
 
 /* Waits until something can be done; @drained: the source has nothing for now. */
 static void wait_for_work(bool drained)
 {
-    struct output *output = &capture.tap.output;
-    bool room = output_has_room(output) && !output->blocked && !capture.feedback.holding;
-    struct pollfd fds[] = {
-        /* Its end has been seen once. */
-        {.fd = capture.ending == ABANDONED ? -1 : STDIN_FILENO, .events = POLLIN},
-        /* Without events it still tells of the reader's end. */
-        {.fd = STDOUT_FILENO, .events = output->blocked ? POLLOUT : 0},
-        {.fd = room ? capture.tap.source.fd : -1, .events = POLLIN},
-    };
-    uint64_t now = clock_ms();
-    uint64_t due =
-        earlier(capture.heard + capture.options.silence * 1000ull, capture.statistics_due);
-    sigset_t none;
+    const struct output *output = &capture.tap.output;
+    bool blocked = output->blocked;
+    bool room = output_has_room(output) && !blocked && !capture.feedback.holding;
 
-    if (capture.ending == ABANDONED)
-        due = earlier(capture.progress + AGENT_GRACE_MS, capture.statistics_due);
-    due = earlier(due, capture.lock.due);
-    if (capture.feedback.holding)
-        due = earlier(due, now + HOLD_LOOK_MS);
-    else if (capture.feedback.judging)
-        due = earlier(due, now + FEEDBACK_MS);
-    if (capture.pending_since && !output->blocked && !capture.feedback.holding)
-        due = earlier(due, capture.pending_since + FLUSH_MS);
-    if (capture.settled > now)
-        due = earlier(due, capture.settled);
-    uint64_t wait = !drained && room ? 0 : due > now ? due - now : 0;
-    const struct timespec timeout = {.tv_sec = (time_t)(wait / 1000),
-                                     .tv_nsec = (long)(wait % 1000) * 1000000};
-    sigemptyset(&none);
-    /* Signals come in here only, so that none is missed between a look and the wait. */
-    if (ppoll(fds, 3, &timeout, &none) < 0)
-        return;
-    if (fds[0].revents)
-        read_stdin();
-    /* POLLERR of a pipe, POLLHUP of a socket. */
-    if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) {
-        capture.tap.output.closed = true;
-        capture.exit_code = AGENT_EXIT_OUTPUT_CLOSED;
-        capture.ending = ABANDONED;
-    } else if (fds[1].revents & POLLOUT) {
-        output->blocked = false;
+    peer_wait(&capture.peer, room ? capture.tap.source.fd : -1, !drained && room ? 0 : work_due());
+    if (blocked && !output->blocked)
         flush();
-    }
 }
 
 static void check_time(void)
 {
     uint64_t now = clock_ms();
 
-    if (capture.ending != ABANDONED && now >= capture.heard + capture.options.silence * 1000ull) {
-        message("nothing was heard on standard input: ended", NULL, NULL);
-        capture.exit_code = AGENT_EXIT_SILENCE;
-        capture.ending = ABANDONED;
-    }
-    if (now >= capture.lock.due)
-        hold_lock_check(&capture.lock, now);
+    peer_check(&capture.peer);
     if (own_check(&capture.own, now)) {
         capture.tap.source.rules.loopback_tcp = false;
         source_refilter(&capture.tap.source);
@@ -322,10 +239,10 @@ static bool turn(void)
 
 static void run(void)
 {
-    while (capture.ending == RUNNING && !signalled) {
+    while (capture.peer.ending == PEER_RUNNING && !signalled) {
         bool drained = turn();
 
-        if (capture.ending == RUNNING)
+        if (capture.peer.ending == PEER_RUNNING)
             wait_for_work(drained || is_idle());
         check_time();
         if (!capture.feedback.over)
@@ -366,13 +283,6 @@ static void announce(void)
                   6);
 }
 
-/* Nobody waits for us any more, and nobody reads. */
-static bool is_given_up(void)
-{
-    return capture.tap.output.closed ||
-           (capture.ending == ABANDONED && clock_ms() >= capture.progress + AGENT_GRACE_MS);
-}
-
 /* Has the source given everything? The ring's last block is handed over by the time only. */
 static bool is_settled(bool drained, uint64_t stopped)
 {
@@ -402,9 +312,9 @@ static void finish(void)
     source_stop(&capture.tap.source);
     announce();
     capture.feedback = (struct feedback){.over = true};
-    capture.progress = stopped;
+    capture.peer.progress = stopped;
     capture.settled = stopped + SETTLE_MS;
-    while (!is_given_up()) {
+    while (!peer_is_given_up(&capture.peer)) {
         bool drained = capture.complete || turn();
 
         if (!capture.complete && is_settled(drained, stopped) &&
@@ -487,18 +397,21 @@ int capture_command(int argc, char *const argv[])
     if (capture.options.no_shell && is_beside_a_shell())
         return AGENT_EXIT_SHELL;
     catch_signals();
-    hold_lock_open(&capture.lock);
-    hold_lock_renew(&capture.lock, clock_ms());
+    lock_open(&capture.lock);
+    capture.peer.output = &capture.tap.output;
+    capture.peer.lock = &capture.lock;
+    capture.peer.silence = capture.options.silence;
+    capture.peer.take = take_filter;
+    peer_begin(&capture.peer);
     code = start();
     if (code != AGENT_EXIT_OK)
         return code;
-    capture.heard = clock_ms();
-    hold_lock_renew(&capture.lock, capture.heard);
-    capture.statistics_due = capture.heard + STATISTICS_MS;
+    peer_begin(&capture.peer);
+    capture.statistics_due = capture.peer.heard + STATISTICS_MS;
     write_statistics(false);
     flush();
     run();
     finish();
     output_close(&capture.tap.output);
-    return capture.exit_code;
+    return capture.peer.exit_code;
 }

@@ -7,6 +7,12 @@
 /* clock_ms - milliseconds of the monotonic clock. */
 uint64_t clock_ms(void);
 
+/* earlier - of two times. */
+static inline uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /*
  * clock_error - nanoseconds that this machine's time of day is to be wrong by, for a test: as many
  * milliseconds as KSNIFF_TEST_CLOCK_ERROR_MS in the environment says. The agent that users get has

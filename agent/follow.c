@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,15 +22,15 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/clock.h"
-#include "agent/hold.h"
+#include "agent/lock.h"
 #include "agent/lockdown.h"
 #include "agent/message.h"
 #include "agent/options.h"
 #include "agent/output.h"
+#include "agent/peer.h"
 #include "agent/secret.h"
 #include "agent/shell.h"
 #include "agent/target.h"
@@ -42,14 +41,11 @@
 #define CHECK_MS 1000 /* is the path still that file's? */
 #define LINES    16384
 
-enum ending { RUNNING, ORDERLY, ABANDONED };
-
 struct follow {
     struct options options;
     struct output output;
-    struct hold_lock lock;
-    enum ending ending;
-    int code;
+    struct lock lock;
+    struct peer peer;
     int root; /* of the container; -1: the agent is in it */
 
     int file; /* -1: there is none yet */
@@ -69,8 +65,7 @@ struct follow {
     char lines[LINES];
     size_t filled;
 
-    /* Milliseconds of the monotonic clock. */
-    uint64_t heard, progress, check_due;
+    uint64_t check_due; /* milliseconds of the monotonic clock */
 };
 
 /* Too large for a stack. */
@@ -166,8 +161,8 @@ static void unusable(const char *why)
         message(why, follow.options.keylog, NULL);
     else
         message_errno("cannot read", follow.options.keylog);
-    follow.code = AGENT_EXIT_NO_FILE;
-    follow.ending = ABANDONED;
+    follow.peer.exit_code = AGENT_EXIT_NO_FILE;
+    follow.peer.ending = PEER_ABANDONED;
 }
 
 static void not_there(void)
@@ -271,82 +266,29 @@ static void read_events(void)
 
 /* ---- the loop ---- */
 
-static void read_stdin(void)
-{
-    char bytes[256];
-    ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
-
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got <= 0) {
-        follow.ending = ABANDONED;
-        return;
-    }
-    follow.heard = clock_ms();
-    hold_lock_renew(&follow.lock, follow.heard);
-    if (memchr(bytes, AGENT_STOP, (size_t)got) && follow.ending == RUNNING)
-        follow.ending = ORDERLY;
-}
-
-static void flush(void)
-{
-    size_t before = output_pending(&follow.output);
-
-    output_flush(&follow.output);
-    if (output_pending(&follow.output) < before)
-        follow.progress = clock_ms();
-    if (follow.output.closed) {
-        follow.code = AGENT_EXIT_OUTPUT_CLOSED;
-        follow.ending = ABANDONED;
-    }
-}
-
 static void wait_for_work(void)
 {
-    struct pollfd fds[] = {
-        {.fd = STDIN_FILENO, .events = POLLIN},
-        /* Without events it still tells of the reader's end. */
-        {.fd = STDOUT_FILENO, .events = follow.output.blocked ? POLLOUT : 0},
-        {.fd = follow.output.blocked ? -1 : follow.notify, .events = POLLIN},
-    };
-    long wait = follow.watched && !follow.moved && follow.file >= 0 ? TOLD_MS : SOON_MS;
-    const struct timespec timeout = {.tv_nsec = wait * 1000000};
+    uint64_t wait = follow.watched && !follow.moved && follow.file >= 0 ? TOLD_MS : SOON_MS;
 
-    if (ppoll(fds, 3, &timeout, NULL) < 0)
-        return;
-    if (fds[0].revents)
-        read_stdin();
-    if (fds[1].revents & (POLLERR | POLLHUP | POLLNVAL)) {
-        follow.code = AGENT_EXIT_OUTPUT_CLOSED;
-        follow.ending = ABANDONED;
-    }
-    if (fds[2].revents)
+    if (peer_wait(&follow.peer, follow.output.blocked ? -1 : follow.notify, clock_ms() + wait))
         read_events();
 }
 
 static void check_time(void)
 {
-    uint64_t now = clock_ms();
-
-    if (now >= follow.heard + follow.options.silence * 1000ull) {
-        message("nothing was heard on standard input: ended", NULL, NULL);
-        follow.code = AGENT_EXIT_SILENCE;
-        follow.ending = ABANDONED;
-    }
-    if (now >= follow.lock.due)
-        hold_lock_check(&follow.lock, now);
-    if (follow.file < 0 || follow.moved || now >= follow.check_due)
+    peer_check(&follow.peer);
+    if (follow.file < 0 || follow.moved || clock_ms() >= follow.check_due)
         check_file();
 }
 
 static void run(void)
 {
-    while (follow.ending == RUNNING) {
+    while (follow.peer.ending == PEER_RUNNING) {
         check_time();
         if (follow.file >= 0 && !follow.output.blocked)
             read_file();
-        flush();
-        if (follow.ending == RUNNING)
+        peer_flush(&follow.peer);
+        if (follow.peer.ending == PEER_RUNNING)
             wait_for_work();
     }
 }
@@ -356,15 +298,9 @@ static void finish(void)
 {
     char number[21];
 
-    if (follow.ending == ORDERLY && follow.file >= 0)
+    if (follow.peer.ending == PEER_ORDERLY && follow.file >= 0)
         read_file();
-    follow.progress = clock_ms();
-    while (follow.ending == ORDERLY && clock_ms() < follow.progress + AGENT_GRACE_MS) {
-        flush();
-        if (output_pending(&follow.output) == 0)
-            break;
-        wait_for_work();
-    }
+    peer_finish(&follow.peer);
     if (follow.others > 1)
         message_parts((const char *[]){AGENT_NOTE, decimal(number, follow.others), " lines of \"",
                                        follow.options.keylog, "\" were no secrets of TLS"},
@@ -382,9 +318,11 @@ static int start(void)
         }
     }
     signal(SIGPIPE, SIG_IGN);
-    hold_lock_open(&follow.lock);
-    follow.heard = clock_ms();
-    hold_lock_renew(&follow.lock, follow.heard);
+    lock_open(&follow.lock);
+    follow.peer.output = &follow.output;
+    follow.peer.lock = &follow.lock;
+    follow.peer.silence = follow.options.silence;
+    peer_begin(&follow.peer);
     int code = target_open_root(&follow.options, &follow.root);
     if (code != AGENT_EXIT_OK)
         return code;
@@ -413,5 +351,5 @@ int follow_command(int argc, char *const argv[])
     run();
     finish();
     output_close(&follow.output);
-    return follow.code;
+    return follow.peer.exit_code;
 }

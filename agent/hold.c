@@ -14,7 +14,6 @@
 #include "agent/hold.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/file.h>
@@ -23,54 +22,13 @@
 #include <unistd.h>
 
 #include "agent/clock.h"
+#include "agent/lock.h"
 #include "agent/lockdown.h"
 #include "agent/message.h"
 #include "agent/options.h"
 #include "agent/secret.h"
 
-#define LOOK_MS  (AGENT_LOCK_MS / 2)
-#define RETRY_MS 20
-
-static int open_own_executable(void)
-{
-    return open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-}
-
-/* ---- the capture's side ---- */
-
-void hold_lock_open(struct hold_lock *lock)
-{
-    *lock = (struct hold_lock){.fd = open_own_executable(), .due = UINT64_MAX};
-}
-
-void hold_lock_renew(struct hold_lock *lock, uint64_t now)
-{
-    if (lock->fd < 0)
-        return;
-    lock->until = now + AGENT_LOCK_MS;
-    hold_lock_check(lock, now);
-}
-
-void hold_lock_check(struct hold_lock *lock, uint64_t now)
-{
-    lock->due = UINT64_MAX;
-    if (lock->fd < 0)
-        return;
-    if (now >= lock->until) {
-        if (lock->held)
-            flock(lock->fd, LOCK_UN);
-        lock->held = false;
-        return;
-    }
-    if (!lock->held)
-        lock->held = flock(lock->fd, LOCK_SH | LOCK_NB) == 0;
-    if (lock->held)
-        lock->due = lock->until;
-    else if (errno == EWOULDBLOCK || errno == EINTR)
-        lock->due = now + RETRY_MS;
-}
-
-/* ---- the command ---- */
+#define LOOK_MS (AGENT_LOCK_MS / 2)
 
 static struct options options;
 
@@ -139,7 +97,7 @@ int hold_command(int argc, char *const argv[])
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     if (options_parse_hold(argc, argv, &options) == 0) {
-        int fd = open_own_executable();
+        int fd = lock_open_executable();
 
         if (fd < 0)
             message_errno("cannot open", "/proc/self/exe");

@@ -128,6 +128,38 @@ static const int follow_calls[] = {
 #endif
 };
 
+static const int fetch_calls[] = {
+    SYS_ppoll,   /* wait */
+    SYS_read,    /* heartbeats, the state */
+    SYS_pread64, /* segments */
+#ifdef SYS_mmap
+    SYS_mmap, /* those that are finished */
+#else
+    SYS_mmap2, /* the same, on machines of 32 bits */
+#endif
+    SYS_munmap,            /* and looked at */
+    SYS_splice,            /* into a pipe */
+    SYS_write,             /* blocks, messages */
+    SYS_openat,            /* the ring, its segments */
+    SYS_getdents64,        /* which there are */
+    SYS_lseek,             /* to look again */
+    SYS_fstat,             /* is it a file, and how large? */
+    SYS_close,             /* a segment that has been read */
+    SYS_clock_gettime,     /* where the kernel has no quicker way */
+    SYS_fcntl,             /* the flags of standard output, at the end */
+    SYS_restart_syscall,   /* after a stop */
+    SYS_exit,              /* the end */
+    SYS_exit_group,        /* the same */
+#ifdef SYS_clock_gettime64 /* as above */
+    SYS_ppoll_time64,
+    SYS_clock_gettime64,
+    SYS_fcntl64,
+    SYS_statx,
+    SYS_fstat64,
+    SYS__llseek,
+#endif
+};
+
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {
@@ -137,6 +169,7 @@ static const struct {
     [LOCKDOWN_CAPTURE] = {capture_calls, LENGTH(capture_calls)},
     [LOCKDOWN_HOLD] = {hold_calls, LENGTH(hold_calls)},
     [LOCKDOWN_FOLLOW] = {follow_calls, LENGTH(follow_calls)},
+    [LOCKDOWN_FETCH] = {fetch_calls, LENGTH(fetch_calls)},
 };
 
 static void filter_calls(enum lockdown kind)

@@ -12,7 +12,7 @@
 #ifndef KSNIFF_AGENT_LOCKDOWN_H
 #define KSNIFF_AGENT_LOCKDOWN_H
 
-enum lockdown { LOCKDOWN_CAPTURE, LOCKDOWN_HOLD, LOCKDOWN_FOLLOW };
+enum lockdown { LOCKDOWN_CAPTURE, LOCKDOWN_HOLD, LOCKDOWN_FOLLOW, LOCKDOWN_FETCH };
 
 /* lockdown - all stages. What the kernel does not have is said on standard error and done without.
  */

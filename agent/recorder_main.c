@@ -3,8 +3,11 @@
 #include <stddef.h>
 
 #include "agent/commands.h"
+#include "agent/fetch.h"
 
 static const struct command commands[] = {
+    {"fetch", fetch_command},
+    {"status", status_command},
     {NULL, NULL},
 };
 

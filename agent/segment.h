@@ -45,8 +45,8 @@ void segment_begin(struct segment *segment);
 
 /*
  * segment_take - take the whole blocks that @bytes begin with
- * @sieve: NULL: every packet is wanted. Else those that are not are removed from @bytes, what is
- *         kept moves up, and the statistics are made to say how many there are
+ * @sieve: NULL: every packet is wanted, and no byte is written to. Else those that are not are
+ * removed from @bytes, what is kept moves up, and the statistics are made to say how many there are
  * @ret_kept: bytes that are left of those taken
  *
  * Return: bytes taken. What is left is the beginning of a block, of which the rest has not come or

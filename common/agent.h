@@ -46,7 +46,7 @@
  *                            nothing, and may become another file
  *     -C ID          PATH is that of the container's root directory, and of no other: the agent is
  *                    in a helper
- *     -u, -S, -N     as for capture; standard input is the same, too, but for 'c'
+ *     -u, -S, -N     as for capture; standard input is the same, too, but for 'f'
  *
  * hold and capture agree by a lock: a capture holds flock(LOCK_SH) on /proc/self/exe for
  * AGENT_LOCK_MS after its start and after each byte that it reads from standard input; hold looks
@@ -142,7 +142,7 @@ enum agent_exit {
     AGENT_EXIT_NO_ENTRY = 73,         /* the target's namespace was found, but may not be entered */
     AGENT_EXIT_NO_SECRET = 74,        /* a helper's secret is not what standard input begins with */
     AGENT_EXIT_SHELL = 75,            /* with -N: the container has a shell */
-    AGENT_EXIT_NO_FILE = 76,          /* the key log may not be read, or is none */
+    AGENT_EXIT_NO_FILE = 76,          /* the key log, or the ring, may not be read, or is none */
     AGENT_EXIT_INTERNAL = 79,         /* anything else; standard error says what */
 };
 

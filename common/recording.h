@@ -27,16 +27,19 @@
  *                    namespace, as for `capture`; without any it is the recorder's own
  *   ksniff-recorder fetch -d DIR -t NUMBER [OPTION]...
  *                            writes the segments of a target to standard output, the oldest first,
- *                            each a section of its own, and ends with the last that is there;
- *                            standard input is as for `capture`, but for 'f'
+ *                            each a section of its own, and ends with the last that is there when
+ *                            it begins; of one that is not finished it writes the blocks that are
+ *                            whole; standard input is as for `capture`, but for 'f'
  *     -a SEGMENT     begins with this one, or the next that there is
  *     -B NANOSECONDS leaves out segments that ended before this time (since 1970)
  *     -U NANOSECONDS leaves out segments that began after it
- *     -F -E -V       writes those packets only that the program takes
+ *     -F -E -V       writes those packets only that the program takes, and statistics that count no
+ *                    others; what was dropped stays
  *     -L             does not end with the last, but goes on as more is recorded
  *     -S SECONDS     as for `capture`
  *   ksniff-recorder status -d DIR
- *                            prints the state of the ring (see below), exits 0
+ *                            prints the state of the ring (see below), exits 0; there is none:
+ *                            AGENT_EXIT_NO_FILE, as `fetch` where there is no ring
  *   ksniff-recorder freeze -d DIR
  *                            ends recording for good, and keeps what is in the ring; returns when
  *                            nothing more is written
