@@ -352,6 +352,37 @@ static void print_man_checksums(void)
         "!(frame.packet_flags & 0x200)\\(aq \\-r\\fR \\fIFILE\\fR.\n");
 }
 
+static void print_man_recordings(void)
+{
+    printf(
+        ".SH RECORDINGS\n\\fB\\-\\-record\\fR leaves a recorder beside the targets, on each of "
+        "their "
+        "nodes, waits until every target is recorded, and returns. It is a helper pod, as those of "
+        "the node method: the others cannot record. It keeps the last packets in an emptyDir, and "
+        "stays until \\fB\\-\\-end\\fR, or for the time of \\fB\\-\\-for\\fR. The same command "
+        "with "
+        "the same name takes in what is not recorded yet, such as the pods of a rollout, and "
+        "leaves what runs as it is.\n"
+        ".PP\nA recording is that of a namespace, in which its pods are: the targets\\(aq, or that "
+        "of \\-\\-node\\-namespace. Whoever may exec there can fetch it.\n"
+        ".PP\n\\-\\-recordings=json writes an array of objects: \"name\", \"namespace\", \"by\" "
+        "(who "
+        "has started it), \"started\", \"ends\" (times in UTC), \"keep\" (\"bytes\" and "
+        "\"seconds\" "
+        "on each node, 0 being no limit, and \"in\": disk or memory), \"filter\", \"stopWhen\", "
+        "\"after\" (milliseconds), \"state\", \"oldest\" and \"newest\" (packets), \"packets\", "
+        "\"bytes\" and \"dropped\". In the array \"pods\" each recorder has \"node\", \"pod\", "
+        "\"state\", \"reason\" (why it does not record), \"complaint\" (the last thing that went "
+        "wrong), \"ends\", \"trigger\" (\"time\" of the packet, and \"namespace\" and \"name\" of "
+        "its "
+        "target), and \"targets\": for each \"namespace\", \"name\", \"container\", \"state\", "
+        "\"oldest\", \"newest\", \"segments\", \"packets\", \"bytes\" and \"dropped\". What is not "
+        "known, or not there, is null. A state is starting, waiting (a target has no network at "
+        "the "
+        "moment), recording, triggered (it freezes soon), frozen, ended or unknown (it could not "
+        "be asked); that of a recording whose pods differ is mixed.\n");
+}
+
 static void print_man(void)
 {
     printf(".TH KUBECTL\\-SNIFF 1 \"\" \"ksniff %s\"\n"
@@ -396,6 +427,7 @@ static void print_man(void)
     print_man_several_places();
     print_man_plain_text();
     print_man_checksums();
+    print_man_recordings();
     printf(".SH OPTIONS\nWhere a variable is named, it is read when the flag is not given.\n");
     for (size_t group = 0; group < sizeof(groups) / sizeof(groups[0]); group++) {
         printf(".SS \"");

@@ -99,7 +99,7 @@ static const struct helper_work *on_work(void *data, struct error *err)
     if (describe(part, err) < 0)
         return NULL;
     part->work = (struct helper_work){.program = RECORDER_FILE,
-                                      .find = agent_binary_find,
+                                      .find = recorder_binary_find,
                                       .arguments = part->arguments,
                                       .labels = part->labels,
                                       .annotations = part->annotations,
@@ -159,6 +159,10 @@ static void judge(struct part *part, const struct recording_pod *pod)
 {
     const struct recording_state *state = &pod->state;
 
+    if (error_is_refusal(&pod->error)) {
+        fail(part->of, &pod->error);
+        return;
+    }
     if (pod->error.kind != ERROR_NONE) { /* it may have ended: its pod is looked at */
         text_escape(part->waits, sizeof(part->waits), pod->error.text, strlen(pod->error.text));
         part->state = PART_STARTS;

@@ -242,3 +242,53 @@ def test_optional_means_optional(sandbox, ksniff, tmp_path, verb, resource):
         if (verb, resource) == ("get", "nodes"):
             error = ksniff.fail("node/node1", "--kubeconfig", config, "-o", str(tmp_path / "y"))
             assert "needs: get nodes" in error
+
+
+# ---- recordings ----
+
+def recorded(sandbox, ksniff, config, *flags):
+    """What a recording is from its start to its end. Returns the first result that is a failure, or the list of them."""
+    for words in (["client", "--record=r", *flags], ["--recordings=json"], ["--end", "r"]):
+        result = ksniff.run(*words, "--kubeconfig", config)
+        if result.code:
+            return result.err
+    wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+    return ""
+
+
+def test_role_to_record_suffices(sandbox, ksniff, tmp_path):
+    """Whatever verb the server asks for at an exec; and where only its pods are in that namespace."""
+    with account(sandbox, tmp_path, (file_of("record"), "default")) as config:
+        for verb in ("both", "create", "get"):
+            with sandbox.faults(exec_verb=verb, images_named={"registry.k8s.io/pause:3.10": "registry.local/pause:3.10"}):
+                assert not recorded(sandbox, ksniff, config)
+        error = ksniff.fail("web", "-n", "shop", "--record=r", "--kubeconfig", config)
+        assert "(needs: get pods)" in error and 'namespace "shop"' in error
+
+
+@pytest.mark.parametrize("verb, resource", rights_of("record"))
+def test_of_the_role_to_record_nothing_can_be_left_out(sandbox, ksniff, tmp_path, verb, resource):
+    lesser = tmp_path / "role.yaml"
+    lesser.write_text(yaml.safe_dump(without(role_of("record"), verb, resource)))
+    with sandbox.faults(exec_verb="both"), account(sandbox, tmp_path, (lesser, "default")) as config:
+        assert f"needs: {verb} {resource}" in recorded(sandbox, ksniff, config)
+        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
+
+
+def test_role_to_list_and_fetch_suffices(sandbox, ksniff, tmp_path):
+    """Without the right to exec the list has what the objects tell; to end a recording it is not enough."""
+    lesser = tmp_path / "role.yaml"
+    lesser.write_text(yaml.safe_dump(without(role_of("recordings"), "create", "pods/exec")))
+    assert ksniff.run("client", "--record=r").code == 0
+    try:
+        for role, state in ((file_of("recordings"), "recording"), (lesser, "unknown")):
+            with account(sandbox, tmp_path, (role, "default")) as config:
+                process = ksniff.start("--recordings=json", "--kubeconfig", config)
+                entry, = json.loads(process.communicate()[0])
+                assert (entry["name"], entry["state"]) == ("r", state)
+                assert "needs: delete pods" in ksniff.fail("--end", "r", "--kubeconfig", config)
+        with account(sandbox, tmp_path) as config:
+            assert "needs: list pods" in ksniff.fail("--recordings", "--kubeconfig", config)
+    finally:
+        assert ksniff.run("--end", "r").code == 0
+        wait_until(lambda: not leftovers(sandbox), "a clean cluster")
