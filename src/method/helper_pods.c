@@ -459,6 +459,20 @@ static bool on_work_ended(struct helper_group *group, const struct kube_pod *see
     return true;
 }
 
+/* It ran, and was killed: that is not the image's fault. @why: says so then */
+static bool is_started_again(const struct helper_pod *pod, const struct kube_pod *seen,
+                             enum helper_state state, char *why, size_t size)
+{
+    char unused[2];
+    int code = helper_end_code(seen, unused, sizeof(unused));
+
+    if (state == HELPER_ENDED)
+        return false;
+    if (code > 128)
+        snprintf(why, size, "it was ended by signal %d, and is started again", code - 128);
+    return pod->has_run || code > 128;
+}
+
 static void on_gone(struct helper_group *group)
 {
     struct error err;
@@ -486,8 +500,8 @@ static void on_seen(void *data, struct helper_pod *pod, const struct kube_pod *s
         on_runs(group, seen);
     else if (seen && alone(group) && on_work_ended(group, seen))
         return;
-    else if (seen && alone(group) && pod->has_run && state != HELPER_ENDED)
-        on_starting(group, seen, why); /* it is started again */
+    else if (seen && alone(group) && is_started_again(pod, seen, state, why, sizeof(why)))
+        on_starting(group, seen, why);
     else if (pod->has_run && state != HELPER_STARTING)
         begin_again(group);
     else if (!seen)
