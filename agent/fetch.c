@@ -61,13 +61,15 @@ static struct fetch fetch;
 
 static void tell_lost(uint64_t first, uint64_t behind)
 {
+    bool one = behind - first == 1;
     char from[21], to[21];
 
     if (fetch.gaps++ == 0)
-        message_parts((const char *[]){"segments ", decimal(from, first), " to ",
-                                       decimal(to, behind - 1),
-                                       " are lost: they were removed before they could be read"},
-                      5);
+        message_parts((const char *[]){one ? "segment " : "segments ", decimal(from, first),
+                                       one ? NULL : " to ", one ? NULL : decimal(to, behind - 1),
+                                       one ? " is" : " are",
+                                       " lost: removed before the fetch came to it"},
+                      6);
     fetch.lost += behind - first;
 }
 
