@@ -110,6 +110,7 @@ bench: build ## the agent against tcpdump and dumpcap, the client against kubect
 	@packaging/install-dependencies build demo test
 	@ninja -C build bench/block_bench
 	@$(PYTHON) bench/agent_bench.py
+	@$(PYTHON) bench/fetch_bench.py
 	@$(PYTHON) bench/client_bench.py
 	@$(PYTHON) bench/first_packet.py
 	@$(PYTHON) bench/scale_bench.py
