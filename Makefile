@@ -113,6 +113,7 @@ bench: build ## the agent against tcpdump and dumpcap, the client against kubect
 	@$(PYTHON) bench/fetch_bench.py
 	@$(PYTHON) bench/client_bench.py
 	@$(PYTHON) bench/first_packet.py
+	@$(PYTHON) bench/fetching_bench.py
 	@$(PYTHON) bench/scale_bench.py
 
 # What is released carries the agents of every architecture, or those of a directory.

@@ -387,10 +387,11 @@ static bool step_failed(struct member *member)
 static bool may_resume(struct member *member)
 {
     const struct session *session = member->session;
+    bool lost = member->target->keeper && session->error.kind == ERROR_NOT_FOUND;
     bool doubtful =
         patience_doubts(&member->refused, &session->error) && member->state == MEMBER_CUT;
 
-    return member->begun && member->settings.reconnect && (session->cut || doubtful) &&
+    return member->begun && member->settings.reconnect && !lost && (session->cut || doubtful) &&
            session->error.kind != ERROR_NONE && !member->stopping && !member->gone &&
            !member->departing;
 }
@@ -445,13 +446,15 @@ static void on_answer(void *data, bool running, const struct error *err)
 
 static bool ask_for_target(struct member *member)
 {
-    const struct target *target = member->target;
     struct error err;
 
     member->due = false;
-    if (target->keeper)
-        target = &target->keeper->target;
-    member->question = target_ask(member->env->client, target, on_answer, member, &err);
+    /* Who has recorded it is there as long as an exec finds it: another right is not needed. */
+    if (member->target->keeper) {
+        on_answer(member, true, NULL);
+        return true;
+    }
+    member->question = target_ask(member->env->client, member->target, on_answer, member, &err);
     if (!member->question && !member->answered)
         on_answer(member, false, &err);
     return true;

@@ -374,6 +374,15 @@ class Ksniff:
         return err
 
 
+    @staticmethod
+    def stop_by_itself(process):
+        """Waits for the end of a client that has one of its own. Returns what it has said."""
+        err = process.head + process.stderr.read().decode()
+        assert process.wait(timeout=GUARD) == 0, err
+        assert "Sanitizer" not in err and "runtime error" not in err, err
+        return err
+
+
 @pytest.fixture
 def ksniff(cluster):
     return Ksniff(cluster)

@@ -160,8 +160,8 @@ REFUSED = {
     "kubectl sniff web --viewer termshark": '"termshark" needs a terminal',  # its own tests give it one
 }
 AT_ONCE = 10
-# Placeholders, and what belongs to another machine.
-NOT_HERE = ["kubectl sniff POD", "./tcpdump"]
+# Placeholders, what belongs to another machine, and what waits for a fault that does not happen here.
+NOT_HERE = ["kubectl sniff POD", "./tcpdump", "--wait-for"]
 
 
 @pytest.fixture(scope="module", name="shell")
