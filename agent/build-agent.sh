@@ -58,7 +58,7 @@ trap 'rm -rf "$objects"' EXIT
 optimize() {
     case $arch/${1##*/} in
     ppc64le/*) echo -Oz ;;
-    */bpf.c | */feedback.c | */flow.c | */headers.c | */link.c | */output.c | */own.c | */record_*.c | */segment.c | */sieve.c | */source.c | */tap.c) echo -O2 ;;
+    */bpf.c | */feedback.c | */flow.c | */headers.c | */lane.c | */link.c | */output.c | */own.c | */segment.c | */sieve.c | */source.c | */tap.c) echo -O2 ;;
     *) echo -Os ;;
     esac
 }

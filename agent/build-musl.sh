@@ -10,11 +10,11 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ksniff/musl
 # The names of musl's sources, whatever their directory: all of it would take a minute for each
 # architecture. A function that is not here is an undefined reference in the agent's link.
-parts="_Exit __environ __errno_location __init_tls __lctrans __libc_start_main __lock __set_thread_area
-    __syscall_cp __tls_get_addr __unmapself _exit abort_lock access bind block clock_gettime close default_attr
-    defsysinfo exit fcntl flock fstat fstatat getenv getrandom getsockopt htons inotify ioctl libc lseek
-    memchr memcmp memcpy memmem memmove memrchr memset mmap munmap ntohs open openat poll ppoll prctl pread
-    procfdname pthread_sigmask read recv recvfrom raise recvmmsg recvmsg restore send sendto setns setsockopt
+parts="_Exit _Fork __environ __errno_location __init_tls __lctrans __libc_start_main __lock __set_thread_area
+    __syscall_cp __tls_get_addr __unmapself _exit abort_lock access bind block clock_gettime clock_nanosleep close default_attr
+    defsysinfo dup2 exit fcntl flock fstat fstatat ftruncate getpid getppid getenv getrandom getsockopt htons inotify ioctl kill libc lseek
+    memchr memcmp memcpy memmem memmove memrchr memset mkdirat mmap munmap nanosleep ntohs open openat pipe pipe2 poll ppoll prctl pread
+    procfdname pwrite renameat stat pthread_sigmask read recv recvfrom raise recvmmsg recvmsg restore send sendto setns setsockopt
     sigaction sigaddset sigemptyset signal sigprocmask sigtimedwait socket splice stpcpy strcat strchr strchrnul strcmp
     strcpy strerror strlen strncmp strnlen strspn strstr syscall syscall_ret uname unlink unlinkat vdso
     waitpid write"

@@ -190,8 +190,10 @@ static void add_other_devices(struct kernel_filter *filter, const struct options
 
 static void add_users_program(struct kernel_filter *filter, const struct options *options)
 {
+    uint32_t most = options->whole ? AGENT_SNAPLEN_MAX : options->snaplen;
+
     if (options->program_length == 0) {
-        add_return(filter, options->snaplen);
+        add_return(filter, most);
         return;
     }
     if (options->vlan) {
@@ -202,9 +204,9 @@ static void add_users_program(struct kernel_filter *filter, const struct options
     }
     for (size_t i = 0; i < options->program_length; i++) {
         const struct agent_bpf_insn *insn = &options->program[i];
-        bool keep_less = insn->code == (BPF_RET | BPF_K) && insn->k > options->snaplen;
+        bool keep_less = insn->code == (BPF_RET | BPF_K) && insn->k > most;
 
-        add(filter, insn->code, insn->jt, insn->jf, keep_less ? options->snaplen : insn->k);
+        add(filter, insn->code, insn->jt, insn->jf, keep_less ? most : insn->k);
     }
 }
 

@@ -160,21 +160,11 @@ static const int fetch_calls[] = {
 #endif
 };
 
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#define RULES(list) .calls = (list), .count = sizeof(list) / sizeof((list)[0])
 
-static const struct {
-    const int *calls;
-    size_t count;
-} allowed[] = {
-    [LOCKDOWN_CAPTURE] = {capture_calls, LENGTH(capture_calls)},
-    [LOCKDOWN_HOLD] = {hold_calls, LENGTH(hold_calls)},
-    [LOCKDOWN_FOLLOW] = {follow_calls, LENGTH(follow_calls)},
-    [LOCKDOWN_FETCH] = {fetch_calls, LENGTH(fetch_calls)},
-};
-
-static void filter_calls(enum lockdown kind)
+static void filter_calls(const struct lockdown_rules *rules)
 {
-    struct sock_filter filter[64] = {
+    struct sock_filter filter[2 * LOCKDOWN_CALLS_MAX + 5] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
@@ -182,9 +172,9 @@ static void filter_calls(enum lockdown kind)
     };
     struct sock_fprog program = {.len = 4, .filter = filter};
 
-    for (size_t i = 0; i < allowed[kind].count; i++) {
-        filter[program.len++] = (struct sock_filter)BPF_JUMP(
-            BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[kind].calls[i], 0, 1);
+    for (size_t i = 0; i < rules->count; i++) {
+        filter[program.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+                                                             (unsigned)rules->calls[i], 0, 1);
         filter[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     }
     filter[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
@@ -195,21 +185,34 @@ static void filter_calls(enum lockdown kind)
 #else
 
 /* The sanitizers' runtime makes calls of its own. */
-static void filter_calls(enum lockdown kind)
+#define RULES(list) .calls = NULL
+
+static void filter_calls(const struct lockdown_rules *rules)
 {
-    (void)kind;
+    (void)rules;
 }
 
 #endif
 
-void lockdown(enum lockdown kind)
+void lockdown_to(const struct lockdown_rules *rules)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         message_errno("cannot set no_new_privs", NULL);
-    drop_capabilities(kind == LOCKDOWN_FOLLOW ? READS_ALL : 0);
-    /* The buffers of a capture hold what other people's programs say to each other: no core file,
-     * no ptrace. */
-    if (kind != LOCKDOWN_HOLD)
+    drop_capabilities(rules->kept);
+    if (rules->secret)
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    filter_calls(kind);
+    filter_calls(rules);
+}
+
+void lockdown(enum lockdown kind)
+{
+    /* The buffers of a capture hold what other people's programs say to each other. */
+    static const struct lockdown_rules all[] = {
+        [LOCKDOWN_CAPTURE] = {RULES(capture_calls), .secret = true},
+        [LOCKDOWN_HOLD] = {RULES(hold_calls)},
+        [LOCKDOWN_FOLLOW] = {RULES(follow_calls), .kept = READS_ALL, .secret = true},
+        [LOCKDOWN_FETCH] = {RULES(fetch_calls), .secret = true},
+    };
+
+    lockdown_to(&all[kind]);
 }

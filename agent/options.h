@@ -23,6 +23,7 @@ struct options {
     bool own; /* leave the own stream out */
     bool no_ring;
     bool no_shell;
+    bool whole; /* the kernel brings packets whole, whatever the snaplen */
     const char *unlink_path;
     unsigned silence;                          /* seconds */
     const char *containers[AGENT_TARGETS_MAX]; /* OPTIONS_CONTAINER_LENGTH hex digits each */

@@ -4,9 +4,12 @@
 
 #include "agent/commands.h"
 #include "agent/fetch.h"
+#include "agent/record.h"
 
 static const struct command commands[] = {
     {"fetch", fetch_command},
+    {"freeze", freeze_command},
+    {"record", record_command},
     {"status", status_command},
     {NULL, NULL},
 };

@@ -41,9 +41,7 @@ static bool is_there(struct ring *ring)
 
 /* ---- names ---- */
 
-typedef char segment_name[RECORDING_SEGMENT_DIGITS + 1];
-
-static const char *name_segment(segment_name out, uint64_t number)
+const char *ring_name(ring_segment_name out, uint64_t number)
 {
     for (size_t i = RECORDING_SEGMENT_DIGITS; i-- > 0; number /= 10)
         out[i] = (char)('0' + number % 10);
@@ -111,7 +109,7 @@ int ring_file(int dir, const char *name)
 
 int ring_segment(const struct ring *ring, uint64_t number)
 {
-    segment_name name;
+    ring_segment_name name;
 
-    return ring_file(ring->dir, name_segment(name, number));
+    return ring_file(ring->dir, ring_name(name, number));
 }

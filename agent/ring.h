@@ -9,7 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/recording.h"
+
 #define RING_NONE UINT64_MAX
+
+typedef char ring_segment_name[RECORDING_SEGMENT_DIGITS + 1];
 
 struct ring {
     int base; /* the ring's directory */
@@ -29,6 +33,9 @@ int ring_open(struct ring *ring, const char *path, uint64_t target);
  * @ret_first, @ret_last: numbers; RING_NONE: there is none from that one on; may be NULL
  */
 void ring_look(struct ring *ring, uint64_t from, uint64_t *ret_first, uint64_t *ret_last);
+
+/* ring_name - the name of a segment's file. Return: @out. */
+const char *ring_name(ring_segment_name out, uint64_t number);
 
 /* ring_file - open a regular file of a directory, following no link. Return: a descriptor, or -1
  * with errno. */

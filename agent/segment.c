@@ -77,8 +77,7 @@ static enum look look_at(const uint8_t *bytes, size_t length, uint32_t *ret_tota
     return LOOK_WHOLE;
 }
 
-/* An option of statistics. Return: where its @size bytes are; NULL: there is none. */
-static const uint8_t *option_of(const uint8_t *isb, uint32_t total, uint16_t code, size_t size)
+const uint8_t *segment_option(const uint8_t *isb, uint32_t total, uint16_t code, size_t size)
 {
     struct pcapng_option option;
     size_t end = total - 4;
@@ -139,10 +138,10 @@ _Static_assert(offsetof(struct pcapng_epb, interface_id) ==
 static void take_statistics(struct segment *segment, uint8_t *block, uint32_t total)
 {
     struct segment_interface *interface = interface_of(segment, block);
-    const uint8_t *dropped = option_of(block, total, PCAPNG_ISB_IFDROP, 8);
-    const uint8_t *received = option_of(block, total, PCAPNG_ISB_IFRECV, 8);
+    const uint8_t *dropped = segment_option(block, total, PCAPNG_ISB_IFDROP, 8);
+    const uint8_t *received = segment_option(block, total, PCAPNG_ISB_IFRECV, 8);
 
-    segment->ended = option_of(block, total, PCAPNG_ISB_ENDTIME, 8) != NULL;
+    segment->ended = segment_option(block, total, PCAPNG_ISB_ENDTIME, 8) != NULL;
     if (interface && dropped && get64(dropped) > interface->dropped) {
         segment->dropped += get64(dropped) - interface->dropped;
         interface->dropped = get64(dropped);
@@ -236,7 +235,7 @@ uint64_t segment_started(const uint8_t *bytes, size_t length)
         if (get32(block) == PCAPNG_EPB)
             return get_time(block + offsetof(struct pcapng_epb, timestamp_high));
         if (get32(block) == PCAPNG_ISB) {
-            started = option_of(block, total, PCAPNG_ISB_STARTTIME, 8);
+            started = segment_option(block, total, PCAPNG_ISB_STARTTIME, 8);
             return started ? get_time(started) : 0;
         }
     }
@@ -249,6 +248,6 @@ uint64_t segment_finished(const uint8_t *block, size_t length)
 
     if (look_at(block, length, &total) != LOOK_WHOLE || get32(block) != PCAPNG_ISB)
         return 0;
-    const uint8_t *finished = option_of(block, total, PCAPNG_ISB_ENDTIME, 8);
+    const uint8_t *finished = segment_option(block, total, PCAPNG_ISB_ENDTIME, 8);
     return finished ? get_time(finished) : 0;
 }

@@ -67,4 +67,8 @@ uint64_t segment_started(const uint8_t *bytes, size_t length);
  * whole segment ends with. */
 uint64_t segment_finished(const uint8_t *block, size_t length);
 
+/* segment_option - an option of a block of statistics, which is known to have @total bytes.
+ * Return: where its @size bytes are; NULL: there is none. */
+const uint8_t *segment_option(const uint8_t *isb, uint32_t total, uint16_t code, size_t size);
+
 #endif

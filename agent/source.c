@@ -218,9 +218,10 @@ static int open_batch(struct source *source)
 
 static bool fill_batch(struct source *source)
 {
-    source->batch_room = source->options->program_length > 0 || source->options->own
-                             ? AGENT_SNAPLEN_MAX
-                             : source->options->snaplen;
+    source->batch_room =
+        source->options->program_length > 0 || source->options->own || source->options->whole
+            ? AGENT_SNAPLEN_MAX
+            : source->options->snaplen;
     for (size_t i = 0; i < BATCH; i++) {
         batch.vectors[i] = (struct iovec){.iov_base = batch.data[i], .iov_len = source->batch_room};
         batch.messages[i].msg_hdr = (struct msghdr){.msg_name = &batch.addresses[i],

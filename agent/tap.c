@@ -101,8 +101,7 @@ void tap_follow_names(struct tap *tap)
 
 /* ---- packets ---- */
 
-/* Return: the packet's interface. There is room for it: tap_make_room(). */
-static struct interface *interface_of(struct tap *tap, const struct packet *packet)
+struct interface *tap_interface(struct tap *tap, const struct packet *packet)
 {
     struct interfaces *interfaces = &tap->interfaces;
     struct interface *interface = interfaces_find(interfaces, packet->metadata.ifindex);
@@ -165,7 +164,7 @@ static uint32_t most_of(const struct options *options, const struct interface *i
 struct interface *tap_wants(struct tap *tap, const struct packet *packet)
 {
     const struct options *options = tap->options;
-    struct interface *interface = interface_of(tap, packet);
+    struct interface *interface = tap_interface(tap, packet);
 
     if (packet->metadata.pkttype == PACKET_OUTGOING && link_is_repeated(interface->hatype))
         return NULL;
@@ -303,10 +302,47 @@ int tap_start(struct tap *tap, bool loopback_tcp)
     return source_start(&tap->source, &rules);
 }
 
+/* Nothing of an earlier section holds: not what was described, and not what was counted. */
+static void reset(struct tap *tap)
+{
+    struct interfaces *interfaces = &tap->interfaces;
+
+    for (size_t i = interfaces->count; i-- > 0;) {
+        struct interface *interface = &interfaces->list[i];
+
+        interface->id = INTERFACE_NONE;
+        interface->packets = interface->reported = 0;
+        if (interfaces_is_gone(interfaces, interface)) {
+            tap->latest = *interface;
+            interfaces_forget(interfaces, interface);
+        }
+    }
+    tap->latest.id = INTERFACE_NONE;
+    tap->described = 0;
+    tap->packets = tap->reported_dropped = 0;
+    tap->has_departed = false;
+}
+
 void tap_begin_section(struct tap *tap, const char *comment)
 {
+    reset(tap);
     tap->started = clock_real();
     output_section(&tap->output, comment);
+}
+
+void tap_end_section(struct tap *tap)
+{
+    source_update_statistics(&tap->source);
+    choose_interface_for_drops(tap, true);
+    tap->reported_dropped = tap->source.dropped;
+    struct interface *last = tap->interfaces.count > 0 ? interface_for_drops(tap) : &tap->latest;
+    for (size_t i = 0; i < tap->interfaces.count; i++) {
+        struct interface *interface = &tap->interfaces.list[i];
+
+        if (interface != last && interface->id != INTERFACE_NONE)
+            write_statistics_of(tap, interface, NULL, false);
+    }
+    write_statistics_of(tap, last, NULL, true);
 }
 
 void tap_describe(struct tap *tap)

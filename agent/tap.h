@@ -63,6 +63,9 @@ void tap_make_room(struct tap *tap);
  */
 struct interface *tap_wants(struct tap *tap, const struct packet *packet);
 
+/* tap_interface - a packet's interface, as tap_wants() gives it. */
+struct interface *tap_interface(struct tap *tap, const struct packet *packet);
+
 /* tap_put - write it, and its interface before it where that is not described yet. */
 void tap_put(struct tap *tap, struct interface *interface, const struct packet *packet);
 
@@ -76,8 +79,13 @@ void tap_put(struct tap *tap, struct interface *interface, const struct packet *
 bool tap_judge(struct tap *tap, const struct agent_bpf_insn *program, bool ethernet_only,
                const struct interface *interface, const struct packet *packet);
 
-/* tap_begin_section - @comment: NULL: none */
+/* tap_begin_section - another one, in which no interface is described yet, and nothing is counted
+ * but source.dropped. @comment: NULL: none */
 void tap_begin_section(struct tap *tap, const char *comment);
+
+/* tap_end_section - the statistics of all interfaces that are described, each once, and the end's.
+ * There is room for them, at most 256 bytes each. */
+void tap_end_section(struct tap *tap);
 
 /* tap_describe - all interfaces that are known by now, whether or not they have packets. */
 void tap_describe(struct tap *tap);

@@ -13,7 +13,8 @@
  *     -d DIR         the ring: a directory that is there, and its own
  *     -k BYTES       the files in it are never more than so large together, all targets' counted,
  *                    each as whole blocks of RECORDING_BLOCK, as the disk and the kubelet count
- *                    them; at least RECORDING_KEEP_MIN
+ *                    them; at least RECORDING_KEEP_MIN, and
+ *                    RECORDING_KEEP_EACH for each target
  *     -K SECONDS     segments that ended longer ago are removed; 0, the default: none for its age
  *     -i -s -H -b -F -E -V -N
  *                    as for `capture`, the same for each target
@@ -81,6 +82,9 @@
  *       files) in the ring; DROPPED since the ring was begun
  *   complaint TEXT           the last that has gone wrong, for a person
  *
+ * DIR/RECORDING_FREEZE, where there is one, is a wish: who records is to freeze the ring. `freeze`
+ * makes it.
+ *
  * Standard error of `fetch`, a line each, besides messages for a person:
  *   ksniff-recorder: stopped: N packets, D dropped
  *                            at the end, as the agent says it: N packets were written, D is as the
@@ -94,7 +98,9 @@
 
 #define RECORDING_DIRECTORY      "/ring"
 #define RECORDING_STATE          "state"
+#define RECORDING_FREEZE         "freeze"
 #define RECORDING_KEEP_MIN       (8ull << 20)
+#define RECORDING_KEEP_EACH      (1ull << 20)
 #define RECORDING_BLOCK          4096
 #define RECORDING_SEGMENT_MS     5000
 #define RECORDING_SEGMENT_DIGITS 10
