@@ -106,10 +106,11 @@ fuzz: ## looks for input that the parsers do not stand, MINUTES=1 with each, goi
 	@ninja -C build-fuzz fuzzers
 	@tests/fuzz/run build-fuzz $(MINUTES)
 
-bench: build ## the agent against tcpdump and dumpcap, the client against kubectl and an earlier one, a hundred targets
+bench: build ## the agent and the recorder against tcpdump and dumpcap, the client against kubectl and an earlier one, a hundred targets
 	@packaging/install-dependencies build demo test
 	@ninja -C build bench/block_bench
 	@$(PYTHON) bench/agent_bench.py
+	@$(PYTHON) bench/recorder_bench.py
 	@$(PYTHON) bench/fetch_bench.py
 	@$(PYTHON) bench/client_bench.py
 	@$(PYTHON) bench/first_packet.py
