@@ -552,7 +552,8 @@ static void note_recorder(struct member *member)
         on_begun(member);
     else if (member->state == MEMBER_CUT && session->state == SESSION_RUNNING)
         on_resumed(member);
-    if (session->live) {
+    /* What has come, but was not given out, is still to be waited for. */
+    if (session->live && !session->held && !session->paused) {
         session->live = false;
         timeline_live(member->timeline, member->source);
     }

@@ -512,7 +512,8 @@ const struct flag flags[] = {
      set_drain_timeout},
     {"reorder-window", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "TIME", NULL,
      "with several targets, how long a packet may wait for earlier ones of others before it is "
-     "written, so that all are in the order of time; 0: not at all; default: 200ms",
+     "written, so that all are in the order of time; 0: not at all; default: 200ms, 1s with "
+     "--live",
      set_reorder_window},
     {"clock-sync", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "MODE", NULL,
      "auto (correct the times of packets of nodes whose clocks differ from the others' by more "

@@ -15,9 +15,10 @@
 #include "settings/keep.h"
 #include "target/words.h"
 
-#define REORDER_WINDOW_MS 200
-#define MAX_TARGETS       50   /* unless the user wants more */
-#define MAX_SIZE_LEAST    1024 /* bytes: the file's head alone takes some hundreds */
+#define REORDER_WINDOW_MS  200
+#define RECORDED_WINDOW_MS 1000 /* what recorders write comes later, and not all at once */
+#define MAX_TARGETS        50   /* unless the user wants more */
+#define MAX_SIZE_LEAST     1024 /* bytes: the file's head alone takes some hundreds */
 
 struct parser {
     int argc;
@@ -470,6 +471,8 @@ static int check_action(const struct parser *parser, struct error *err)
     if (check_one_action(parser, err) < 0 ||
         (options->fetches && check_fetch(options, is_given(parser, "end"), err) < 0))
         return -1;
+    if (options->action == OPTIONS_FETCH && !is_given(parser, "reorder-window"))
+        options->reorder_window = RECORDED_WINDOW_MS;
     const char *action = options->action == OPTIONS_CLEANUP      ? "--cleanup"
                          : options->action == OPTIONS_FETCH      ? "--fetch"
                          : options->action == OPTIONS_RECORDINGS ? "--recordings"

@@ -28,6 +28,7 @@
 #define UNREACHED_MS 1000        /* until an exec that reached nobody is tried again */
 #define PATIENCE_MS  30000       /* for a recorder that is started again */
 #define WHOLE_MS     1000        /* for the exec's end, when all has come */
+#define LIVE_MS      500         /* for packets, which are not on the way of the word about them */
 #define MARGIN_NS    60000000000 /* that clocks may differ, of nodes and of their packets */
 #define WORDS_MAX    20
 #define NUMBER_SIZE  24
@@ -37,6 +38,7 @@ struct fetch {
     uint64_t end;             /* loop_now() until which the recorder may come back */
     struct loop_timer *retry; /* of the exec */
     struct loop_timer *whole; /* the end of the exec is not waited for any longer */
+    struct loop_timer *live;  /* what was recorded has arrived by then */
 };
 
 /* ---- the command line ---- */
@@ -123,6 +125,9 @@ static void on_output(void *data, enum kube_channel channel, const unsigned char
         return;
     if (channel == KUBE_CHANNEL_STDERR) {
         session_complaint(session, bytes, length);
+        if (session->live)
+            loop_set_timer(fetch->live, LIVE_MS);
+        session->live = false;
         if (!session->reader && session->clock.answers != answers)
             session_running(session);
     } else {
@@ -137,6 +142,13 @@ static void on_output(void *data, enum kube_channel channel, const unsigned char
 static void on_closed(void *data, const struct kube_exit *exit, const struct error *err)
 {
     session_closed(data, exit, err);
+}
+
+static void on_live(void *data)
+{
+    struct session *session = data;
+
+    session->live = session->state == SESSION_RUNNING;
 }
 
 /* A command that ends without having read all of its standard input may leave its exec hanging. */
@@ -191,7 +203,8 @@ static int prepare(struct session *session, struct error *err)
     session_set_place(session, &place);
     fetch->retry = loop_add_timer(session->loop, 0, on_retry, session);
     fetch->whole = loop_add_timer(session->loop, 0, on_whole, session);
-    if (!fetch->retry || !fetch->whole)
+    fetch->live = loop_add_timer(session->loop, 0, on_live, session);
+    if (!fetch->retry || !fetch->whole || !fetch->live)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     return 0;
 }
@@ -219,6 +232,7 @@ static int start(struct session *session, struct error *err)
     fetch->end = loop_now() + PATIENCE_MS;
     loop_stop_timer(fetch->retry);
     loop_stop_timer(fetch->whole);
+    loop_stop_timer(fetch->live);
     session->account.by_word = true;
     if (session->resumed)
         segments_resume(&session->segments);
@@ -233,6 +247,7 @@ static void release(struct session *session)
         return;
     loop_remove_timer(fetch->retry);
     loop_remove_timer(fetch->whole);
+    loop_remove_timer(fetch->live);
     free(fetch);
     session->method_data = NULL;
 }

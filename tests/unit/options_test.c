@@ -885,6 +885,8 @@ static void test_fetching(void **state)
     assert_true(options.since > 0 && options.until == 0);
     assert_false(options.ends || options.live);
     assert_true(parsed("--fetch=shop --live --duration 5s").live);
+    assert_int_equal(parsed("--fetch=shop --live").reorder_window, 1000);
+    assert_int_equal(parsed("--fetch=shop --live --reorder-window 0").reorder_window, 0);
     options = parsed("--since 2026-11-29T03:15:00Z --until 2026-11-29T03:15:00.5Z --fetch shop");
     assert_true(options.until - options.since == 500000000);
     options = parsed("--wait-for shop --wait=5m");

@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was recorded is fetched: each packet once, in the order of time, of all nodes, whatever is cut."""
+import contextlib
+import datetime
+import json
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from conftest import GUARD, TRANSPORTS, Ksniff, capinfos, exchange_in, in_netns, tshark, wait_until
+
+ROUNDS = 50
+APART = ["default/client:eth0", "default/web:eth0", "default/web:eth0", "default/client:eth0"]
+
+
+@pytest.fixture(scope="module")
+def box(two_nodes):
+    assert two_nodes.node_of("web") != two_nodes.node_of("client")
+    return two_nodes
+
+
+@pytest.fixture(scope="module")
+def ksniff(box):
+    return Ksniff(box)
+
+
+def names_of(box):
+    return {pod["metadata"]["labels"]["kubectl-sniff/recording"] for pod in box.helpers()
+            if "kubectl-sniff/recording" in pod["metadata"]["labels"]}
+
+
+@contextlib.contextmanager
+def recording(ksniff, name, *words):
+    done = ksniff.run(*words, f"--record={name}", "--keep", "64M")
+    assert done.code == 0, done.err
+    try:
+        yield name
+    finally:
+        if name in names_of(ksniff.box):
+            done = ksniff.run("--end", name)
+            assert done.code == 0, done.err
+
+
+@pytest.fixture(scope="module")
+def shop(box, ksniff):
+    """Both ends of the exchanges of this file, on a node each."""
+    with recording(ksniff, "shop", "client", "web", "-f", "udp portrange 5700-5799") as name:
+        yield name
+
+
+def fetch(ksniff, name, path, *words, code=0):
+    done = ksniff.run("--fetch", name, "-o", path, *words)
+    assert done.code == code, done.err
+    return done.err
+
+
+def rows_of(path):
+    """(where it was seen, what it says), in the order of the file."""
+    return [(name, payload) for name, payload in tshark(path, "frame.interface_name", "udp.payload")]
+
+
+def times_of(path):
+    return [row[0] for row in tshark(path, "frame.time_epoch")]
+
+
+def seen(sent):
+    """An exchange as both ends have seen it: the question at the client, then at web; and back."""
+    return [(APART[2 * (not to_web) + end], data.hex()) for to_web, data in sent for end in (0, 1)]
+
+
+def is_recorded(ksniff, name, path, port, count):
+    """Waits until so many packets of a port can be fetched: a recorder writes what it has a little later."""
+    def is_there():
+        fetch(ksniff, name, path, "-f", f"udp port {port}")
+        return len(rows_of(path)) >= count
+    wait_until(is_there, f"{count} packets in {name}")
+
+
+def recorded_exchange(box, ksniff, name, path, port, rounds=ROUNDS):
+    sent = exchange_in(box, port, rounds)
+    is_recorded(ksniff, name, path, port, 4 * rounds)
+    return sent
+
+
+def moment(epoch):
+    """A packet's time, "1790000000.123456789", as RFC 3339."""
+    seconds, parts = epoch.split(".")
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + parts + "Z"
+
+
+# ---- a known exchange ----
+
+def test_every_packet_once_in_order_while_it_goes_on_recording(box, ksniff, shop, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    sent = recorded_exchange(box, ksniff, shop, path, 5700)
+    err = fetch(ksniff, shop, path, "-f", "udp port 5700")
+    assert rows_of(path) == seen(sent)
+    times = [float(time) for time in times_of(path)]
+    assert times == sorted(times)
+    assert f"{4 * ROUNDS} packets captured" in err and "0 dropped" in err and f"written to '{path}'" in err
+    told = capinfos(path)
+    # Each device is one interface, of however many segments; and who wrote the file says what it is.
+    assert told.count("Name = default/web:eth0") == 1 and told.count("Name = default/client:eth0") == 1
+    assert "recording: shop" in told
+    assert names_of(box) == {"shop"} and box.helpers()
+
+
+def test_fetching_twice_gives_the_same_packets(box, ksniff, shop, tmp_path):
+    paths = [str(tmp_path / name) for name in ("a.pcapng", "b.pcapng")]
+    recorded_exchange(box, ksniff, shop, paths[0], 5701)
+    for path in paths:
+        fetch(ksniff, shop, path, "-f", "udp port 5701")
+    fields = "frame.interface_name", "frame.time_epoch", "udp.payload", "frame.comment"
+    assert tshark(paths[0], *fields) == tshark(paths[1], *fields)
+
+
+def test_to_standard_output_as_pcap_and_a_file_each(box, ksniff, shop, tmp_path):
+    path = str(tmp_path / "x.pcap")
+    sent = recorded_exchange(box, ksniff, shop, path, 5702)
+    done = ksniff.run("--fetch", shop, "-f", "udp port 5702", "-o", "-", "--format", "pcap", "--summary", str(tmp_path / "sum"))
+    assert done.code == 0, done.err
+    (tmp_path / "y.pcap").write_bytes(done.out)
+    assert [row[0] for row in tshark(str(tmp_path / "y.pcap"), "udp.payload")] == [data for _, data in seen(sent)]
+    summary = json.loads((tmp_path / "sum").read_text())
+    assert [row["packets"] for row in summary["targets"]] == [2 * ROUNDS, 2 * ROUNDS]
+    fetch(ksniff, shop, str(tmp_path / "%p.pcapng"), "-f", "udp port 5702")
+    assert rows_of(str(tmp_path / "web.pcapng")) == [row for row in seen(sent) if "/web:" in row[0]]
+
+
+def test_names_of_services_and_pods_in_the_filter(box, ksniff, shop, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    recorded_exchange(box, ksniff, shop, path, 5703)
+    fetch(ksniff, shop, path, "-f", "src host web.default.pod and udp port 5703")
+    assert [name for name, _ in rows_of(path)] == ["default/web:eth0", "default/client:eth0"] * ROUNDS
+
+
+def test_since_and_until_are_exact(box, ksniff, shop, tmp_path):
+    path, part = str(tmp_path / "x.pcapng"), str(tmp_path / "y.pcapng")
+    recorded_exchange(box, ksniff, shop, path, 5704)
+    times, rows = times_of(path), rows_of(path)
+    fetch(ksniff, shop, part, "-f", "udp port 5704", "--since", moment(times[17]), "--until", moment(times[101]))
+    assert times_of(part) == times[17:102] and rows_of(part) == rows[17:102]
+    fetch(ksniff, shop, part, "-f", "udp port 5704", "--since", "1h")
+    assert rows_of(part) == rows
+    # What ended before is nothing, and that is what the file says.
+    err = fetch(ksniff, shop, part, "-f", "udp port 5704", "--until", "1h")
+    assert rows_of(part) == [] and "0 packets captured" in err
+
+
+def test_live_goes_on_without_a_gap(box, ksniff, shop, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    before = recorded_exchange(box, ksniff, shop, path, 5705)
+    with ksniff.capturing("--fetch", shop, "--live", "-f", "udp port 5705", "-o", path) as process:
+        after = exchange_in(box, 5705, ROUNDS)
+        wait_until(lambda: len(whole_rows(path)) == 8 * ROUNDS, "all packets")
+        more = exchange_in(box, 5705, ROUNDS)
+        wait_until(lambda: len(whole_rows(path)) == 12 * ROUNDS, "what came live")
+        ksniff.stop(process)
+    # What comes live is in order as far as the window reaches; what was recorded before it is.
+    assert rows_of(path)[:4 * ROUNDS] == seen(before)
+    assert sorted(rows_of(path)) == sorted(seen(before + after + more))
+
+
+def whole_rows(path):
+    """Of a file that is being written."""
+    done = subprocess.run(["tshark", "-n", "-r", path, "-T", "fields", "-e", "frame.number"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=False)
+    return done.stdout.splitlines()
+
+
+# ---- cuts ----
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_fetch_that_is_cut_goes_on_where_it_was(box, ksniff, shop, tmp_path, transport):
+    """No packet twice, none missing: it is cut amid what it fetches, more than once."""
+    path, port = str(tmp_path / "x.pcapng"), 5706 + TRANSPORTS.index(transport)
+    sent = recorded_exchange(box, ksniff, shop, path, port, 500)
+    with box.over(transport):
+        box.set_faults(exec_bytes_per_second=150000)
+        process = ksniff.start("--fetch", shop, "-f", f"udp port {port}", "-o", path, "-v")
+        process.head = "\n"
+        try:
+            Ksniff.read_until(process, "fetching what was recorded;")
+            for _ in range(2):
+                size = len(whole_rows(path))
+                wait_until(lambda: len(whole_rows(path)) > size + 100, "some of it")
+                box.set_faults(exec_bytes_per_second=150000, drop_exec_connections=True)
+                Ksniff.read_until(process, "fetching again, where it was cut")
+            box.set_faults()
+            err = Ksniff.stop_by_itself(process)
+        finally:
+            process.kill()
+            process.wait()
+    assert rows_of(path) == seen(sent)
+    assert re.search(r"the fetch was cut \d+ times, and taken up where it was", err)
+    assert "missing" not in err and not [row for row in tshark(path, "frame.comment") if row[0]]
+
+
+def test_an_interrupt_ends_it_and_says_so(box, ksniff, shop, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    recorded_exchange(box, ksniff, shop, path, 5708, 200)
+    with box.faults(exec_bytes_per_second=50000):
+        process = ksniff.start("--fetch", shop, "-o", path)
+        process.head = "\n"
+        Ksniff.read_until(process, "fetching what was recorded;")
+        process.send_signal(signal.SIGINT)
+        box.set_faults()
+        err = process.stderr.read().decode()
+        assert process.wait(timeout=GUARD) == 130, err
+    assert "interrupted before all that was recorded had come" in err
+    tshark(path, "frame.number")  # what had come is a whole file
+
+
+# ---- what is gone ----
+
+def test_what_pods_that_are_gone_have_said(box, ksniff, tmp_path):
+    """By the names and addresses that they had."""
+    path = str(tmp_path / "x.pcapng")
+    with box.running_pod("short", containers=[{"name": "app", "image": "busybox", "command": ["sleep", "3600"]}]):
+        context = recording(ksniff, "gone", "short", "-f", "udp port 5720")
+        name = context.__enter__()
+        box.datagrams("short", 5720, 5)
+        is_recorded(ksniff, name, path, 5720, 5)
+    try:
+        fetch(ksniff, name, path)
+        assert [row[1] for row in rows_of(path)] == [(b"number %d" % number).hex() for number in range(5)]
+        assert {row[0] for row in rows_of(path)} == {"default/short:lo"}
+    finally:
+        context.__exit__(None, None, None)
+
+
+def test_a_node_whose_recorder_is_gone(box, ksniff, tmp_path):
+    """What the others have is fetched; and that it is not all is a failure."""
+    path = str(tmp_path / "x.pcapng")
+    with recording(ksniff, "half", "client", "web", "-f", "udp port 5721"):
+        sent = recorded_exchange(box, ksniff, "half", path, 5721)
+        lost, = (pod for pod in box.helpers() if pod["metadata"]["labels"].get("kubectl-sniff/recording") == "half"
+                 and pod["spec"]["nodeName"] == box.node_of("client"))
+        where = box.path("pods", lost["metadata"]["name"])
+        box.call("PATCH", where, {"spec": {"activeDeadlineSeconds": 1}})
+        wait_until(lambda: box.get(where)["status"]["phase"] == "Failed", "the end of a recorder")
+        err = fetch(ksniff, "half", path, code=1)
+        assert rows_of(path) == [row for row in seen(sent) if "/web:" in row[0]]
+        assert f"the recorder of node \"{box.node_of('client')}\" has ended, and its ring with it" in err
+        assert "of 1 of 2 targets not all that was recorded has come" in err
+
+
+def test_no_such_recording(ksniff, shop):
+    for words in (["--fetch", "shoop"], ["--wait-for", "shoop"], ["--end", "shoop", "--fetch"]):
+        text = ksniff.fail(*words, "-o", "/dev/null")
+        assert text.startswith('there is no recording "shoop"') and f'"{shop}"' in text  # which there are
+
+
+def test_two_recordings_side_by_side(box, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with recording(ksniff, "one", "client", "web", "-f", "udp port 5722"), \
+            recording(ksniff, "other", "web", "-f", "udp port 5723"):
+        one = recorded_exchange(box, ksniff, "one", path, 5722)
+        other = exchange_in(box, 5723, 5)
+        is_recorded(ksniff, "other", path, 5723, 10)
+        fetch(ksniff, "one", path)
+        assert rows_of(path) == seen(one)
+        fetch(ksniff, "other", path)
+        assert rows_of(path) == [row for row in seen(other) if "/web:" in row[0]]
+
+
+# ---- triggers ----
+
+def state_of(ksniff, name):
+    """What the list says of it, as text."""
+    return json.dumps([one for one in json.loads(ksniff.run("--recordings=json").out) if one["name"] == name])
+
+
+@contextlib.contextmanager
+def trap(ksniff, name, port, *more):
+    words = "client", "web", "-f", f"udp portrange {port}-{port + 1}", "--stop-when", f"udp port {port + 1} and udp[8:4] = 0x626f6f6d"
+    with recording(ksniff, name, *words, *more):
+        yield name
+
+
+def spring(box, port):
+    """The packet that the trigger waits for, in web alone."""
+    with in_netns(box.netns("web")), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.sendto(b"boom", ("127.0.0.1", port + 1))
+
+
+def test_a_trigger_freezes_and_waiting_for_it_fetches(box, ksniff, tmp_path):
+    """It is waited for, whatever is cut meanwhile; what came before is there, what came behind it is not."""
+    path = str(tmp_path / "x.pcapng")
+    with trap(ksniff, "trap", 5730):
+        before = recorded_exchange(box, ksniff, "trap", path, 5730)
+        process = ksniff.start("--wait-for", "trap", "-o", path)
+        process.head = "\n"
+        Ksniff.read_until(process, "waiting for the trigger of 'trap' on 2 nodes")
+        box.drop_streams()
+        box.call("POST", "/sandbox/restart", {"seconds": 1})
+        spring(box, 5730)
+        Ksniff.read_until(process, "is frozen: its trigger has fired")
+        Ksniff.read_until(process, "fetching the recording 'trap'")
+        exchange_in(box, 5730, 5)  # nobody records it any more
+        err = Ksniff.stop_by_itself(process)
+        rows = [row for row in rows_of(path) if row[1] != b"boom".hex()]
+        assert rows == seen(before), err
+        assert ("default/web:lo", b"boom".hex()) in rows_of(path)
+        # Fetched again, without waiting: it is the same, and stays.
+        again = str(tmp_path / "y.pcapng")
+        done = ksniff.run("--wait-for", "trap", "-o", again)
+        assert done.code == 0 and rows_of(again) == rows_of(path), done.err
+        assert fetch(ksniff, "trap", again) and rows_of(again) == rows_of(path)
+        assert state_of(ksniff, "trap").count("frozen") >= 2
+
+
+def test_what_waiting_refuses(box, ksniff, shop, tmp_path):
+    text = ksniff.fail("--wait-for", shop, "-o", "/dev/null")
+    assert text.startswith('the recording "shop" has no trigger to wait for')
+    with trap(ksniff, "never", 5732):
+        text = ksniff.fail("--wait-for", "never", "--wait=1s", "-o", str(tmp_path / "x"))
+        assert text.startswith('the trigger of "never" has not fired')
+        process = ksniff.start("--wait-for", "never", "-o", str(tmp_path / "x"))
+        process.head = "\n"
+        Ksniff.read_until(process, "waiting for the trigger")
+        process.send_signal(signal.SIGINT)
+        err = process.stderr.read().decode()
+        assert process.wait(timeout=GUARD) == 130 and "interrupted while waiting for the trigger" in err
+
+
+# ---- the end ----
+
+def test_the_end_with_the_last_that_there_is(box, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with recording(ksniff, "last", "client", "web", "-f", "udp port 5740"):
+        sent = exchange_in(box, 5740, ROUNDS)
+        done = ksniff.run("--end", "last", "--fetch", "-o", path)
+        assert done.code == 0, done.err
+        assert rows_of(path) == seen(sent)
+        assert "last" not in names_of(box)
+
+
+def test_nothing_is_removed_if_not_all_was_fetched(box, ksniff, tmp_path):
+    path = str(tmp_path / "x.pcapng")
+    with recording(ksniff, "kept", "client", "web", "-f", "udp port 5741"):
+        sent = recorded_exchange(box, ksniff, "kept", path, 5741, 200)
+        # Nowhere to write it.
+        done = ksniff.run("--end", "kept", "--fetch", "-o", str(tmp_path / "no" / "x"))
+        assert done.code == 1 and "kept" in names_of(box)
+        # The user does not want the rest.
+        with box.faults(exec_bytes_per_second=50000):
+            process = ksniff.start("--end", "kept", "--fetch", "-o", path)
+            process.head = "\n"
+            Ksniff.read_until(process, "fetching what was recorded;")
+            process.send_signal(signal.SIGINT)
+            box.set_faults()
+            err = process.stderr.read().decode()
+            assert process.wait(timeout=GUARD) == 130, err
+        assert "nothing of the recording 'kept' is removed" in err and "kept" in names_of(box)
+        # Nobody can be asked.
+        with box.faults(kubelet_down="early"):
+            err = ksniff.run("--end", "kept", "--fetch", "-o", path)
+            assert err.code == 1 and "could not be frozen" in err.err and "kept" in names_of(box)
+        # And all that was there still is.
+        fetch(ksniff, "kept", path)
+        assert rows_of(path) == seen(sent)
