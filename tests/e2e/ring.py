@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A recorder's ring (common/recording.h) as a test writes it, and what a fetch has written of one."""
 import os
+import select
 import struct
 import subprocess
+import time
 
 from conftest import BUILD, GUARD
 from test_agent import ARCHITECTURE
@@ -99,6 +101,14 @@ def blocks_of(data):
     return result
 
 
+def whole_part(data):
+    """The blocks that are whole of what has come so far."""
+    at = 0
+    while at + 8 <= len(data) and at + struct.unpack_from("=I", data, at + 4)[0] <= len(data):
+        at += struct.unpack_from("=I", data, at + 4)[0]
+    return data[:at]
+
+
 def identities(data):
     """ip.id of each packet, in their order."""
     return [struct.unpack_from(">H", one, 28 + 18)[0] for kind, one in blocks_of(data) if kind == EPB]
@@ -131,6 +141,15 @@ class Fetch:
             self.out += more
             count -= len(more)
         return self.out
+
+    def read_until(self, enough):
+        """What comes, until enough() is true of the blocks that have come whole."""
+        end = time.monotonic() + GUARD
+        while not enough(whole_part(self.out)):
+            assert select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))[0], f"{len(self.out)} bytes"
+            more = os.read(self.process.stdout.fileno(), 1 << 20)
+            assert more, "it has ended"
+            self.out += more
 
     def finish(self, say=None, code=0):
         """Waits for its end. Returns its lines on standard error, without the program's name."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorder's `fetch` and `status`: rings that a test writes, whole, torn, growing and vanishing, and tshark as the judge."""
 import os
+import re
 import select
 import shutil
 import signal
@@ -14,7 +15,10 @@ import pytest
 from conftest import GUARD, tshark, wait_until
 from ring import (BINARIES, EPB, ISB, RELEASE, SANITIZED, SECOND, SHB, Fetch, Ring, blocks_of, datagram, identities, interface,
                   packet, section, segments_in, statistics)
-from test_agent import BAD_OPTIONS, OUTPUT_CLOSED, SILENCE, compile_filter
+from test_agent import BAD_OPTIONS, OUTPUT_CLOSED, SILENCE, compile_filter, namespaces, udp
+from test_recorder import Recorder
+
+_ = namespaces  # a fixture
 
 NO_FILE, INTERNAL = 76, 79
 LARGE = 60_000  # bytes of a packet: 6 MB of a segment
@@ -447,11 +451,24 @@ def test_signal(fetch, ring):
 
 # ---- privileges, status, command line ----
 
+TRACED = "trace=openat,prctl,capset,pread64,getdents64,read"
+
+
+def locked_before(trace, ring):
+    """All was dropped before a byte of the ring was read, or its directory opened."""
+    with open(trace, encoding="ascii") as file:
+        calls = file.read().splitlines()
+    locked = next(i for i, call in enumerate(calls) if "PR_SET_SECCOMP" in call)
+    assert any("capset" in call for call in calls[:locked]) and any("PR_SET_DUMPABLE" in call for call in calls[:locked])
+    assert not any(ring.path in call or re.search(r"\b(pread64|getdents64|read)\(", call) for call in calls[:locked])
+    return any(ring.path in call for call in calls[locked:])
+
+
 def test_privileges(ring, tmp_path):
-    """None is left, and all were dropped before a byte of the ring was read."""
+    """None is left of those of a fetch while it follows."""
     ring.write(0)
     trace = str(tmp_path / "trace")
-    one = Fetch(RELEASE, ring.path, "-L", prefix=["strace", "-f", "-o", trace, "-e", "trace=openat,prctl,capset,pread64,getdents64"])
+    one = Fetch(RELEASE, ring.path, "-L", prefix=["strace", "-f", "-o", trace, "-e", TRACED])
     assert one.line() == "live"
     pid = int(subprocess.run(["pgrep", "-P", str(one.process.pid)], stdout=subprocess.PIPE, check=True).stdout)
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
@@ -461,11 +478,15 @@ def test_privileges(ring, tmp_path):
     for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(status[name], 16) == 0, name
     assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
-    with open(trace, encoding="ascii") as file:
-        calls = file.read().splitlines()
-    locked = next(i for i, call in enumerate(calls) if "PR_SET_SECCOMP" in call)
-    assert any("capset" in call for call in calls[:locked]) and any("PR_SET_DUMPABLE" in call for call in calls[:locked])
-    assert not any(ring.path in call or "pread64" in call or "getdents64" in call for call in calls[:locked])
+    assert locked_before(trace, ring)
+
+
+def test_privileges_of_status(ring, tmp_path):
+    trace = str(tmp_path / "trace")
+    (tmp_path / "ring" / "state").write_bytes(b"recording 1\n")
+    assert subprocess.run(["strace", "-o", trace, "-e", TRACED, RELEASE, "status", "-d", ring.path], check=True,
+                          stdout=subprocess.PIPE).stdout == b"recording 1\n"
+    assert locked_before(trace, ring)
 
 
 def status_of(binary, *words):
@@ -492,3 +513,91 @@ def test_command_line(fetch):
     for words in (("-F", "!"), ("-a", "x"), ("-i", "eth0"), ("-C", "a" * 64), ("-t", "64"), ("-S", "0")):
         lines = fetch(*words).finish(code=BAD_OPTIONS)
         assert lines == [f"bad option {words[0]} {words[1]}"]
+
+
+# ---- of a real recorder ----
+
+def numbers_in(data):
+    """The number that each datagram to port 6000 carries, in their order."""
+    return [struct.unpack_from(">I", one, 28 + 42)[0] for kind, one in blocks_of(data) if kind == EPB and is_ours(one)]
+
+
+def is_ours(epb):
+    return epb[28 + 12:28 + 14] == b"\x08\0" and epb[28 + 23] == 17 and epb[28 + 36:28 + 38] == struct.pack(">H", 6000)
+
+
+@pytest.fixture
+def recorder(namespaces, tmp_path):
+    """One that records in the first namespace, into the directory of the fixture "fetch"."""
+    one = Recorder(RELEASE, namespaces[0], tmp_path / "ring", "-i", "eth0").start()
+    yield one
+    one.kill()
+
+
+def send(namespaces, numbers, size=1000):
+    udp(namespaces, [struct.pack(">I", number) + bytes(size) for number in numbers])
+
+
+@pytest.mark.usefixtures("recorder")
+def test_live_of_a_recorder(fetch, namespaces, tmp_path):
+    """From before the first packet on, over many segments: every packet once, in order, and no gap; and again afterwards,
+    whole, from a segment on, and by a filter."""
+    live = fetch("-L")
+    assert live.line() == "live"
+    send(namespaces, range(4000))
+    live.read_until(lambda data: numbers_in(data)[-1:] == [3999])
+    lines = live.finish(b"q")
+    assert numbers_in(live.out) == list(range(4000))
+    assert lines == [f"stopped: {sum(kind == EPB for kind, _ in blocks_of(live.out))} packets, 0 dropped"]
+    assert len(segments_in(live.out)) > 3 and segments_in(live.out) == list(range(len(segments_in(live.out))))
+    path = tmp_path / "live.pcapng"
+    path.write_bytes(live.out)
+    assert [int(row[0][:8], 16) for row in tshark(str(path), "data.data", display="udp.port == 6000")] == list(range(4000))
+
+    again = fetch()
+    again.finish()
+    assert numbers_in(again.out) == list(range(4000))
+    rest = fetch("-a", "2")
+    rest.finish()
+    assert rest.out == again.out[again.out.index(b"segment: 2") - 28:]
+    some = fetch("-F", compile_filter("udp port 6000 and udp[8:4] < 100"))
+    some.finish()
+    assert numbers_in(some.out) == list(range(100))
+
+
+def test_over_a_killed_recorder(fetch, recorder, namespaces):
+    """What is followed goes on with the recorder that comes after it; nothing comes twice."""
+    live = fetch("-L")
+    assert live.line() == "live"
+    send(namespaces, range(500))
+    wait_until(lambda: numbers_in(fetch_all(fetch)), "the first packets")
+    recorder.kill()
+    kept = numbers_in(fetch_all(fetch))
+    recorder.start()
+    send(namespaces, range(500, 1000))
+    live.read_until(lambda data: numbers_in(data)[-1:] == [999])
+    live.finish(b"q")
+    assert numbers_in(live.out) == kept + list(range(500, 1000)) and kept == list(range(len(kept))) != []
+
+
+def fetch_all(fetch):
+    one = fetch()
+    one.finish()
+    return one.out
+
+
+@pytest.mark.usefixtures("recorder")
+def test_a_ring_that_wraps(fetch, namespaces):
+    """Slower than the recorder: what has gone is said, what comes is in order, and each once."""
+    send(namespaces, range(6000))
+    wait_until(lambda: numbers_in(fetch_all(fetch))[-1:] == [5999], "all packets")
+    one = fetch()
+    one.read(3 << 20)
+    wait_until(lambda: is_stuck(one), "a full pipe")
+    send(namespaces, range(6000, 16000))
+    wait_until(lambda: numbers_in(fetch_all(fetch))[-1:] == [15999], "the others")
+    lines = one.finish()
+    found = numbers_in(one.out)
+    assert found == sorted(set(found)) and found[-1] < 6000 and "are lost" in lines[0]
+    newest = numbers_in(fetch_all(fetch))
+    assert newest == list(range(newest[0], 16000)) and newest[0] > 6000
