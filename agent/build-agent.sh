@@ -7,7 +7,8 @@
 # same source package (build-musl.sh). Environment: AGENT_CC, a compiler; AGENT_DEFINES, of the
 # preprocessor.
 set -eu
-root=$(dirname "$0")/..
+# Seen from here: a path that is the same wherever the source is lets ccache know what it has.
+root=$(realpath --relative-to=. "$(dirname "$0")/..")
 program=$1 arch=$2 version=$3 out=$4
 shift 4
 flags=
