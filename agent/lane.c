@@ -118,10 +118,10 @@ static bool insist(bool (*step)(void), uint64_t wait)
 }
 
 /* Said once until something has succeeded. Return: false. */
-static bool failed(const char *what)
+static bool failed(void)
 {
     if (!writer.failing)
-        message_errno(what, writer.record->directory);
+        message_errno("cannot write into", writer.record->directory);
     writer.failing = true;
     return false;
 }
@@ -136,7 +136,7 @@ static bool try_to_flush(void)
         output_flush(output);
         if (output_pending(output) > 0) {
             output->closed = false;
-            return failed("cannot write into");
+            return failed();
         }
         writer.failing = false;
     }
@@ -188,7 +188,7 @@ static bool try_to_create(void)
     int fd = openat(writer.dir, ring_name(name, number),
                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 && errno != EEXIST)
-        return failed("cannot make a segment in");
+        return failed();
     if (fd >= 0) {
         writer.tap.output.fd = fd;
         writer.open = true;
