@@ -272,7 +272,7 @@ class NamedCluster(Cluster):
             if self.may("get", "nodes") else "amd64"
         program = os.path.join(self.directory, "talk-" + machine)
         if not os.path.exists(program):
-            subprocess.run([os.path.join(ROOT, "agent", "build-agent.sh"), machine, "0", program,
+            subprocess.run([os.path.join(ROOT, "agent", "build-agent.sh"), "talk", machine, "0", program,
                             os.path.join(ROOT, "tests", "e2e", "talk.c")], check=True)
         with open(program, "rb") as file:
             self.output("exec", "-i", name, "-c", container, "--", "sh", "-c", "cat >/tmp/talk; chmod 755 /tmp/talk", data=file.read())
