@@ -67,7 +67,7 @@ def recorded(box, directory, size):
     """A recording of a flood. Yields its name and its size as a file."""
     frame, count, rate = size
     name, path = f"bench{frame}", os.path.join(directory, "whole")
-    run(box, directory, CLIENT, "web", f"--record={name}", "--keep", "1G", "-i", "eth0")
+    run(box, directory, CLIENT, "web", f"--record={name}", "--keep", "1G", "-i", "eth0", stdout=subprocess.DEVNULL)
     run(box, directory, "ip", "netns", "exec", os.path.basename(box.netns("client")), os.path.join(directory, "generate"),
         "eth0", str(frame), str(count), str(rate), stdout=subprocess.DEVNULL)
     wait_until(lambda: packets_in(box, directory, name, path) >= count * 0.99, "all that was sent")
