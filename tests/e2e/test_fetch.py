@@ -214,6 +214,26 @@ def test_an_interrupt_ends_it_and_says_so(box, ksniff, shop, tmp_path):
     tshark(path, "frame.number")  # what had come is a whole file
 
 
+def test_the_role_to_list_is_enough(box, ksniff, shop, tmp_path):
+    """docs/rbac/recordings.yaml: no pod is got, and none is made; also after a cut."""
+    path = str(tmp_path / "x.pcapng")
+    sent = recorded_exchange(box, ksniff, shop, path, 5709, 300)
+    config = box.kubeconfig_for("fetcher", [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+                                            {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}])
+    box.set_faults(exec_bytes_per_second=150000)
+    process = ksniff.start("--fetch", shop, "-f", "udp port 5709", "-o", path, env={"KUBECONFIG": config})
+    process.head = "\n"
+    try:
+        Ksniff.read_until(process, "fetching what was recorded;")
+        box.set_faults(drop_exec_connections=True)
+        Ksniff.stop_by_itself(process)
+    finally:
+        box.set_faults()
+        process.kill()
+        process.wait()
+    assert rows_of(path) == seen(sent)
+
+
 # ---- what is gone ----
 
 def test_what_pods_that_are_gone_have_said(box, ksniff, tmp_path):
