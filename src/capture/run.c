@@ -382,7 +382,8 @@ static void tell_when_all_are_up(struct run *run)
         up += run->members[i]->begun;
     }
     run->all_up = true;
-    log_info("%zu of %zu targets are being captured", up, run->count);
+    log_info("%zu of %zu targets are being %s", up, run->count,
+             run->settings->fetched ? "fetched" : "captured");
 }
 
 /* Return: milliseconds for which the loop may wait; -1: as long as it takes. */

@@ -104,7 +104,7 @@ def test_every_packet_once_in_order_while_it_goes_on_recording(box, ksniff, shop
     told = capinfos(path)
     # Each device is one interface, of however many segments; and who wrote the file says what it is.
     assert told.count("Name = default/web:eth0") == 1 and told.count("Name = default/client:eth0") == 1
-    assert "recording: shop" in told
+    assert "recording: shop" in told and "2 of 2 targets are being fetched" in err
     assert names_of(box) == {"shop"} and box.helpers()
 
 
