@@ -349,7 +349,7 @@ def test_an_image_with_a_shell_is_the_last(box, sniff, shop):
 
 def test_what_cannot_be_recorded(box, sniff, shop):
     assert sniff.fail("shop-1", "--record=x", "-i", "eth7") == (
-        'the helper pod on node "node1" cannot do its work: ksniff-recorder: no such interface: eth7 '
+        'the helper pod on node "node1" cannot do its work: ksniff-recorder: no interface "eth7", only lo, eth0 '
         "(leave out -i to take every interface)")
     wait_until(lambda: not recorders(box), "a clean cluster")
     box.call("POST", "/api/v1/namespaces", {"metadata": {"name": "strict", "labels": {"pod-security.kubernetes.io/enforce": "baseline"}}})
