@@ -352,6 +352,14 @@ def test_what_cannot_be_recorded(box, sniff, shop):
         'the helper pod on node "node1" cannot do its work: ksniff-recorder: no interface "eth7", only lo, eth0 '
         "(leave out -i to take every interface)")
     wait_until(lambda: not recorders(box), "a clean cluster")
+    with contextlib.ExitStack() as stack:
+        for number in range(9):
+            stack.enter_context(box.running_pod(f"many-{number}", wait=False, nodeName="node1", containers=[SLEEP]))
+        for number in range(9):
+            wait_until(lambda: box.runs(f"many-{number}"), "the pods")  # pylint: disable=cell-var-from-loop
+        assert sniff.fail("many-*", "--record=x", "--keep", "8M", code=2) == (
+            '--keep has too little room for the 9 targets on node "node1" (at least 9M)')
+    assert not recorders(box)
     box.call("POST", "/api/v1/namespaces", {"metadata": {"name": "strict", "labels": {"pod-security.kubernetes.io/enforce": "baseline"}}})
     try:
         with box.running_pod("locked", "strict", containers=[SLEEP]):
