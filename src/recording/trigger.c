@@ -14,7 +14,7 @@
 
 #define ASK_MS 2000 /* between two rounds of questions */
 
-struct wait {
+struct waiting {
     struct kube_client *client;
     const char *namespace, *name;
     uint64_t timeout, started; /* milliseconds; loop_now() */
@@ -50,7 +50,7 @@ static const struct recording_pod *find(const struct recordings *recordings,
 }
 
 /* Is there any use in waiting? */
-static int check(const struct wait *wait, const struct recordings *recordings, struct error *err)
+static int check(const struct waiting *wait, const struct recordings *recordings, struct error *err)
 {
     if (all_have_ended(recordings)) {
         error_set(err, ERROR_TARGET, "every recorder of \"%s\" has ended, and its ring with it",
@@ -64,7 +64,7 @@ static int check(const struct wait *wait, const struct recordings *recordings, s
                         wait->name);
 }
 
-static void tell_trouble(struct wait *wait, const char *text)
+static void tell_trouble(struct waiting *wait, const char *text)
 {
     if (!wait->told_trouble)
         log_warning("%s: asking again", text);
@@ -72,7 +72,7 @@ static void tell_trouble(struct wait *wait, const char *text)
 }
 
 /* Of those that could not be asked. */
-static void tell_errors(struct wait *wait, const struct recordings *recordings)
+static void tell_errors(struct waiting *wait, const struct recordings *recordings)
 {
     for (size_t i = 0; i < recordings->count; i++)
         if (recordings->pods[i].error.kind != ERROR_NONE) {
@@ -82,7 +82,7 @@ static void tell_errors(struct wait *wait, const struct recordings *recordings)
     wait->told_trouble = false;
 }
 
-static void tell(struct wait *wait, const struct recordings *recordings)
+static void tell(struct waiting *wait, const struct recordings *recordings)
 {
     const struct recording_pod *triggered = find(recordings, RECORDING_TRIGGERED);
 
@@ -119,7 +119,8 @@ int trigger_freeze(struct kube_client *client, struct recordings *recordings, st
 }
 
 /* What the others have is wanted, too: as much as they can be told. */
-static int freeze_others(const struct wait *wait, struct recordings *recordings, struct error *err)
+static int freeze_others(const struct waiting *wait, struct recordings *recordings,
+                         struct error *err)
 {
     struct error failure;
 
@@ -137,7 +138,7 @@ static int freeze_others(const struct wait *wait, struct recordings *recordings,
 
 /* Asks them all once. Return: 1: one is frozen, and all others now, too; 0: not yet; -1: with the
  * error. */
-static int look(struct wait *wait, struct error *err)
+static int look(struct waiting *wait, struct error *err)
 {
     CLEANUP(recordings_free) struct recordings recordings = {0};
 
@@ -155,7 +156,7 @@ static int look(struct wait *wait, struct error *err)
 }
 
 /* A bad moment of the network is waited for, too, once all was well. */
-static bool is_survived(struct wait *wait, const struct error *err)
+static bool is_survived(struct waiting *wait, const struct error *err)
 {
     if (!wait->told_waiting || !error_is_passing(err) || err->kind == ERROR_INTERRUPTED)
         return false;
@@ -167,11 +168,11 @@ int trigger_wait(struct kube_client *client, const char *namespace, const char *
                  uint64_t timeout, struct error *err)
 {
     struct loop *loop = kube_client_loop(client);
-    struct wait wait = {.client = client,
-                        .namespace = namespace,
-                        .name = name,
-                        .timeout = timeout,
-                        .started = loop_now()};
+    struct waiting wait = {.client = client,
+                           .namespace = namespace,
+                           .name = name,
+                           .timeout = timeout,
+                           .started = loop_now()};
 
     for (;;) {
         struct error failure = {0};
