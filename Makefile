@@ -89,7 +89,7 @@ unit: build-check ## the unit tests, with sanitizers
 	meson test -C build-check --print-errorlogs --no-rebuild
 
 PYTEST = KSNIFF_BUILD=build-check ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	$(PYTHON) -m pytest -q -rs --durations=40 -p no:cacheprovider --timeout 300
+	$(PYTHON) -m pytest -q -rsR --durations=40 -p no:cacheprovider --timeout 300 --reruns 1
 
 e2e: build-check ## the real programs against the sandbox
 	$(PYTEST) -n 6 --dist loadgroup tests/e2e

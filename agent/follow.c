@@ -36,10 +36,11 @@
 #include "agent/target.h"
 #include "common/keylog.h"
 
-#define SOON_MS  10   /* between two looks at what nobody tells of */
-#define TOLD_MS  100  /* and where inotify does */
-#define CHECK_MS 1000 /* is the path still that file's? */
-#define LINES    16384
+#define SOON_MS    10   /* between two looks at what nobody tells of */
+#define TOLD_MS    100  /* and where inotify does */
+#define CHECK_MS   1000 /* is the path still that file's? */
+#define OPEN_TRIES 16   /* of what is being renamed meanwhile */
+#define LINES      16384
 
 struct follow {
     struct options options;
@@ -143,7 +144,14 @@ static int open_file(void)
 
     if (follow.root < 0)
         return openat(AT_FDCWD, follow.options.keylog, flags);
-    return (int)syscall(SYS_openat2, follow.root, follow.options.keylog, &how, sizeof(how));
+    int file = -1;
+
+    /* Something was renamed or mounted meanwhile, anywhere: then the kernel cannot vouch for "..".
+     */
+    for (int tries = 0; file < 0 && (tries == 0 || (errno == EAGAIN && tries < OPEN_TRIES));
+         tries++)
+        file = (int)syscall(SYS_openat2, follow.root, follow.options.keylog, &how, sizeof(how));
+    return file;
 }
 
 static void watch(void)

@@ -145,6 +145,9 @@ static void make_room(void)
     struct keeper_segment segment;
     size_t chosen;
 
+    /* What was asked to be kept does not become too old. */
+    if (recorder.state.state != STATE_RECORDING)
+        keeper->age = 0;
     for (size_t i = 0; i < keeper->count; i++) {
         struct writer *writer = &recorder.writers[i];
         struct lane *lane = &recorder.lanes[i];

@@ -109,9 +109,11 @@ static int check_fetch(const struct options *options, struct error *err)
         error_set(err, ERROR_USAGE, "--duration is of what comes live: --fetch ends by itself");
         return error_remedy(err, "--since and --until say which packets");
     }
-    if (options->ends && (options->count || options->max_size)) {
+    if (options->ends && (options->count || options->max_size || options->rotate_files)) {
         error_set(err, ERROR_USAGE, "--%s leaves packets behind, which --end would remove",
-                  options->count ? "count" : "max-size");
+                  options->count      ? "count"
+                  : options->max_size ? "max-size"
+                                      : "rotate-files");
         return error_remedy(err, "leave out one of them");
     }
     if (options->wait && !options->wait_for) {

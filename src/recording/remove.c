@@ -7,13 +7,15 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "kube/client.h"
+#include "method/helper.h"
 #include "recording/recordings.h"
 #include "target/target.h"
 
-#define RETRY_MS 500
-#define AGAIN_MS 5000  /* a bad moment of the server's may take */
-#define GONE_MS  30000 /* that all of them may take to end */
-#define POLL_MS  200
+#define RETRY_MS    500
+#define AGAIN_MS    5000  /* a bad moment of the server's may take */
+#define GONE_MS     30000 /* that all of them may take to end */
+#define POLL_MS     200
+#define NAME_PREFIX HELPER_NAME "-" /* of each that we make */
 
 /* Return: owned by the caller (free()); NULL when out of memory. */
 static char *path_of(const struct recording_pod *pod, const char *resource)
@@ -61,6 +63,10 @@ static int delete_pod(struct kube_client *client, const struct recording_pod *po
 {
     if (delete_object(client, path_of(pod, "pods"), pod->uid, err) < 0)
         return -1;
+    /* Whoever may make pods could have made one with these labels, named as a ConfigMap is that is
+     * none of ours. */
+    if (strncmp(pod->name, NAME_PREFIX, strlen(NAME_PREFIX)) != 0)
+        return 0;
     return delete_object(client, path_of(pod, "configmaps"), NULL, err);
 }
 

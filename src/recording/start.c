@@ -353,13 +353,51 @@ static bool is_recorded(const struct recorded_target *recorded, const struct tar
            node && strcmp(node, target->node_name) == 0;
 }
 
+static bool has_target(const struct recording_pod *pod, const struct target *target)
+{
+    for (size_t i = 0; i < pod->target_count && !pod->ended; i++)
+        if (is_recorded(&pod->targets[i], target))
+            return true;
+    return false;
+}
+
 static bool is_among(const struct recordings *recordings, const struct target *target)
 {
     for (size_t i = 0; i < recordings->count; i++)
-        for (size_t k = 0; k < recordings->pods[i].target_count && !recordings->pods[i].ended; k++)
-            if (is_recorded(&recordings->pods[i].targets[k], target))
-                return true;
+        if (has_target(&recordings->pods[i], target))
+            return true;
     return false;
+}
+
+static int not_recorded(const struct start *start, const struct recording_pod *pod,
+                        struct error *err)
+{
+    char why[sizeof(pod->error.text) + 40];
+
+    if (pod->state.condition != RECORDING_UNKNOWN)
+        snprintf(why, sizeof(why), "it is %s", recording_condition_name(pod->state.condition));
+    else if (pod->error.kind != ERROR_NONE)
+        snprintf(why, sizeof(why), "%s", pod->error.text);
+    else
+        snprintf(why, sizeof(why), "it does not run: %s", *pod->why ? pod->why : "not yet");
+    error_set(err, ERROR_TARGET, "the recorder \"%s\" of the recording \"%s\" does not record: %s",
+              pod->name, start->name, why);
+    return error_remedy(err, "kubectl sniff --end %s, or record under another name", start->name);
+}
+
+/* A target whose recorder is there, but does not record, would be missed without a word. */
+static int check_recording(struct start *start, struct recordings *there, struct error *err)
+{
+    if (there->count == 0)
+        return 0;
+    if (recordings_ask(start->client, there, "status", err) < 0)
+        return -1;
+    for (size_t i = 0; i < there->count; i++)
+        for (size_t k = 0; k < start->fresh_count; k++)
+            if (there->pods[i].state.condition != RECORDING_RUNS &&
+                has_target(&there->pods[i], start->fresh[k]))
+                return not_recorded(start, &there->pods[i], err);
+    return 0;
 }
 
 static bool same_text(const json_t *described, const char *key, const char *text)
@@ -397,6 +435,8 @@ static int look_in(struct start *start, const char *namespace, struct error *err
         return -1;
     int result = check_same(start, &there, err);
 
+    if (result == 0)
+        result = check_recording(start, &there, err);
     for (size_t i = 0; i < start->fresh_count && result == 0; i++) {
         const struct target *target = start->fresh[i];
 

@@ -12,6 +12,8 @@ import pytest
 
 from conftest import GUARD, TRANSPORTS, Ksniff, capinfos, exchange_in, in_netns, tshark, wait_until
 
+SLOW = 40_000  # bytes per second: it is not over before it is cut
+
 ROUNDS = 50
 APART = ["default/client:eth0", "default/web:eth0", "default/web:eth0", "default/client:eth0"]
 
@@ -179,7 +181,7 @@ def test_a_fetch_that_is_cut_goes_on_where_it_was(box, ksniff, shop, tmp_path, t
     path, port = str(tmp_path / "x.pcapng"), 5706 + TRANSPORTS.index(transport)
     sent = recorded_exchange(box, ksniff, shop, path, port, 500)
     with box.over(transport):
-        box.set_faults(exec_bytes_per_second=150000)
+        box.set_faults(exec_bytes_per_second=SLOW)
         process = ksniff.start("--fetch", shop, "-f", f"udp port {port}", "-o", path, "-v")
         process.head = "\n"
         try:
@@ -187,7 +189,7 @@ def test_a_fetch_that_is_cut_goes_on_where_it_was(box, ksniff, shop, tmp_path, t
             for _ in range(2):
                 size = len(whole_rows(path))
                 wait_until(lambda: len(whole_rows(path)) > size + 100, "some of it")
-                box.set_faults(exec_bytes_per_second=150000, drop_exec_connections=True)
+                box.set_faults(exec_bytes_per_second=SLOW, drop_exec_connections=True)
                 Ksniff.read_until(process, "fetching again, where it was cut")
             box.set_faults()
             err = Ksniff.stop_by_itself(process)
@@ -220,7 +222,7 @@ def test_the_role_to_list_is_enough(box, ksniff, shop, tmp_path):
     sent = recorded_exchange(box, ksniff, shop, path, 5709, 300)
     config = box.kubeconfig_for("fetcher", [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
                                             {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}])
-    box.set_faults(exec_bytes_per_second=150000)
+    box.set_faults(exec_bytes_per_second=SLOW)
     process = ksniff.start("--fetch", shop, "-f", "udp port 5709", "-o", path, env={"KUBECONFIG": config})
     process.head = "\n"
     try:

@@ -94,6 +94,7 @@ def left_of(place, *databases):
 def test_deb(deb, place, sandbox, tmp_path_factory):
     place.run("dpkg", "--no-triggers", "-i", deb)
     listed = {path[1:] for path in place.run("dpkg", "-L", "kubectl-sniff").splitlines()}
+    listed |= {path.removesuffix(".md.gz") + ".md" for path in listed}  # Debian wants longer texts compressed
     extcap = f"usr/lib/{MULTIARCH}/wireshark/extcap/kubectl-sniff"
     documents = {f"usr/share/doc/kubectl-sniff/{name}" for name in ("copyright", "changelog.gz", "changelog.Debian.gz")}
     completions = {"usr/share/" + name.replace("site-functions", "vendor-completions") for name in COMPLETIONS}

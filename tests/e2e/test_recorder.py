@@ -224,6 +224,21 @@ def test_what_is_old_goes(make, namespaces):
     recorder.end()
 
 
+def test_what_is_frozen_does_not_become_too_old(make, namespaces):
+    """Also not for a recorder that is started again."""
+    recorder = make(*FILTER, "-K", "2")
+    udp(namespaces, [b"wanted"])
+    recorder.wait_packets(1)
+    subprocess.run([recorder.binary, "freeze", "-d", recorder.directory], check=True, timeout=GUARD)
+    time.sleep(3.5)  # it would be too old by now
+    assert len(recorder.payloads()) == 1
+    recorder.kill()
+    recorder.start(wait=False)
+    time.sleep(1.5)
+    assert len(recorder.payloads()) == 1
+    recorder.end()
+
+
 def test_killed_and_started_again(make, namespaces):
     """It goes on in the same ring: what was closed is there, numbers go on, the torn segment stays as it is."""
     recorder = make(*FILTER)

@@ -164,6 +164,23 @@ def test_the_same_name_takes_in_what_is_new(box, sniff, shop):
     assert 'there is no recording "shop" in namespace "default" (there is: "two")' in sniff.fail("--end", "shop")
 
 
+def test_what_does_not_record_is_not_said_to_be_recorded(box, sniff, shop):
+    """A recorder that is frozen, or that has not got as far, and whose client was killed."""
+    record(sniff, "shop-1", "--record=s")
+    pod, = recorders(box)
+    subprocess.run(["kubectl", "exec", "-i", pod["metadata"]["name"], "--", "/ksniff/ksniff-recorder", "freeze", "-d", "/ring"],
+                   env=box.env, check=True, stdin=subprocess.DEVNULL, timeout=GUARD)
+    error = sniff.fail("shop-1", "--record=s")
+    assert error == (f'the recorder "{pod["metadata"]["name"]}" of the recording "s" does not record: it is frozen '
+                     '(kubectl sniff --end s, or record under another name)')
+    with box.faults(hold_pods=True):
+        process = sniff.start("shop-2", "--record=t")
+        wait_until(lambda: len(recorders(box)) == 2, "its pod")
+        process.kill()
+        process.communicate()
+        assert 'of the recording "t" does not record: it does not run: ' in sniff.fail("shop-2", "--record=t")
+
+
 def test_a_name_is_made_and_told(box, sniff, shop):
     said = record(sniff, "pod/shop-1", "--record")
     name = said.split('"')[1]
@@ -247,6 +264,19 @@ def test_a_killed_recorder_goes_on_in_its_ring(box, sniff, shop):
         return entry["state"] == "recording" and entry["packets"]
     wait_until(goes_on, "the recording", 30)
     assert glob.glob(ring_of(box, pod) + "/0/*")
+
+
+def test_no_more_than_a_recording_is_removed(box, sniff):
+    """Whoever may make pods could make one that looks like a recorder, with the name of another's ConfigMap."""
+    about = {"metadata": {"labels": {LABEL: "forged", "app.kubernetes.io/name": "ksniff",
+                                     "app.kubernetes.io/managed-by": "kubectl-sniff"},
+                          "annotations": {"kubectl-sniff/recorded": json.dumps({"targets": []})}}}
+    box.call("POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "settings"}, "data": {"a": "b"}})
+    with box.running_pod("settings", containers=[SLEEP], **about):
+        sniff.run("--end", "forged")
+    code, _ = box.call("GET", "/api/v1/namespaces/default/configmaps/settings")
+    assert code == 200
+    box.call("DELETE", "/api/v1/namespaces/default/configmaps/settings")
 
 
 def test_no_sweep_takes_it(box, sniff, shop, tmp_path):

@@ -930,6 +930,8 @@ static void test_what_cannot_be_fetched(void **state)
     refused("--fetch shop --wait=5m", "--wait does nothing with --fetch", NULL);
     refused("--end shop --fetch --count 5",
             "--count leaves packets behind, which --end would remove", NULL);
+    refused("--end shop --fetch -o x --rotate-size 5M --rotate-files 2",
+            "--rotate-files leaves packets behind, which --end would remove", NULL);
     static const char *const captures[][2] = {
         {"--snaplen 5", "--snaplen"}, {"--headers-only", "--headers-only"},
         {"-i eth0", "--interface"},   {"--keylog /a", "--keylog"},
