@@ -87,6 +87,31 @@ def test_plain_text(sandbox, ksniff, certificate, tmp_path, method, container, i
     assert not any(secret in err for secret in secrets)
 
 
+def ask_by_s_client(sandbox, client, pod, version):
+    address = f"{sandbox.pod(pod)['ip']}:{PORT}"
+    with in_netns(sandbox.netns(client)):
+        done = subprocess.run(["openssl", "s_client", "-connect", address, "-quiet", "-tls" + version.replace(".", "_")],
+                              input=f"GET /v{version} HTTP/1.0\r\n\r\n".encode(), stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=GUARD, check=False)
+    assert b"HTTP/1.0 200" in done.stdout
+
+
+@pytest.mark.parametrize("method", ["upload", "node"])
+def test_on_a_volume_that_another_container_shares(sandbox, ksniff, certificate, tmp_path, method):
+    """One container writes the key log into an emptyDir, and it is read in another. Both ends are openssl's."""
+    path, volume = str(tmp_path / "x.pcapng"), [{"name": "keys", "emptyDir": {}}]
+    containers = [{**SHELL, "volumeMounts": [{"name": "keys", "mountPath": "/keys"}]},
+                  {**SHELL, "name": "beside", "volumeMounts": [{"name": "keys", "mountPath": "/out"}]}]
+    with sandbox.running_pod("tls", containers=containers, volumes=volume):
+        words = ["tls", "-c", "beside", "--method", method, "--keylog", "/out/keys.log", "-i", "eth0", "-o", path]
+        with ksniff.capturing(*words) as process:
+            with server(sandbox, "tls", certificate, "-keylogfile", inside(sandbox, "tls", "/keys/keys.log")):
+                for version in VERSIONS:
+                    ask_by_s_client(sandbox, "client", "tls", version)
+            ksniff.stop(process)
+    check(path)
+
+
 def test_live(sandbox, ksniff, certificate):
     """In tshark at the end of a pipe, while the capture runs: by the secrets of the client, which is curl."""
     with ksniff.capturing("client", "--keylog", "/tmp/keys", "-i", "eth0", "-f", f"tcp port {PORT}", "-o", "-",
