@@ -66,9 +66,13 @@ static bool is_same(const struct track *track, const struct track_device *device
 /* Return: the device's number; NOWHERE: nothing is written any more. */
 static uint32_t add_device(struct track *track, const struct capture_interface *interface)
 {
-    int64_t index = recorder_interface(track->recorder, &track->share, interface);
-    const struct track_device device = {.index = (uint32_t)index, .agent = track->agent};
+    struct track_device device = {.agent = track->agent};
 
+    /* An agent that has no end of them shall not make the file grow without end. */
+    if (track->devices.length + sizeof(device) > track->devices.maximum)
+        return NOWHERE;
+    int64_t index = recorder_interface(track->recorder, &track->share, interface);
+    device.index = (uint32_t)index;
     if (index < 0 || !buf_append(&track->devices, &device, sizeof(device)))
         return NOWHERE;
     return (uint32_t)device_count(track) - 1;

@@ -403,7 +403,8 @@ static int print_json(const struct recordings *recordings, struct error *err)
 
     if (!json)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    json_dumpf(json, stdout, JSON_INDENT(2));
+    /* Whoever made the pods has written some of it: no control characters reach a terminal. */
+    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     putchar('\n');
     json_decref(json);
     return 0;
