@@ -270,10 +270,13 @@ def test_no_more_than_a_recording_is_removed(box, sniff):
     """Whoever may make pods could make one that looks like a recorder, with the name of another's ConfigMap."""
     about = {"metadata": {"labels": {LABEL: "forged", "app.kubernetes.io/name": "ksniff",
                                      "app.kubernetes.io/managed-by": "kubectl-sniff"},
-                          "annotations": {"kubectl-sniff/recorded": json.dumps({"targets": []})}}}
+                          "annotations": {"kubectl-sniff/recorded": json.dumps({"targets": [], "by": "\u009b31mred"})}}}
     box.call("POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "settings"}, "data": {"a": "b"}})
     with box.running_pod("settings", containers=[SLEEP], **about):
-        sniff.run("--end", "forged")
+        listed_json = sniff.run("--recordings=json")
+        assert listed_json.code == 0 and b'"forged"' in listed_json.out and listed_json.out.isascii()
+        result = sniff.run("--end", "forged")
+        assert result.code == 0 and "1 pod is removed" in result.err, result.err
     code, _ = box.call("GET", "/api/v1/namespaces/default/configmaps/settings")
     assert code == 200
     box.call("DELETE", "/api/v1/namespaces/default/configmaps/settings")
