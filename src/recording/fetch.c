@@ -333,15 +333,29 @@ static int add_target(const struct recording_pod *pod, unsigned number, struct t
     return -1;
 }
 
+/* What one pod says of itself does not keep the others' from being fetched. */
+static int add_targets(const struct recording_pod *pod, struct target_set *set, struct error *err)
+{
+    for (unsigned i = 0; i < pod->target_count; i++) {
+        if (add_target(pod, i, set, err) == 0)
+            continue;
+        if (err->kind == ERROR_INTERNAL)
+            return -1;
+        log_warning(
+            "pod \"%s\" does not say well what it records as number %u, which is left out: %s",
+            pod->name, i, err->text);
+    }
+    return 0;
+}
+
 int fetch_targets(const struct recordings *recordings, struct target_set *ret_set,
                   struct error *err)
 {
     struct target_set set = {0};
     int result = 0;
 
-    for (size_t i = 0; i < recordings->count; i++)
-        for (unsigned k = 0; result == 0 && k < recordings->pods[i].target_count; k++)
-            result = add_target(&recordings->pods[i], k, &set, err);
+    for (size_t i = 0; i < recordings->count && result == 0; i++)
+        result = add_targets(&recordings->pods[i], &set, err);
     if (result == 0 && set.count == 0)
         result = error_set(err, ERROR_TARGET,
                            "the pods of the recording do not say what they "

@@ -270,6 +270,19 @@ def test_a_node_whose_recorder_is_gone(box, ksniff, tmp_path):
         assert "of 1 of 2 targets not all that was recorded has come" in err
 
 
+def test_a_pod_that_says_nonsense(box, ksniff, shop, tmp_path):
+    """Whoever may make pods can make one that looks like a recorder: it is left out, and named."""
+    path = str(tmp_path / "x.pcapng")
+    sent = recorded_exchange(box, ksniff, shop, path, 5724, 5)
+    with box.running_pod("nonsense", containers=[{"name": "ksniff", "image": "busybox", "command": ["sleep", "1000"]}], metadata={
+            "labels": {"kubectl-sniff/recording": shop, "app.kubernetes.io/name": "ksniff",
+                       "app.kubernetes.io/managed-by": "kubectl-sniff"},
+            "annotations": {"kubectl-sniff/recorded": json.dumps({"targets": [{"namespace": 5}]})}}):
+        err = fetch(ksniff, shop, path, "-f", "udp port 5724")
+    assert rows_of(path) == seen(sent)
+    assert 'pod "nonsense" does not say well what it records as number 0, which is left out: ' in err
+
+
 def test_no_such_recording(ksniff, shop):
     for words in (["--fetch", "shoop"], ["--wait-for", "shoop"], ["--end", "shoop", "--fetch"]):
         text = ksniff.fail(*words, "-o", "/dev/null")
