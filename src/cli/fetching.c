@@ -60,6 +60,8 @@ int fetching_run(struct kube_client *client, const struct options *options,
     if (capture_run(client, settings, sink, status, NULL, err) == 0)
         return options->ends ? recordings_end(client, namespace, name, err) : 0;
     if (options->ends)
-        log_warning("nothing of the recording '%s' is removed: not all of it was fetched", name);
+        log_warning("nothing of the recording '%s' is removed: not all of it was fetched. It is "
+                    "frozen: fetch it again, or end it",
+                    name);
     return -1;
 }
