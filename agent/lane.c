@@ -216,6 +216,8 @@ static bool begin_segment(uint64_t time)
     tap_begin_section(tap, comment);
     tap->started = time;
     writer.due = clock_ms() + RECORDING_SEGMENT_MS;
+    /* What a killed recorder leaves says which segment it is, however little is in it. */
+    try_to_flush();
     return true;
 }
 
