@@ -4,29 +4,14 @@
 #include <string.h>
 
 #include "agent/message.h"
+#include "agent/number.h"
 #include "common/agent.h"
 #include "common/recording.h"
 
-#define DIGITS_MAX  19          /* a number of so many fits, whatever they are */
-#define SEGMENT_MAX 9999999999u /* RECORDING_SEGMENT_DIGITS */
+#define SEGMENT_MAX 9999999999u          /* RECORDING_SEGMENT_DIGITS */
+#define TIME_MAX    9999999999999999999u /* nanoseconds since 1970 */
 
 _Static_assert(RECORDING_SEGMENT_DIGITS == 10, "SEGMENT_MAX");
-
-/* Return: 0, or -1 when it is no number from least to most. */
-static int parse_number(const char *text, uint64_t least, uint64_t most, uint64_t *ret)
-{
-    size_t length = strspn(text, "0123456789");
-    uint64_t value = 0;
-
-    if (length == 0 || length > DIGITS_MAX || text[length])
-        return -1;
-    for (; *text; text++)
-        value = value * 10 + (uint64_t)(*text - '0');
-    if (value < least || value > most)
-        return -1;
-    *ret = value;
-    return 0;
-}
 
 static int parse_program(const char *text, struct fetch_options *options)
 {
@@ -42,7 +27,7 @@ static int parse_silence(const char *text, struct fetch_options *options)
 {
     uint64_t silence;
 
-    if (parse_number(text, 1, 3600, &silence) < 0)
+    if (number_parse(text, 1, 3600, &silence) < 0)
         return -1;
     options->silence = (unsigned)silence;
     return 0;
@@ -55,14 +40,14 @@ static int parse_value(char letter, const char *value, struct fetch_options *opt
         options->directory = value;
         return 0;
     case 't':
-        return parse_number(value, 0, RECORDING_TARGETS_MAX - 1, &options->target);
+        return number_parse(value, 0, RECORDING_TARGETS_MAX - 1, &options->target);
     case 'a':
         options->has_from = true;
-        return parse_number(value, 0, SEGMENT_MAX, &options->from);
+        return number_parse(value, 0, SEGMENT_MAX, &options->from);
     case 'B':
-        return parse_number(value, 0, UINT64_MAX, &options->since);
+        return number_parse(value, 0, TIME_MAX, &options->since);
     case 'U':
-        return parse_number(value, 0, UINT64_MAX, &options->until);
+        return number_parse(value, 0, TIME_MAX, &options->until);
     case 'F':
         return parse_program(value, options);
     default: /* 'S' */

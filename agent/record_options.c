@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/message.h"
+#include "agent/number.h"
 
 #define SHARED_FLAGS  "VHREN"
 #define SHARED_VALUES "isbF"
@@ -11,24 +12,6 @@
 #define SEGMENT_MAX   (16ull << 20)
 #define SEGMENT_MIN   (288ull << 10) /* a packet of any length, and what stands around it */
 #define SEGMENT_PART  16             /* of the ring, or of a target's part in it */
-
-/* Return: 0, or -1 when it is no number from least to most. */
-static int parse_number(const char *text, uint64_t least, uint64_t most, uint64_t *ret)
-{
-    uint64_t value = 0;
-
-    if (!*text)
-        return -1;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9' || value > (UINT64_MAX - 9) / 10)
-            return -1;
-        value = value * 10 + (uint64_t)(*text - '0');
-    }
-    if (value < least || value > most)
-        return -1;
-    *ret = value;
-    return 0;
-}
 
 static int parse_trigger(const char *text, struct record_options *options)
 {
@@ -54,11 +37,11 @@ static int parse_value(char letter, const char *value, struct record_options *op
         options->directory = value;
         return *value ? 0 : -1;
     case 'k':
-        return parse_number(value, RECORDING_KEEP_MIN, 1ull << 60, &options->keep);
+        return number_parse(value, RECORDING_KEEP_MIN, 1ull << 60, &options->keep);
     case 'K':
-        return parse_number(value, 0, 1ull << 32, &options->keep_seconds);
+        return number_parse(value, 0, 1ull << 32, &options->keep_seconds);
     case 'A':
-        return parse_number(value, 0, 1ull << 40, &options->after_ms);
+        return number_parse(value, 0, 1ull << 40, &options->after_ms);
     case 'T':
         return parse_trigger(value, options);
     case 'X':
