@@ -141,6 +141,8 @@ class Sandbox:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        if arguments.until_end_of_input:
+            stop_at_end_of_input(stop)
         cluster.make(self.store, self.nodes)
         self.nodes.open()
         for namespace in cluster.NAMESPACES:
@@ -193,6 +195,20 @@ class Sandbox:
         await self.front.close()
 
 
+def stop_at_end_of_input(stop):
+    """Who has started the sandbox holds the other end of a pipe, which the kernel closes, however that one ends."""
+    loop, own = asyncio.get_running_loop(), os.dup(0)
+    os.set_inheritable(own, False)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)  # for those that the sandbox starts
+
+    def hear():
+        if not os.read(own, 4096):
+            loop.remove_reader(own)
+            stop.set()
+    loop.add_reader(own, hear)
+
+
 def sweep():
     """Removes what sandboxes left that were killed."""
     os.makedirs(STATE, exist_ok=True)
@@ -223,6 +239,7 @@ def main():
     parser = argparse.ArgumentParser(prog="sandbox", description="a small Kubernetes on this machine")
     parser.add_argument("--port", type=int, default=0, help="of the API server; default: a free one")
     parser.add_argument("--ready-file", help="written as JSON when everything runs")
+    parser.add_argument("--until-end-of-input", action="store_true", help="stop when standard input ends, too")
     parser.add_argument("--no-default-pods", action="store_true")
     parser.add_argument("--service", action="store_true", help="the pod client asks web through a Service")
     parser.add_argument("--nodes", type=count, default=1, help="how many; default: 1")

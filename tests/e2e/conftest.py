@@ -188,32 +188,50 @@ def processes_of(pid):
 
 
 def start_sandbox(directory, *arguments):
+    """It ends with these tests, however they end: its standard input does."""
     if NAMED:
         pytest.skip("needs a sandbox of its own")
     ready = os.path.join(directory, "ready")
     with open(os.path.join(directory, "sandbox.log"), "wb") as log:
-        process = subprocess.Popen(["/usr/bin/python3", "-m", "sandbox", "--ready-file", ready, *arguments],
-                                   cwd=ROOT, stdout=log, stderr=log)
+        process = subprocess.Popen(["/usr/bin/python3", "-m", "sandbox", "--until-end-of-input", "--ready-file", ready, *arguments],
+                                   cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)
 
     def is_ready():
         assert process.poll() is None, open(log.name, encoding="utf-8").read()
         return os.path.exists(ready)
-    wait_until(is_ready, "the sandbox")
+    try:
+        wait_until(is_ready, "the sandbox")
+    except BaseException:
+        process.terminate()
+        raise
     with open(ready, encoding="utf-8") as file:
         return Sandbox(process, json.load(file))
+
+
+def end_sandbox(box):
+    """Returns its exit code."""
+    box.process.terminate()
+    try:
+        return box.process.wait(timeout=GUARD)
+    except subprocess.TimeoutExpired:
+        box.process.kill()  # the next one sweeps up
+        raise
+    finally:
+        box.process.stdin.close()
 
 
 @contextlib.contextmanager
 def running_sandbox(*arguments):
     with tempfile.TemporaryDirectory() as directory:
         box = start_sandbox(directory, *arguments)
-        yield box
-        box.process.send_signal(signal.SIGTERM)
-        code = box.process.wait(timeout=GUARD)
-        with open(os.path.join(directory, "sandbox.log"), encoding="utf-8", errors="replace") as file:
-            log = file.read()
-        sys.stderr.write(log if code else "")
-        assert code == 0
+        try:
+            yield box
+        finally:
+            code = end_sandbox(box)
+            with open(os.path.join(directory, "sandbox.log"), encoding="utf-8", errors="replace") as file:
+                log = file.read()
+            sys.stderr.write(log if code else "")
+            assert code == 0
 
 
 @pytest.fixture(scope="session")
@@ -256,6 +274,16 @@ def what_the_cluster_allows(request):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(*rights): what a user must be allowed in a cluster that is named")
+    reruns = config.pluginmanager.getplugin("rerunfailures")
+    if reruns:
+        reruns._remove_failed_setup_state_from_session = forget_failures
+
+
+def forget_failures(item):
+    """Before a test is run once more. pytest-rerunfailures' own forgets what is to be torn down as well: of fixtures that no
+    later test asks for again, such as a sandbox that an earlier one has used, nobody would ever do it."""
+    stack = item.session._setupstate.stack
+    stack.update({node: (finalizers, None) for node, (finalizers, _) in stack.items()})
 
 
 @pytest.fixture(scope="module", params=TRANSPORTS)

@@ -5,22 +5,18 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 
 import pytest
 
-from conftest import GUARD, ROOT, start_sandbox
+from conftest import GUARD, ROOT, running_sandbox
 
 HERE = os.path.join("tests", "e2e")
 
 
 @pytest.fixture(scope="module")
 def stranger():
-    with tempfile.TemporaryDirectory() as directory:
-        box = start_sandbox(directory, "--no-default-pods")
+    with running_sandbox("--no-default-pods") as box:
         yield box
-        box.process.terminate()
-        assert box.process.wait(timeout=GUARD) == 0
 
 
 def run(kubeconfig, *tests, **env):

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from conftest import (BOTH_TRANSPORTS, GUARD, Ksniff, agents_running, capinfos, exchange_in, leftovers,
-                      start_sandbox, tshark, wait_until)
+                      running_sandbox, tshark, wait_until)
 
 pytestmark = BOTH_TRANSPORTS
 METHODS = ["upload", "node", "ephemeral"]
@@ -232,13 +232,10 @@ def test_refused_afterwards(sandbox, ksniff, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory, transport):
+def box(transport):
     """A cluster of its own: its API server goes away and comes back."""
-    box = start_sandbox(str(tmp_path_factory.mktemp("box")))
-    with box.over(transport):
+    with running_sandbox() as box, box.over(transport):
         yield box
-    box.process.terminate()
-    assert box.process.wait(timeout=GUARD) == 0
 
 
 @pytest.mark.parametrize("method", METHODS)
