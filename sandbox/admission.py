@@ -4,7 +4,7 @@ import base64
 import copy
 import secrets
 
-from . import podsecurity, quota
+from . import limits, podsecurity, quota
 from .failures import described, Failure, refused
 
 DEFAULTS = {"restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "serviceAccountName": "default",
@@ -61,6 +61,7 @@ def complete_pod(store, obj, namespace):
         spec.setdefault(key, copy.copy(value))
     for container in spec.get("containers", []) + (spec.get("initContainers") or []):
         complete_container(container)
+    limits.fill(store, obj, namespace)
     obj["status"] = {"phase": "Pending", "qosClass": quality(spec)}
 
 
@@ -184,4 +185,5 @@ def admit(store, resource, obj, namespace):
                                "field": "metadata.namespace"}])
     if resource == "pods":
         check_security(store, namespace, obj, obj["spec"])
+        limits.check(store, namespace, obj)
     quota.check(store, resource, namespace, obj)

@@ -8,7 +8,7 @@ from .store import KINDS
 VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 SHORT = {"pods": ["po"], "namespaces": ["ns"], "nodes": ["no"], "services": ["svc"], "configmaps": ["cm"],
          "deployments": ["deploy"], "serviceaccounts": ["sa"], "endpoints": ["ep"], "events": ["ev"],
-         "resourcequotas": ["quota"], "replicasets": ["rs"], "statefulsets": ["sts"], "daemonsets": ["ds"], "cronjobs": ["cj"]}
+         "resourcequotas": ["quota"], "limitranges": ["limits"], "replicasets": ["rs"], "statefulsets": ["sts"], "daemonsets": ["ds"], "cronjobs": ["cj"]}
 SUBRESOURCES = [("pods/exec", "PodExecOptions", ["create", "get"]), ("pods/attach", "PodAttachOptions", ["create", "get"]),
                 ("pods/log", "Pod", ["get"]), ("pods/status", "Pod", ["get", "patch", "update"]),
                 ("pods/ephemeralcontainers", "Pod", ["get", "patch", "update"]), ("pods/binding", "Binding", ["create"]),

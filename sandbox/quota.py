@@ -3,8 +3,10 @@
 from .failures import refused
 from .units import quantity
 
-COMPUTE = {"cpu": ("requests", "cpu"), "memory": ("requests", "memory"), "requests.cpu": ("requests", "cpu"),
-           "requests.memory": ("requests", "memory"), "limits.cpu": ("limits", "cpu"), "limits.memory": ("limits", "memory")}
+COMPUTE = {"cpu": ("requests", "cpu"), "memory": ("requests", "memory"), "ephemeral-storage": ("requests", "ephemeral-storage"),
+           **{f"{section}.{name}": (section, name) for section in ("requests", "limits")
+              for name in ("cpu", "memory", "ephemeral-storage")}}
+MUST_SAY = ("cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory")  # in each container
 COUNTED = {"pods": "pods", "count/pods": "pods", "configmaps": "configmaps", "count/configmaps": "configmaps"}
 
 
@@ -12,7 +14,7 @@ def shown(key, number):
     """A quantity in the form that a quota shows it in."""
     if key.endswith("cpu"):
         return str(int(number)) if number == int(number) else f"{round(number * 1000)}m"
-    if key.endswith("memory") and number:
+    if key.endswith(("memory", "storage")) and number:
         for unit, size in (("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)):
             if number % size == 0:
                 return f"{int(number // size)}{unit}"
@@ -56,9 +58,9 @@ def check(store, resource, namespace, obj):
         hard = quota["spec"].get("hard") or {}
         if resource == "pods":
             missing = []
-            for key in sorted(hard):
-                section, what = COMPUTE.get(key, (None, None))
-                without = [c["name"] for c in obj["spec"]["containers"] if section and what not in
+            for key in sorted(key for key in hard if key in MUST_SAY):
+                section, what = COMPUTE[key]
+                without = [c["name"] for c in obj["spec"]["containers"] if what not in
                            ((c.get("resources") or {}).get(section) or {})]
                 if without:
                     missing.append(f"{key} for: {','.join(sorted(without))}")

@@ -56,10 +56,11 @@ def lacks(store, pod, node):
               other["spec"].get("nodeName") == node["metadata"]["name"]]
     if "pods" in allocatable and len(others) >= quantity(allocatable["pods"]):
         return "pods", 1, len(others), quantity(allocatable["pods"])
-    for name in ("cpu", "memory"):
+    for name in ("cpu", "memory", "ephemeral-storage"):
         wanted, used = asked("requests." + name, pod), sum(asked("requests." + name, other) for other in others)
-        if wanted and name in allocatable and used + wanted > quantity(allocatable[name]):
-            return name, wanted, used, quantity(allocatable[name])
+        capacity = quantity(allocatable.get(name, "0"))  # a kubelet that does not count the disk has none for who asks for some
+        if wanted and used + wanted > capacity:
+            return name, wanted, used, capacity
     return None
 
 

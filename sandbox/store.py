@@ -18,6 +18,7 @@ KINDS = {  # resource: (kind, API group and version, namespaced)
     "secrets": ("Secret", "v1", True),
     "endpoints": ("Endpoints", "v1", True),
     "resourcequotas": ("ResourceQuota", "v1", True),
+    "limitranges": ("LimitRange", "v1", True),
     "namespaces": ("Namespace", "v1", False),
     "nodes": ("Node", "v1", False),
     "deployments": ("Deployment", "apps/v1", True),

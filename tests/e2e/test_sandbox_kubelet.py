@@ -156,6 +156,60 @@ def test_a_quota(sandbox):
                                                    f"pods={running}, limited: pods={running}")
 
 
+def test_a_quota_of_the_disk(sandbox):
+    """No container must name that."""
+    with objects(sandbox, (SPACE + "/resourcequotas", "q", {"spec": {"hard": {"requests.ephemeral-storage": "64Mi",
+                                                                              "limits.ephemeral-storage": "1Gi"}}})):
+        assert post(sandbox, **sleeper())[0] == 201
+        assert post(sandbox, **limited(**{"ephemeral-storage": "65Mi"})) == (
+            403, 'pods "x" is forbidden: exceeded quota: q, requested: requests.ephemeral-storage=65Mi, used: '
+                 "requests.ephemeral-storage=0, limited: requests.ephemeral-storage=64Mi")
+
+
+def limit_range(kind="Container", **item):
+    return (SPACE + "/limitranges", "l", {"spec": {"limits": [{"type": kind, **item}]}})
+
+
+def test_a_limit_range_refuses(sandbox):
+    """In the words of the plugin LimitRanger: one, or several in brackets."""
+    with objects(sandbox, limit_range(min={"memory": "8Mi"}, max={"ephemeral-storage": "1Gi", "memory": "64Mi"})):
+        assert post(sandbox, **limited(memory="32Mi", **{"ephemeral-storage": "2Gi"})) == (
+            403, 'pods "x" is forbidden: maximum ephemeral-storage usage per Container is 1Gi, but limit is 2Gi')
+        assert post(sandbox, **limited(memory="4Mi", **{"ephemeral-storage": "2Gi"})) == (
+            403, 'pods "x" is forbidden: [minimum memory usage per Container is 8Mi, but request is 4Mi, '
+                 "maximum ephemeral-storage usage per Container is 1Gi, but limit is 2Gi]")
+    with objects(sandbox, limit_range("Pod", max={"memory": "64Mi"}, maxLimitRequestRatio={"cpu": "4"})):
+        assert post(sandbox, **limited(cpu="1")) == (
+            403, 'pods "x" is forbidden: maximum memory usage per Pod is 64Mi.  No limit is specified')
+        spec = limited(memory="32Mi", cpu="500m")
+        spec["containers"][0]["resources"]["requests"] = {"cpu": "100m"}
+        assert post(sandbox, **spec) == (
+            403, 'pods "x" is forbidden: cpu max limit to request ratio per Pod is 4, but provided ratio is 5.000000')
+
+
+def test_a_limit_range_fills_in(sandbox):
+    with objects(sandbox, limit_range(max={"memory": "64Mi"}, default={"cpu": "500m"}, defaultRequest={"cpu": "100m"})):
+        code, pod = sandbox.call("POST", PODS + "?dryRun=All", {"metadata": {"name": "x"}, "spec": sleeper()})
+        assert code == 201 and pod["spec"]["containers"][0]["resources"] == {
+            "limits": {"memory": "64Mi", "cpu": "500m"}, "requests": {"memory": "64Mi", "cpu": "100m"}}
+
+
+def test_a_kubelet_refuses_who_wants_more_of_the_disk(sandbox):
+    """As kubernetes/kubernetes issue 70618 has it; also where the node does not say how much there is."""
+    large = {"containers": [container("sleep", "1000", resources={"requests": {"ephemeral-storage": "10Mi"}})]}
+    before = sandbox.get(NODE)["status"]["allocatable"]["ephemeral-storage"]
+    path = "/status/allocatable/ephemeral-storage"
+    for patch, capacity in (({"op": "replace", "path": path, "value": "5Mi"}, 5 << 20), ({"op": "remove", "path": path}, 0)):
+        assert sandbox.call("PATCH", NODE + "/status", [patch], kind="application/json-patch+json")[0] == 200
+        try:
+            with pod_until(sandbox, lambda s: s["phase"] == "Failed", nodeName="node1", **large) as status:
+                assert (status["reason"], status["message"]) == (
+                    "OutOfephemeral-storage", "Pod was rejected: Node didn't have enough resource: ephemeral-storage, requested: 10485760, "
+                                              f"used: 0, capacity: {capacity}")
+        finally:
+            sandbox.call("PATCH", NODE + "/status", [{"op": "add", "path": path, "value": before}], kind="application/json-patch+json")
+
+
 @pytest.mark.parametrize("memory, size", [("64Mi", 64 << 20), ("1Gi", 1 << 30), ("65536Ki", 64 << 20), ("67108864", 64 << 20),
                                           ("64M", 64000000)])
 def test_limits(sandbox, memory, size):
