@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "cli/flags.h"
 #include "cli/options.h"
+#include "method/helper.h"
+#include "settings/keep.h"
 
 /* The methods that a flag is of; one without a row is of all. */
 static const struct {
@@ -123,9 +125,28 @@ static int check_fetch(const struct options *options, struct error *err)
     return 0;
 }
 
+/* A limit below what is kept: the API refuses the pod, or it is ended again and again. */
+static int check_limits(const struct options *options, struct error *err)
+{
+    const struct helper_work work = {.size = options->keep_bytes,
+                                     .in_memory = options->keep_in_memory};
+    const char *resource = helper_work_resource(&work);
+    char keep[KEEP_TEXT_SIZE], needs[KEEP_TEXT_SIZE];
+    uint64_t limit;
+
+    if (!helper_resource(options->limits, resource, &limit) || limit >= helper_work_needs(&work))
+        return 0;
+    error_set(err, ERROR_USAGE, "--limits allows less %s than --keep %s takes: %s", resource,
+              keep_format(keep, options->keep_bytes), keep_format(needs, helper_work_needs(&work)));
+    return error_remedy(err, "a smaller --keep, or leave %s out of --limits: it follows --keep",
+                        resource);
+}
+
 int conflicts_check(const struct options *options, const bool given[], struct error *err)
 {
     if (options->action == OPTIONS_FETCH && check_fetch(options, err) < 0)
+        return -1;
+    if (options->action == OPTIONS_RECORD && check_limits(options, err) < 0)
         return -1;
     if (options->wait && options->only_nodes)
         return error_set(err, ERROR_USAGE, "a node is not waited for: leave out --wait");

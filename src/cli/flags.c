@@ -599,9 +599,13 @@ const struct flag flags[] = {
     {"serviceaccount", 's', FLAG_VALUE, FLAG_GROUP_METHOD, "NAME", P "SERVICE_ACCOUNT",
      "the helper pod's service account; default: none is mounted", set_service_account},
     {"requests", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "LIST", NULL,
-     "the helper pod's resource requests; default: cpu=10m,memory=32Mi", set_requests},
+     "the helper pod's resource requests; default: cpu=10m,memory=32Mi, and for a recorder what "
+     "--keep takes",
+     set_requests},
     {"limits", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "LIST", NULL,
-     "the helper pod's resource limits; default: cpu=1, and memory for the ring", set_limits},
+     "the helper pod's resource limits; default: a CPU for each of its agents (4 at most), memory "
+     "for their rings, and for a recorder what --keep takes",
+     set_limits},
     {"pod-creation-timeout", 0, FLAG_VALUE, FLAG_GROUP_METHOD, "TIME", NULL,
      "how long the helper pod, or the ephemeral container, may take to start; default: 1m; 0: no "
      "limit",

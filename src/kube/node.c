@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "kube/client.h"
+#include "kube/pod.h"
 
 #define KUBELET_PORT   10250
 #define IMAGE_NAME_MAX 255
@@ -89,6 +90,28 @@ void kube_node_free(struct kube_node *node)
         return;
     json_decref(node->json);
     free(node);
+}
+
+/* ---- what it has for its pods ---- */
+
+static const json_t *allocatable_of(const struct kube_node *node)
+{
+    return json_object_get(json_object_get(node->json, "status"), "allocatable");
+}
+
+bool kube_node_allocatable(const struct kube_node *node, const char *resource, uint64_t *ret_value)
+{
+    const char *text = json_string_value(json_object_get(allocatable_of(node), resource));
+
+    return text && kube_quantity(text, ret_value) == 0;
+}
+
+bool kube_node_counts_disk(const struct kube_node *node)
+{
+    const json_t *allocatable = allocatable_of(node);
+
+    return !json_object_get(allocatable, "memory") ||
+           json_object_get(allocatable, "ephemeral-storage");
 }
 
 /* ---- images ---- */

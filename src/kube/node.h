@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct error;
 struct kube_client;
@@ -29,6 +30,17 @@ int kube_node_get(struct kube_client *client, const char *name, struct kube_node
 /* kube_node_read - read a node's JSON. Takes its own reference of @json. ERROR_PROTOCOL when it is
  * no node. */
 int kube_node_read(json_t *json, struct kube_node **ret_node, struct error *err);
+
+/* kube_node_allocatable - how much of a resource ("memory", "ephemeral-storage": bytes) it has for
+ * all its pods. Return: whether it says so; *ret_value is untouched where it does not. */
+bool kube_node_allocatable(const struct kube_node *node, const char *resource, uint64_t *ret_value);
+
+/*
+ * kube_node_counts_disk - false: what it has for its pods does not name ephemeral-storage, and its
+ * kubelet refuses a pod that asks for any. Source: kubernetes.io/docs, "Local ephemeral storage"
+ * (localStorageCapacityIsolation, which rootless kubelets have off)
+ */
+bool kube_node_counts_disk(const struct kube_node *node);
 
 /* kube_node_free - NULL is allowed. */
 void kube_node_free(struct kube_node *node);

@@ -14,14 +14,15 @@
 #include "common/agent.h"
 #include "kube/pod.h"
 
-#define MANAGED_BY "kubectl-sniff"
-#define VOLUME     "agent"
-#define WORK       "work" /* the volume that it writes to */
-#define FILE_MODE  0555
-#define CPUS_MAX   4           /* that agents beside one another may use */
-#define BASE_MIB   62          /* of memory */
-#define AGENT_MIB  2           /* of each agent, without its ring */
-#define SPARE_DISK (64u << 20) /* bytes of logs, and whatever else is not in the volume */
+#define MANAGED_BY     "kubectl-sniff"
+#define VOLUME         "agent"
+#define WORK           "work" /* the volume that it writes to */
+#define FILE_MODE      0555
+#define CPUS_MAX       4  /* that agents beside one another may use */
+#define BASE_MIB       62 /* of memory */
+#define AGENT_MIB      2  /* of each agent, without its ring */
+#define ASKED_MIB      32 /* of memory, without a volume */
+#define SPARE_DISK_MIB 64 /* of logs, and whatever else is not in the volume */
 
 const char *helper_namespace_of(const struct settings *settings, const struct target *target)
 {
@@ -127,44 +128,74 @@ json_t *helper_resources(const char *text)
     return list;
 }
 
-/* Bytes that its volume may hold: what is written takes whole blocks, and folders are some. */
+/* MiB that its volume may hold: what is written takes whole blocks, and folders are some. */
 static uint64_t volume_size(const struct helper_work *work)
 {
-    return work->size + work->size / 16 + (16u << 20);
+    return (work->size + work->size / 16 + (17u << 20) - 1) >> 20;
 }
 
-/* What the user has not set: how much of the node's disk is its. More than that, and the kubelet
- * ends it; so what it writes elsewhere, as its log, has room besides. */
-static void add_disk(json_t *list, const struct helper_work *work, uint64_t more)
+const char *helper_work_resource(const struct helper_work *work)
 {
+    return work->in_memory ? "memory" : "ephemeral-storage";
+}
+
+uint64_t helper_work_needs(const struct helper_work *work)
+{
+    return (volume_size(work) + (work->in_memory ? ASKED_MIB : 0)) << 20;
+}
+
+bool helper_resource(const char *text, const char *name, uint64_t *ret_value)
+{
+    json_t *list = text ? helper_resources(text) : NULL;
+    const char *value = json_string_value(json_object_get(list, name));
+    bool found = value && kube_quantity(value, ret_value) == 0;
+
+    json_decref(list);
+    return found;
+}
+
+uint64_t helper_work_asks(const struct helper_work *work, const char *requests)
+{
+    uint64_t asked;
+
+    return helper_resource(requests, helper_work_resource(work), &asked) ? asked
+                                                                         : helper_work_needs(work);
+}
+
+/* What the user has not set: what it needs of the node's disk, or memory. With more than that the
+ * kubelet ends it; so what it takes elsewhere, as its log, has room besides. @more: MiB */
+static void add_work(json_t *list, const struct helper_work *work, uint64_t more)
+{
+    const char *name = helper_work_resource(work);
     char text[24];
 
-    if (json_object_get(list, "ephemeral-storage"))
+    if (json_object_get(list, name))
         return;
-    snprintf(text, sizeof(text), "%" PRIu64, volume_size(work) + more);
-    json_object_set_new(list, "ephemeral-storage", json_string(text));
+    snprintf(text, sizeof(text), "%" PRIu64 "Mi", (helper_work_needs(work) >> 20) + more);
+    json_object_set_new(list, name, json_string(text));
 }
 
 static json_t *resources(const struct helper *helper)
 {
     const struct helper_work *work = helper->work;
     uint64_t cpus = helper->agents < CPUS_MAX ? helper->agents : CPUS_MAX;
-    uint64_t each = (helper->ring >> 20) + AGENT_MIB;
-    uint64_t kept = work && work->in_memory ? volume_size(work) >> 20 : 0; /* MiB */
-    char requests[60], limits[60];
-
     /* The kernel's pages of a ring may be counted as the container's; those of a volume are. */
-    snprintf(requests, sizeof(requests), "cpu=10m,memory=%" PRIu64 "Mi", 32 + kept);
-    snprintf(limits, sizeof(limits), "cpu=%" PRIu64 ",memory=%" PRIu64 "Mi", cpus,
-             BASE_MIB + helper->agents * each + kept);
-    json_t *wanted = helper_resources(helper->requests ? helper->requests : requests);
-    json_t *most = helper_resources(helper->limits ? helper->limits : limits);
+    uint64_t most = BASE_MIB + helper->agents * ((helper->ring >> 20) + AGENT_MIB);
+    bool memory = work && work->in_memory, disk = work && !memory && !helper->disk_uncounted;
+    char text[60];
 
-    if (work && !work->in_memory) {
-        add_disk(wanted, work, 0);
-        add_disk(most, work, SPARE_DISK);
+    snprintf(text, sizeof(text), "cpu=10m%s", memory ? "" : ",memory=32Mi");
+    json_t *requests = helper_resources(helper->requests ? helper->requests : text);
+    snprintf(text, sizeof(text), "cpu=%" PRIu64, cpus);
+    if (!memory)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), ",memory=%" PRIu64 "Mi", most);
+    json_t *limits = helper_resources(helper->limits ? helper->limits : text);
+
+    if (memory || disk) {
+        add_work(requests, work, 0);
+        add_work(limits, work, memory ? most - ASKED_MIB : SPARE_DISK_MIB);
     }
-    return json_pack("{s:o, s:o}", "requests", wanted, "limits", most);
+    return json_pack("{s:o, s:o}", "requests", requests, "limits", limits);
 }
 
 static json_t *command(const struct helper *helper)
@@ -205,7 +236,7 @@ static json_t *work_volume(const struct helper_work *work)
 {
     char size[24];
 
-    snprintf(size, sizeof(size), "%" PRIu64, volume_size(work));
+    snprintf(size, sizeof(size), "%" PRIu64 "Mi", volume_size(work));
     json_t *volume = json_pack("{s:s, s:{s:s}}", "name", WORK, "emptyDir", "sizeLimit", size);
 
     if (work->in_memory)

@@ -65,6 +65,7 @@ struct helper {
     const char *secret_hash;     /* of what the agent wants to hear (common/agent.h) */
     bool host_network;           /* the node's own interfaces; nothing is entered then */
     bool reads_files;            /* of containers, whoever owns them: key logs */
+    bool disk_uncounted;         /* the node has no ephemeral-storage to ask for */
     enum helper_privilege privilege;
     uint64_t deadline;              /* seconds, activeDeadlineSeconds */
     uint64_t creation_timeout;      /* seconds, 0: no limit */
@@ -86,6 +87,20 @@ json_t *helper_owner(const json_t *pod);
 
 /* helper_resources - "cpu=10m,memory=32Mi" as a ResourceList. Return: NULL when it is not one. */
 json_t *helper_resources(const char *text);
+
+/* helper_resource - one of such a list, in whole units. @text: NULL: empty. Return: whether it is
+ * there; *ret_value is untouched where it is not. */
+bool helper_resource(const char *text, const char *name, uint64_t *ret_value);
+
+/*
+ * What a helper's work takes of the node, of the resource that its volume counts as:
+ * helper_work_resource - "memory" or "ephemeral-storage"
+ * helper_work_needs - bytes: a limit below that would end it, and the API refuses it
+ * helper_work_asks - bytes that its pod asks the node for. @requests: as in struct helper
+ */
+const char *helper_work_resource(const struct helper_work *work);
+uint64_t helper_work_needs(const struct helper_work *work);
+uint64_t helper_work_asks(const struct helper_work *work, const char *requests);
 
 enum helper_state {
     HELPER_STARTING,

@@ -341,34 +341,13 @@ static void next_privilege(struct helper_group *group, const char *why)
 
 /* ---- what becomes of it ---- */
 
-/* The kubelet has refused the pod: what may help. Source of the reasons: k8s.io/kubernetes
- * pkg/kubelet/lifecycle/predicate.go. */
-static void add_rejection_remedy(struct error *err, const char *why)
-{
-    static const struct {
-        const char *reason, *remedy;
-    } rejections[] = {
-        {"OutOfcpu", "the node is full: ask for nothing with --requests cpu=0,memory=0"},
-        {"OutOfmemory", "the node is full: ask for nothing with --requests cpu=0,memory=0"},
-        {"OutOfpods", "the node has as many pods as it may have"},
-        {"NodeAffinity", "pods of this namespace may not run on that node: choose another "
-                         "namespace with --node-namespace"},
-        {"its init container", "what adds that container to pods of this namespace may leave out "
-                               "another one: choose it with --node-namespace"},
-    };
-
-    for (size_t i = 0; i < sizeof(rejections) / sizeof(rejections[0]); i++)
-        if (strncmp(why, rejections[i].reason, strlen(rejections[i].reason)) == 0)
-            error_remedy(err, "%s", rejections[i].remedy);
-}
-
 static void on_ended(struct helper_group *group, const char *why)
 {
     struct error err;
 
     error_set(&err, ERROR_TARGET, "the helper pod \"%s\" was not started on node \"%s\": %s",
               group->pod->name, group->recipe.node_name, *why ? why : "it ended");
-    add_rejection_remedy(&err, why);
+    admission_remedy_rejected(group->of->settings, alone(group) != NULL, why, &err);
     give_up(group, HELPER_FAILED, &err);
 }
 
@@ -531,7 +510,8 @@ static void on_refused(void *data, struct helper_pod *pod, const struct error *e
     struct error told = *err;
 
     (void)pod;
-    admission_remedy_helper(group->of->settings, group->recipe.namespace, &told);
+    admission_remedy_helper(group->of->settings, group->recipe.namespace, alone(group) != NULL,
+                            &told);
     give_up(group, HELPER_FAILED, &told);
 }
 

@@ -86,6 +86,7 @@ int helper_recipe_fill(struct helper_recipe *recipe, const struct target *target
     recipe->keeps = json_incref(target->pod ? target->pod->json : NULL);
     helper_images_choose(&recipe->images, target, recipe->settings->image, recipe->namespace);
     choose_machine(recipe, target);
+    recipe->disk_uncounted = target->node && !kube_node_counts_disk(target->node);
     return 0;
 }
 
@@ -129,6 +130,7 @@ void helper_recipe_read(const struct helper_recipe *recipe, size_t agents, struc
         .service_account = settings->service_account,
         .host_network = recipe->host_network,
         .reads_files = settings->keylog != NULL,
+        .disk_uncounted = recipe->disk_uncounted,
         .privilege = recipe->privilege,
         .deadline = deadline_of(settings),
         .creation_timeout = settings->creation_timeout / 1000,

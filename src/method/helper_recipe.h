@@ -26,10 +26,11 @@ struct helper_recipe {
     json_t *keeps; /* what the images point into */
 
     struct helper_images images;
-    char why[300];      /* the last one was passed over; "": none was */
-    char machine[32];   /* the agent's: "amd64" */
-    bool machine_known; /* it is no guess */
-    size_t machine_at;  /* where it is one: which of agent_binaries[] is tried with this image */
+    char why[300];       /* the last one was passed over; "": none was */
+    char machine[32];    /* the agent's: "amd64" */
+    bool machine_known;  /* it is no guess */
+    bool disk_uncounted; /* by the node's kubelet: who asks for some of it is refused there */
+    size_t machine_at;   /* where it is one: which of agent_binaries[] is tried with this image */
     enum helper_privilege privilege;
 };
 

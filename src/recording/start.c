@@ -32,6 +32,7 @@
 #include "recording/groups.h"
 #include "recording/program.h"
 #include "recording/recordings.h"
+#include "recording/room.h"
 #include "recording/who.h"
 #include "settings/settings.h"
 #include "target/find.h"
@@ -287,19 +288,6 @@ static int take_filter(struct part *part, const struct start *start, struct erro
     return 0;
 }
 
-/* As the recorder would refuse it. */
-static int check_room(const struct start *start, const struct recording_group *group,
-                      struct error *err)
-{
-    uint64_t least = group->count * RECORDING_KEEP_EACH;
-
-    if (start->settings->recording.keep_bytes >= least)
-        return 0;
-    error_set(err, ERROR_USAGE, "--keep has too little room for the %zu targets on node \"%s\"",
-              group->count, group->targets[0]->node_name);
-    return error_remedy(err, "at least %uM", (unsigned)(least >> 20));
-}
-
 static int begin_part(struct start *start, struct part *part, const struct recording_group *group,
                       struct error *err)
 {
@@ -318,9 +306,8 @@ static int begin_parts(struct start *start, struct error *err)
         groups_make(start->settings, start->fresh, start->fresh_count, &start->groups) < 0 ||
         !(start->parts = calloc(start->groups.count, sizeof(*start->parts))))
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    for (size_t i = 0; i < start->groups.count; i++)
-        if (check_room(start, &start->groups.list[i], err) < 0)
-            return -1;
+    if (room_check(start->settings, &start->groups, err) < 0)
+        return -1;
     for (size_t i = 0; i < start->groups.count; i++)
         if (begin_part(start, &start->parts[i], &start->groups.list[i], err) < 0)
             return -1;

@@ -2,6 +2,7 @@
 #include "settings/keep.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,4 +80,13 @@ int keep_parse(const char *text, uint64_t *ret_bytes, uint64_t *ret_seconds)
     if (seconds)
         *ret_seconds = seconds;
     return 0;
+}
+
+char *keep_format(char out[static KEEP_TEXT_SIZE], uint64_t bytes)
+{
+    bool whole = bytes > 0 && bytes % (1ull << 30) == 0;
+    uint64_t mib = (bytes >> 20) + (bytes % (1u << 20) > 0);
+
+    snprintf(out, KEEP_TEXT_SIZE, "%" PRIu64 "%c", whole ? mib >> 10 : mib, whole ? 'G' : 'M');
+    return out;
 }

@@ -3,6 +3,7 @@
 #ifndef KSNIFF_SETTINGS_KEEP_H
 #define KSNIFF_SETTINGS_KEEP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define KEEP_BYTES_DEFAULT (1ull << 30)
@@ -21,5 +22,11 @@ int keep_parse(const char *text, uint64_t *ret_bytes, uint64_t *ret_seconds);
 /* keep_parse_time - "30s", "1h30m", "2d". Return: 0, or -1 when malformed, without a unit, or less
  * than a second. */
 int keep_parse_time(const char *text, uint64_t *ret_seconds);
+
+#define KEEP_TEXT_SIZE 24
+
+/* keep_format - a size as keep_parse() reads it: "2G", "1104M"; what is none of MiB is rounded up.
+ * Return: @out. */
+char *keep_format(char out[static KEEP_TEXT_SIZE], uint64_t bytes);
 
 #endif

@@ -50,10 +50,89 @@ static void test_helper(void **state)
         struct error err = {0};
 
         error_set(&err, ERROR_FORBIDDEN, "%s", cases[i].text);
-        admission_remedy_helper(&settings, "tools", &err);
+        admission_remedy_helper(&settings, "tools", false, &err);
         if (cases[i].remedy ? !strstr(err.remedy, cases[i].remedy) : err.remedy[0])
             fail_msg("%s: %s", cases[i].text, err.remedy);
         assert_string_equal(err.text, cases[i].text);
+    }
+}
+
+#define LIMIT_RANGE "forbidden: pods \"x\" is forbidden: "
+
+/* What --keep takes of the disk, or of the memory, is told apart from all else. */
+static void test_recorder(void **state)
+{
+    static const struct {
+        const char *text, *limits;
+        bool in_memory, of_keep;
+    } cases[] = {
+        {LIMIT_RANGE "maximum ephemeral-storage usage per Container is 1Gi, but limit is 1168Mi",
+         NULL, false, true},
+        {LIMIT_RANGE "[minimum cpu usage per Container is 50m, but request is 10m, maximum "
+                     "ephemeral-storage usage per Pod is 1Gi, but limit is 1168Mi]",
+         NULL, false, true},
+        {LIMIT_RANGE "maximum memory usage per Container is 64Mi, but limit is 96Mi", NULL, false,
+         false},
+        {LIMIT_RANGE "maximum memory usage per Container is 1Gi, but limit is 1200Mi", NULL, true,
+         true},
+        {LIMIT_RANGE "minimum ephemeral-storage usage per Container is 1Gi, but request is 50Mi",
+         NULL, false, false},
+        {QUOTA "requests.ephemeral-storage=1104Mi, used: requests.ephemeral-storage=0, limited: "
+               "requests.ephemeral-storage=1Gi",
+         NULL, false, true},
+        {QUOTA "limits.cpu=1,ephemeral-storage=1104Mi, used: x", NULL, false, true},
+        {QUOTA "limits.memory=1Gi, used: limits.ephemeral-storage=1, limited: x", NULL, false,
+         false},
+        {QUOTA "limits.memory=1Gi, used: x", NULL, true, true},
+        {QUOTA "limits.memory=1Gi, used: x", "cpu=1", true, true},
+        /* The user has named it. */
+        {QUOTA "limits.memory=1Gi, used: x", "cpu=1,memory=1Gi", true, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct settings settings = {.limits = cases[i].limits,
+                                          .recording.in_memory = cases[i].in_memory};
+        struct error err = {0}, other = {0};
+
+        error_set(&err, ERROR_FORBIDDEN, "%s", cases[i].text);
+        error_set(&other, ERROR_FORBIDDEN, "%s", cases[i].text);
+        admission_remedy_helper(&settings, "tools", true, &err);
+        admission_remedy_helper(&settings, "tools", false, &other);
+        if ((strncmp(err.remedy, "a smaller --keep ", 17) == 0) != cases[i].of_keep ||
+            strncmp(other.remedy, "ask for other resources ", 24) != 0)
+            fail_msg("%s: %s", cases[i].text, err.remedy);
+    }
+}
+
+static void test_kubelet(void **state)
+{
+    static const struct {
+        const char *why;
+        bool records, in_memory;
+        const char *remedy; /* NULL: none */
+    } cases[] = {
+        {"OutOfcpu: Pod was rejected", true, false, "the node is full: ask for nothing"},
+        {"OutOfmemory: Pod was rejected", true, false, "the node is full: ask for nothing"},
+        {"OutOfmemory: Pod was rejected", true, true,
+         "give a smaller --keep, or keep it elsewhere "
+         "with --keep-in disk"},
+        {"OutOfephemeral-storage: Pod was rejected", true, false, "with --keep-in memory"},
+        {"OutOfephemeral-storage: Pod was rejected", false, false, NULL},
+        {"OutOfpods", true, true, "the node has as many pods as it may have"},
+        {"OutOf", true, false, NULL},
+        {"", true, false, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct settings settings = {.recording.in_memory = cases[i].in_memory};
+        struct error err = {0};
+
+        error_set(&err, ERROR_TARGET, "x");
+        admission_remedy_rejected(&settings, cases[i].records, cases[i].why, &err);
+        if (cases[i].remedy ? !strstr(err.remedy, cases[i].remedy) : err.remedy[0])
+            fail_msg("%s: %s", cases[i].why, err.remedy);
     }
 }
 
@@ -68,7 +147,7 @@ static void test_cut_short(void **state)
         struct error err = {0};
 
         error_set(&err, ERROR_FORBIDDEN, "%.*s", (int)length, text);
-        admission_remedy_helper(&settings, "tools", &err);
+        admission_remedy_helper(&settings, "tools", false, &err);
     }
 }
 
@@ -86,21 +165,21 @@ static void test_who_refused(void **state)
     error_set(&err, ERROR_FORBIDDEN, SCC);
     error_remedy(&err, "needs: create pods");
     assert_false(admission_refuses(&err));
-    admission_remedy_helper(&settings, "tools", &err);
+    admission_remedy_helper(&settings, "tools", false, &err);
     admission_remedy_ephemeral(&err);
     assert_string_equal(err.remedy, "needs: create pods");
     /* A proxy is no admission. */
     error_set(&err, ERROR_REFUSED, QUOTA "pods=1");
     assert_false(admission_refuses(&err));
-    admission_remedy_helper(&settings, "tools", &err);
+    admission_remedy_helper(&settings, "tools", false, &err);
     assert_string_equal(err.remedy, "");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_helper),
-        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_helper),      cmocka_unit_test(test_recorder),
+        cmocka_unit_test(test_kubelet),     cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_who_refused),
     };
 

@@ -122,11 +122,11 @@ static void test_work(void **state)
                         "{\"mountPath\":\"/ring\",\"name\":\"work\"}");
     /* A sixteenth and 16 MiB more than what is kept; and of the disk 64 MiB more than that. */
     assert_string_equal(at(pod, "spec/volumes/1"),
-                        "{\"emptyDir\":{\"sizeLimit\":\"1157627904\"},\"name\":\"work\"}");
+                        "{\"emptyDir\":{\"sizeLimit\":\"1104Mi\"},\"name\":\"work\"}");
     assert_string_equal(at(pod, "spec/containers/0/resources"),
-                        "{\"limits\":{\"cpu\":\"2\",\"ephemeral-storage\":\"1224736768\","
+                        "{\"limits\":{\"cpu\":\"2\",\"ephemeral-storage\":\"1168Mi\","
                         "\"memory\":\"130Mi\"},\"requests\":{\"cpu\":\"10m\","
-                        "\"ephemeral-storage\":\"1157627904\",\"memory\":\"32Mi\"}}");
+                        "\"ephemeral-storage\":\"1104Mi\",\"memory\":\"32Mi\"}}");
     /* The same privileges as one that holds. */
     assert_non_null(strstr(at(pod, "spec/containers/0/securityContext"), "SYS_ADMIN"));
     json_decref(pod);
@@ -136,7 +136,7 @@ static void test_work(void **state)
     work.size = 64u << 20;
     pod = helper_pod(&helper);
     assert_string_equal(at(pod, "spec/volumes/1/emptyDir"),
-                        "{\"medium\":\"Memory\",\"sizeLimit\":\"88080384\"}");
+                        "{\"medium\":\"Memory\",\"sizeLimit\":\"84Mi\"}");
     assert_string_equal(at(pod, "spec/containers/0/resources"),
                         "{\"limits\":{\"cpu\":\"2\",\"memory\":\"214Mi\"},\"requests\":{\"cpu\":"
                         "\"10m\",\"memory\":\"116Mi\"}}");
@@ -149,7 +149,25 @@ static void test_work(void **state)
     pod = helper_pod(&helper);
     assert_string_equal(at(pod, "spec/containers/0/resources"),
                         "{\"limits\":{\"ephemeral-storage\":\"5Gi\"},\"requests\":{\"cpu\":\"1m\","
-                        "\"ephemeral-storage\":\"88080384\"}}");
+                        "\"ephemeral-storage\":\"84Mi\"}}");
+    json_decref(pod);
+
+    work.in_memory = true;
+    helper.limits = "cpu=1";
+    pod = helper_pod(&helper);
+    assert_string_equal(at(pod, "spec/containers/0/resources"),
+                        "{\"limits\":{\"cpu\":\"1\",\"memory\":\"214Mi\"},\"requests\":{\"cpu\":"
+                        "\"1m\",\"memory\":\"116Mi\"}}");
+    json_decref(pod);
+
+    /* A node that does not count its disk refuses who asks for some; MiB are rounded up. */
+    work.in_memory = false;
+    work.size = (64u << 20) + 1;
+    helper.disk_uncounted = true;
+    pod = helper_pod(&helper);
+    assert_string_equal(at(pod, "spec/volumes/1/emptyDir"), "{\"sizeLimit\":\"85Mi\"}");
+    assert_string_equal(at(pod, "spec/containers/0/resources"),
+                        "{\"limits\":{\"cpu\":\"1\"},\"requests\":{\"cpu\":\"1m\"}}");
     json_decref(pod);
 
     json_t *map = helper_config_map(&helper, &binary);
@@ -160,6 +178,27 @@ static void test_work(void **state)
     json_decref(arguments);
     json_decref(labels);
     json_decref(annotations);
+}
+
+/* What the node and a limit must have for it. */
+static void test_what_work_takes(void **state)
+{
+    struct helper_work work = {.size = 64u << 20};
+    uint64_t value = 7;
+
+    (void)state;
+    assert_string_equal(helper_work_resource(&work), "ephemeral-storage");
+    assert_int_equal(helper_work_needs(&work), 84u << 20);
+    assert_int_equal(helper_work_asks(&work, NULL), 84u << 20);
+    assert_int_equal(helper_work_asks(&work, "cpu=1,memory=1Gi"), 84u << 20);
+    assert_int_equal(helper_work_asks(&work, "cpu=1,ephemeral-storage=1Gi"), 1u << 30);
+    work.in_memory = true;
+    assert_string_equal(helper_work_resource(&work), "memory");
+    assert_int_equal(helper_work_needs(&work), 116u << 20);
+    assert_int_equal(helper_work_asks(&work, "memory=1k"), 1000);
+    assert_false(helper_resource(NULL, "cpu", &value));
+    assert_false(helper_resource("memory=1", "cpu", &value));
+    assert_int_equal(value, 7);
 }
 
 static int end_code(const char *status, char *why, size_t size)
@@ -410,6 +449,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pod),
         cmocka_unit_test(test_work),
+        cmocka_unit_test(test_what_work_takes),
         cmocka_unit_test(test_how_it_has_ended),
         cmocka_unit_test(test_variants),
         cmocka_unit_test(test_config_map),

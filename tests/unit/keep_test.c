@@ -59,12 +59,25 @@ static void test_times(void **state)
     assert_int_equal(keep_parse_time("d", &seconds), -1);
 }
 
+static void test_how_it_is_written(void **state)
+{
+    char text[KEEP_TEXT_SIZE];
+
+    (void)state;
+    assert_string_equal(keep_format(text, 2ull << 30), "2G");
+    assert_string_equal(keep_format(text, 1104ull << 20), "1104M");
+    assert_string_equal(keep_format(text, (8u << 20) + 1), "9M");
+    assert_string_equal(keep_format(text, 0), "0M");
+    assert_string_equal(keep_format(text, UINT64_MAX), "17592186044416M");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_kept),
         cmocka_unit_test(test_what_is_none),
         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_how_it_is_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -216,12 +216,43 @@ static void test_names_of_images(void **state)
     assert_string_equal(first_of(images), "");
 }
 
+static void test_what_it_has_for_pods(void **state)
+{
+    static const char counts[] = "{\"metadata\":{\"name\":\"n\"},\"status\":{\"allocatable\":{"
+                                 "\"memory\":\"1Gi\",\"ephemeral-storage\":\"5\"}}}";
+    static const char silent[] = "{\"metadata\":{\"name\":\"n\"},\"status\":{\"allocatable\":{"
+                                 "\"memory\":\"nonsense\"}}}";
+    static const char empty[] = "{\"metadata\":{\"name\":\"n\"},\"status\":{}}";
+    struct kube_node *node = recorded("node-get.http");
+    uint64_t value = 7;
+
+    (void)state;
+    assert_true(kube_node_allocatable(node, "ephemeral-storage", &value));
+    assert_int_equal(value, 267847642337);
+    assert_true(kube_node_counts_disk(node));
+    kube_node_free(node);
+    node = node_of(counts);
+    assert_true(kube_node_allocatable(node, "memory", &value));
+    assert_int_equal(value, 1 << 30);
+    assert_true(kube_node_counts_disk(node));
+    kube_node_free(node);
+    node = node_of(silent);
+    assert_false(kube_node_allocatable(node, "memory", &value));
+    assert_false(kube_node_allocatable(node, "ephemeral-storage", &value));
+    assert_int_equal(value, 1 << 30);
+    assert_false(kube_node_counts_disk(node));
+    kube_node_free(node);
+    node = node_of(empty);
+    assert_true(kube_node_counts_disk(node));
+    kube_node_free(node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recorded_node),   cmocka_unit_test(test_what_a_node_is),
         cmocka_unit_test(test_what_is_no_node), cmocka_unit_test(test_pause_images),
-        cmocka_unit_test(test_names_of_images),
+        cmocka_unit_test(test_names_of_images), cmocka_unit_test(test_what_it_has_for_pods),
     };
 
     return cmocka_run_group_tests_name("node", tests, NULL, NULL);
