@@ -234,25 +234,19 @@ static bool has_room(const struct packet *packet)
 
 /* ---- packets ---- */
 
-/* The first one of all targets' says when the ring freezes. */
-static void trigger(uint64_t time)
+static bool has_triggered(void)
 {
-    struct shared *shared = writer.shared;
-    uint64_t none = 0;
+    uint64_t target;
 
-    if (!__atomic_compare_exchange_n(&shared->triggered, &none, time, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE))
-        return;
-    shared_set(&shared->trigger_target, writer.target);
-    shared_set(&shared->freeze_after, time + writer.record->after_ms * 1000000u);
-    wake_supervisor();
+    return shared_triggered(writer.shared, &target) != 0;
 }
 
+/* Is a packet later than what is wanted behind the one that has triggered? */
 static bool is_over(uint64_t time)
 {
-    uint64_t last = shared_get(&writer.shared->freeze_after);
+    uint64_t target, triggered = shared_triggered(writer.shared, &target);
 
-    return last != 0 && time > last;
+    return triggered != 0 && time > triggered + writer.record->after_ms * 1000000u;
 }
 
 static void record(const struct packet *packet)
@@ -265,7 +259,7 @@ static void record(const struct packet *packet)
     if (!interface)
         return;
     bool triggers =
-        options->has_trigger && shared_get(&writer.shared->triggered) == 0 &&
+        options->has_trigger && !has_triggered() &&
         tap_judge(tap, options->trigger.insns, options->trigger_ethernet_only, interface, packet);
     if (writer.open && !has_room(packet))
         close_segment();
@@ -277,8 +271,8 @@ static void record(const struct packet *packet)
     tap_put(tap, tap_interface(tap, packet), packet);
     writer.unwritten++;
     writer.newest = time;
-    if (triggers)
-        trigger(time);
+    if (triggers && shared_trigger(writer.shared, writer.target, time))
+        wake_supervisor();
 }
 
 /* Return: true when the source had no more. */
@@ -379,9 +373,11 @@ static int start(struct lane *lane)
     return code == AGENT_EXIT_OK ? tap_start(tap, false) : code;
 }
 
-int lane_write(const struct record_options *options, uint64_t target, int dir, struct lane *lane,
+int lane_write(const struct record_options *options, uint64_t target, int dir,
                struct shared *shared, const volatile int *stop)
 {
+    struct lane *lane = &shared->lanes[target];
+
     writer.record = options;
     writer.target = target;
     writer.lane = lane;

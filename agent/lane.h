@@ -7,6 +7,7 @@
 #ifndef KSNIFF_AGENT_LANE_H
 #define KSNIFF_AGENT_LANE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct record_options;
@@ -26,13 +27,14 @@ struct lane {
     uint64_t dropped;   /* packets, since the ring was begun */
     uint64_t recording; /* it has found its namespace */
     uint64_t namespace; /* its inode */
+    uint64_t triggered; /* the time of the packet that has triggered; it counts where `trigger` has
+                         * this target */
 };
 
 /* All targets'. */
 struct shared {
-    uint64_t triggered;    /* the time of the packet that has triggered; 0: none has */
-    uint64_t freeze_after; /* the time of the last packet that is still wanted; 0: of all */
-    uint64_t trigger_target;
+    uint64_t trigger; /* the number of the target whose packet has triggered, and 1; 0: none has */
+    struct lane lanes[];
 };
 
 static inline uint64_t shared_get(const uint64_t *number)
@@ -46,6 +48,34 @@ static inline void shared_set(uint64_t *number, uint64_t value)
 }
 
 /*
+ * shared_trigger - a packet of a target has triggered: the first one of all targets' counts
+ * @time: of the packet
+ *
+ * What is to be known of it is there before it counts, so a writer that is killed amid this has
+ * triggered, or has not. Return: does this one count?
+ */
+static inline bool shared_trigger(struct shared *shared, uint64_t target, uint64_t time)
+{
+    uint64_t none = 0;
+
+    shared_set(&shared->lanes[target].triggered, time);
+    return __atomic_compare_exchange_n(&shared->trigger, &none, target + 1, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
+/* shared_triggered - Return: the time of the packet that has triggered; 0: none has, and
+ * @ret_target is untouched. */
+static inline uint64_t shared_triggered(const struct shared *shared, uint64_t *ret_target)
+{
+    uint64_t trigger = shared_get(&shared->trigger);
+
+    if (trigger == 0)
+        return 0;
+    *ret_target = trigger - 1;
+    return shared_get(&shared->lanes[trigger - 1].triggered);
+}
+
+/*
  * lane_write - be the writer of a target, until SIGTERM
  * @target: its number
  * @dir: the directory of its segments
@@ -54,7 +84,7 @@ static inline void shared_set(uint64_t *number, uint64_t value)
  * blocked, and caught by the caller's handler: @stop is what it sets. Return: AGENT_EXIT_*, after a
  * message.
  */
-int lane_write(const struct record_options *options, uint64_t target, int dir, struct lane *lane,
+int lane_write(const struct record_options *options, uint64_t target, int dir,
                struct shared *shared, const volatile int *stop);
 
 #endif

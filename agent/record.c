@@ -55,7 +55,6 @@ struct writer {
 
 static struct {
     struct shelf shelf;
-    struct lane *lanes;
     struct shared *shared;
     int wake[2];
     int lock; /* of our executable */
@@ -150,7 +149,7 @@ static void make_room(void)
         keeper->age = 0;
     for (size_t i = 0; i < keeper->count; i++) {
         struct writer *writer = &recorder.writers[i];
-        struct lane *lane = &recorder.lanes[i];
+        struct lane *lane = &recorder.shared->lanes[i];
         uint64_t next = shared_get(&lane->next);
 
         /* Looked at in this order, what is open now is not among those below next, or left out. */
@@ -163,7 +162,7 @@ static void make_room(void)
     while ((chosen = keeper_choose(keeper, clock_real())) != KEEPER_NONE)
         shelf_remove(&recorder.shelf, keeper, chosen, recorder.writers[chosen].counted);
     for (size_t i = 0; i < keeper->count; i++)
-        shared_set(&recorder.lanes[i].granted, recorder.writers[i].counted + KEEPER_AHEAD);
+        shared_set(&recorder.shared->lanes[i].granted, recorder.writers[i].counted + KEEPER_AHEAD);
 }
 
 /* ---- the state ---- */
@@ -172,7 +171,7 @@ static enum state state_of(size_t target)
 {
     if (recorder.state.state == STATE_FROZEN)
         return STATE_FROZEN;
-    return recorder.writers[target].pid && shared_get(&recorder.lanes[target].recording)
+    return recorder.writers[target].pid && shared_get(&recorder.shared->lanes[target].recording)
                ? STATE_RECORDING
                : STATE_WAITING;
 }
@@ -180,7 +179,7 @@ static enum state state_of(size_t target)
 static void describe(size_t i)
 {
     const struct keeper_target *kept = &recorder.keeper.targets[i];
-    const struct lane *lane = &recorder.lanes[i];
+    const struct lane *lane = &recorder.shared->lanes[i];
     struct state_target *target = &recorder.state.targets[i];
     bool open = shared_get(&lane->open);
 
@@ -233,7 +232,7 @@ static void restore_signals(pid_t parent)
 static void start_writer(size_t i)
 {
     struct writer *writer = &recorder.writers[i];
-    struct lane *lane = &recorder.lanes[i];
+    struct lane *lane = &recorder.shared->lanes[i];
     pid_t parent = getpid();
 
     shared_set(&lane->recording, 0);
@@ -243,7 +242,7 @@ static void start_writer(size_t i)
         restore_signals(parent);
         close(recorder.lock);
         dup2(recorder.wake[1], STDERR_FILENO);
-        _exit(lane_write(&recorder.options, i, recorder.shelf.rings[i].dir, lane, recorder.shared,
+        _exit(lane_write(&recorder.options, i, recorder.shelf.rings[i].dir, recorder.shared,
                          &signalled));
     }
     if (writer->pid < 0) {
@@ -268,7 +267,7 @@ static void end_writer(struct writer *writer, int number)
 static int bury(size_t i, int status)
 {
     struct writer *writer = &recorder.writers[i];
-    struct lane *lane = &recorder.lanes[i];
+    struct lane *lane = &recorder.shared->lanes[i];
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : AGENT_EXIT_INTERNAL;
     bool recorded = shared_get(&lane->recording);
 
@@ -331,7 +330,7 @@ static bool is_inside(int proc, pid_t pid, uint64_t namespace)
 static void watch(size_t i)
 {
     struct writer *writer = &recorder.writers[i];
-    uint64_t namespace = shared_get(&recorder.lanes[i].namespace);
+    uint64_t namespace = shared_get(&recorder.shared->lanes[i].namespace);
     struct target_found found;
 
     record_options_of(&recorder.options, i, &recorder.scratch);
@@ -357,10 +356,10 @@ static void look_after_writers(uint64_t now)
 
         if (!writer->pid && now >= writer->start_due)
             start_writer(i);
-        if (shared_get(&recorder.lanes[i].recording))
+        if (shared_get(&recorder.shared->lanes[i].recording))
             writer->has_started = true;
         if (writer->pid && now >= writer->watch_due && !writer->told_to_end &&
-            shared_get(&recorder.lanes[i].recording)) {
+            shared_get(&recorder.shared->lanes[i].recording)) {
             watch(i);
             writer->watch_due = now + WATCH_MS;
         }
@@ -371,13 +370,13 @@ static void look_after_writers(uint64_t now)
 
 static void see_trigger(uint64_t now)
 {
-    uint64_t triggered = shared_get(&recorder.shared->triggered);
+    uint64_t target, triggered = shared_triggered(recorder.shared, &target);
 
     if (triggered == 0 || recorder.state.state != STATE_RECORDING)
         return;
     recorder.state.state = STATE_TRIGGERED;
     recorder.state.trigger = triggered;
-    recorder.state.trigger_target = shared_get(&recorder.shared->trigger_target);
+    recorder.state.trigger_target = target;
     recorder.freeze_due = now + recorder.options.after_ms;
     recorder.state_due = now;
 }
@@ -515,22 +514,22 @@ static void take_up(void)
 
         shelf_count(&recorder.shelf, &recorder.keeper, i, &next);
         recorder.writers[i].counted = next;
-        shared_set(&recorder.lanes[i].next, next);
+        shared_set(&recorder.shared->lanes[i].next, next);
     }
     shelf_read_state(&recorder.shelf, state);
     state->count = recorder.keeper.count;
     if (!state->since)
         state->since = clock_real();
     for (size_t i = 0; i < state->count; i++) {
-        shared_set(&recorder.lanes[i].newest, state->targets[i].newest);
-        shared_set(&recorder.lanes[i].dropped, state->targets[i].dropped);
+        shared_set(&recorder.shared->lanes[i].newest, state->targets[i].newest);
+        shared_set(&recorder.shared->lanes[i].dropped, state->targets[i].dropped);
     }
-    shared_set(&recorder.shared->triggered, state->trigger);
+    if (state->trigger && state->trigger_target < state->count)
+        shared_trigger(recorder.shared, state->trigger_target, state->trigger);
     recorder.freezing = state->state == STATE_FROZEN;
     if (state->state != STATE_TRIGGERED)
         return;
     uint64_t last = state->trigger + recorder.options.after_ms * 1000000u, now = clock_real();
-    shared_set(&recorder.shared->freeze_after, last);
     recorder.freeze_due = clock_ms() + (last > now ? (last - now) / 1000000u : 0);
 }
 
@@ -551,7 +550,6 @@ static int set_up(void)
         message_errno("cannot record", NULL);
         return AGENT_EXIT_INTERNAL;
     }
-    recorder.lanes = (struct lane *)(recorder.shared + 1);
     take_up();
     write_state(); /* twice: so that both files of it are there */
     recorder.written = 0;
