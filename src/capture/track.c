@@ -7,9 +7,8 @@
 
 #include "base/error.h"
 
-/* Bytes of devices and of maps: as many as the agents may name, one after the other. */
-#define DEVICES_MAX ((size_t)16 * CAPTURE_INTERFACES_MAX * sizeof(struct track_device))
-#define MAP_MAX     (CAPTURE_INTERFACES_MAX * sizeof(uint32_t))
+/* Bytes of a map: of as many interfaces as an agent may name. */
+#define MAP_MAX (CAPTURE_INTERFACES_MAX * sizeof(uint32_t))
 
 /* One interface of the section, and what agents say of it. */
 struct track_device {
@@ -26,7 +25,7 @@ struct track_device {
 
 void track_init(struct track *track)
 {
-    buf_init(&track->devices, DEVICES_MAX);
+    buf_init(&track->devices, TRACK_DEVICES_MAX * sizeof(struct track_device));
     buf_init(&track->map, MAP_MAX);
     buf_init(&track->held_bytes, CAPTURE_PACKET_MAX);
 }

@@ -15,6 +15,10 @@
 #include "capture/recorder.h"
 #include "pcapng/item.h"
 
+/* Devices of one target, in all of its agents' or segments' lives together: an agent knows 1024 at
+ * a time. Packets of those behind them are counted as discarded. */
+#define TRACK_DEVICES_MAX 16384u
+
 struct track {
     struct recorder *recorder;
     struct share share;

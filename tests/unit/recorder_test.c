@@ -1106,6 +1106,28 @@ static bool give_or_refuse(void *data, enum capture_item_kind kind, const struct
 }
 
 /* Statistics that cannot be taken come again, as packets do: an agent's, and those of its end. */
+/* What an agent says that it has no end of does not take all memory: the others' packets are kept.
+ */
+static void test_no_end_of_devices(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+    char name[20];
+
+    (void)state;
+    for (uint32_t i = 0; i <= TRACK_DEVICES_MAX; i++) {
+        snprintf(name, sizeof(name), "veth%u", i);
+        give_interface(fixture, name, LINKTYPE_ETHERNET);
+        if (i % 1024 == 0)
+            give_packet(fixture, i == TRACK_DEVICES_MAX ? 0 : i, 60); /* what waits is written */
+    }
+    assert_int_equal(fixture->recorder.interface_count, TRACK_DEVICES_MAX);
+    give_packet(fixture, TRACK_DEVICES_MAX - 1, 60);
+    assert_int_equal(fixture->track.share.discarded, 0);
+    give_packet(fixture, TRACK_DEVICES_MAX, 60);
+    assert_int_equal(fixture->track.share.discarded, 1);
+    end(fixture);
+}
+
 static void test_statistics_that_are_refused(void **state)
 {
     struct fixture *fixture = begin(NULL);
@@ -1173,6 +1195,7 @@ int main(void)
         cmocka_unit_test(test_discarded),
         cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_statistics_that_are_refused),
+        cmocka_unit_test(test_no_end_of_devices),
     };
 
     for (size_t i = 0; i < sizeof(payload); i++)
