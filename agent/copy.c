@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,68 +16,118 @@
 #include "common/agent.h"
 
 #define MAP_ALIGN 65536u     /* of every size of a page that there is */
-#define MAP_SIZE  (1u << 20) /* more than a block; not so much that the pipe runs empty */
+#define HELD_MAX  (1u << 20) /* more than a block; not so much that the reader's pipe runs empty */
 
-/* A file on a disk that fails, or that somebody has cut. */
+static struct {
+    int pipe[2];
+    size_t held; /* bytes in it */
+    bool looking;
+    jmp_buf unreadable;
+} copy;
+
+/* A page of a file on a disk that fails, or that was cut meanwhile. */
 static void on_bus_error(int number)
 {
     (void)number;
-    message("a segment cannot be read: input/output error", NULL, NULL);
+    if (copy.looking)
+        _longjmp(copy.unreadable, 1);
     _exit(AGENT_EXIT_INTERNAL);
 }
 
 bool copy_open(void)
 {
+    const struct sigaction action = {.sa_handler = on_bus_error, .sa_flags = SA_NODEFER};
     struct stat status;
 
-    signal(SIGBUS, on_bus_error);
-    return fstat(STDOUT_FILENO, &status) == 0 && S_ISFIFO(status.st_mode);
+    if (fstat(STDOUT_FILENO, &status) < 0 || !S_ISFIFO(status.st_mode) ||
+        pipe2(copy.pipe, O_NONBLOCK | O_CLOEXEC) < 0)
+        return false;
+    /* Where that is refused, it is smaller. */
+    fcntl(copy.pipe[0], F_SETPIPE_SZ, HELD_MAX);
+    sigaction(SIGBUS, &action, NULL);
+    return true;
+}
+
+void copy_drop(void)
+{
+    char bytes[4096];
+    ssize_t got = 1;
+
+    while (copy.held > 0 && got > 0) {
+        got = read(copy.pipe[0], bytes, sizeof(bytes));
+        copy.held -= got > 0 ? (size_t)got : 0;
+    }
+}
+
+/* As much as the pipe takes, and as can be read. */
+static void fill(int file, uint64_t at, uint64_t size)
+{
+    off_t from = (off_t)(at + copy.held);
+
+    while ((uint64_t)from < size && copy.held < HELD_MAX) {
+        uint64_t left = size - (uint64_t)from, most = HELD_MAX - copy.held;
+        ssize_t got = splice(file, &from, copy.pipe[1], NULL, left < most ? (size_t)left : most,
+                             SPLICE_F_NONBLOCK);
+
+        if (got <= 0)
+            return;
+        copy.held += (size_t)got;
+    }
+}
+
+/* Return: false: some page of it cannot be had; nothing has been taken then. */
+static bool take(struct segment *segment, uint8_t *bytes, size_t *ret_taken)
+{
+    uint8_t before[offsetof(struct segment, interfaces)];
+    size_t kept;
+
+    memcpy(before, segment, sizeof(before));
+    if (_setjmp(copy.unreadable) != 0) {
+        copy.looking = false;
+        memcpy(segment, before, sizeof(before));
+        return false;
+    }
+    copy.looking = true;
+    *ret_taken = segment_take(segment, NULL, bytes, copy.held, &kept);
+    copy.looking = false;
+    return true;
+}
+
+static void look(struct segment *segment, int file, uint64_t at, size_t *ret_taken)
+{
+    size_t before = (size_t)(at % MAP_ALIGN), length = before + copy.held;
+    uint8_t *map = mmap(NULL, length, PROT_READ, MAP_SHARED, file, (off_t)(at - before));
+
+    if (map == MAP_FAILED)
+        return;
+    take(segment, map + before, ret_taken);
+    munmap(map, length);
 }
 
 bool copy_look(struct segment *segment, int file, uint64_t at, uint64_t size, size_t *ret_taken)
 {
-    uint64_t begin = at - at % MAP_ALIGN;
-    size_t length = size - begin < MAP_SIZE ? (size_t)(size - begin) : MAP_SIZE;
-
     *ret_taken = 0;
     if (at >= size)
         return true;
-    uint8_t *map = mmap(NULL, length, PROT_READ, MAP_SHARED, file, (off_t)begin);
-    if (map == MAP_FAILED)
-        return false;
-    size_t before = (size_t)(at - begin), kept;
-    *ret_taken = segment_take(segment, NULL, map + before, length - before, &kept);
-    munmap(map, length);
-    return true;
+    fill(file, at, size);
+    if (copy.held > 0)
+        look(segment, file, at, ret_taken);
+    if (*ret_taken > 0)
+        return true;
+    copy_drop();
+    return false;
 }
 
-/* Return: what splice(2) would: bytes, or -1 with errno. */
-static ssize_t copy_by_hand(struct output *output, int file, uint64_t at, uint64_t left)
+uint64_t copy_write(struct output *output, uint64_t left)
 {
-    size_t most = left < OUTPUT_WRITE ? (size_t)left : OUTPUT_WRITE;
-    ssize_t got = pread(file, output->buffer + output->used, most, (off_t)at);
-
-    output->used += got > 0 ? (size_t)got : 0;
-    output_flush(output);
-    return got;
-}
-
-uint64_t copy_write(struct output *output, int file, uint64_t at, uint64_t left)
-{
-    static bool refused; /* not every file system has splice(2) */
-
     while (left > 0 && !output->blocked && !output->closed) {
-        off_t from = (off_t)at;
-        ssize_t got = refused ? copy_by_hand(output, file, at, left)
-                              : splice(file, &from, STDOUT_FILENO, NULL, left, SPLICE_F_NONBLOCK);
+        ssize_t got = splice(copy.pipe[0], NULL, STDOUT_FILENO, NULL, left, SPLICE_F_NONBLOCK);
 
-        if (got < 0 && errno == EINVAL && !refused)
-            refused = true;
-        else if (got < 0 && errno == EAGAIN)
+        if (got < 0 && errno == EAGAIN)
             output->blocked = true;
         else if (got <= 0 && errno != EINTR)
             output->closed = true;
-        at += got > 0 ? (uint64_t)got : 0;
+        copy.held -= got > 0 ? (size_t)got : 0;
         left -= got > 0 ? (uint64_t)got : 0;
     }
     return left;

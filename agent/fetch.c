@@ -50,6 +50,7 @@ struct fetch {
     bool verbatim;   /* such ones can be */
     const char *fault;   /* why no more of the segment can be read; NULL: nothing keeps from it */
     uint64_t gaps, lost; /* segments that were removed before they were opened; how often */
+    uint64_t faults;     /* segments that could not be read to their end */
     uint64_t search_due; /* clock_ms() */
     bool told_live;
 };
@@ -73,11 +74,12 @@ static void tell_lost(uint64_t first, uint64_t behind)
     fetch.lost += behind - first;
 }
 
-/* @kind: AGENT_NOTE, or nothing */
+/* @kind: AGENT_NOTE, or nothing: then something is missing */
 static void tell_of_segment(const char *kind, const char *what)
 {
     char number[21], at[21];
 
+    fetch.faults += !*kind;
     message_parts((const char *[]){kind, "segment ", decimal(number, fetch.number), ", byte ",
                                    decimal(at, fetch.at), ": ", what},
                   7);
@@ -94,6 +96,10 @@ static void tell_end(void)
                   5);
     if (fetch.gaps > 1)
         message_parts((const char *[]){decimal(lost, fetch.lost), " segments in all are lost"}, 2);
+    if (fetch.faults > 1)
+        message_parts((const char *[]){decimal(lost, fetch.faults),
+                                       " segments in all could not be read to their ends"},
+                      2);
     if (fetch.peer.ending == PEER_ABANDONED && fetch.peer.exit_code == AGENT_EXIT_OK)
         message(AGENT_NOTE "standard input has ended, and all with it", NULL, NULL);
 }
@@ -149,6 +155,7 @@ static bool is_wanted(void)
 
 static void close_segment(void)
 {
+    copy_drop();
     close(fetch.file);
     fetch.file = -1;
     fetch.number++;
@@ -231,6 +238,13 @@ static bool look_at_blocks(void)
     return taken > 0;
 }
 
+/* There is no whole block in @got bytes. Is there more, which cannot be read? */
+static void look_behind(size_t got)
+{
+    if (pread(fetch.file, scratch(), 1, (off_t)(fetch.at + got)) < 0 && errno != EINTR)
+        fetch.fault = strerror(errno);
+}
+
 /* Takes whole blocks. Return: false: there are none for now. */
 static bool read_blocks(void)
 {
@@ -247,6 +261,8 @@ static bool read_blocks(void)
     size_t taken = segment_take(&fetch.segment, sieve, scratch(), (size_t)got, &kept);
     fetch.at += taken;
     fetch.output.used += kept;
+    if (taken == 0)
+        look_behind((size_t)got);
     return taken > 0;
 }
 
@@ -318,7 +334,7 @@ static void run(void)
 
 static uint64_t copy_rest(uint64_t left)
 {
-    return copy_write(&fetch.output, fetch.file, fetch.at - left, left);
+    return copy_write(&fetch.output, left);
 }
 
 static int start(void)

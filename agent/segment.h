@@ -33,11 +33,12 @@ struct segment {
     bool ended;   /* the last block is statistics with isb_endtime */
     bool damaged; /* what comes next is no block that could stand there: nothing more is taken */
     uint32_t described; /* interfaces */
-    struct segment_interface interfaces[SEGMENT_INTERFACES_MAX];
 
     /* Of all segments so far. */
     uint64_t packets; /* that were taken */
     uint64_t dropped;
+
+    struct segment_interface interfaces[SEGMENT_INTERFACES_MAX];
 };
 
 /* segment_begin - another one begins. */
