@@ -5,7 +5,8 @@
  *
  * Only whole blocks are taken. A segment that may still grow is looked at again; it does not grow
  * any more once there is one behind it. A segment that is open is read to its end, also if it is
- * removed meanwhile; of those that are removed before they are opened is told how many they are.
+ * removed meanwhile, unless the recorder has cut it by then (shelf.h), which is told; of those that
+ * are removed before they are opened is told how many they are.
  *
  * What there is at the start is fetched, and no more: a recorder that is quicker than the reader
  * would never let it end. With -L there is no end.
@@ -245,6 +246,14 @@ static void look_behind(size_t got)
         fetch.fault = strerror(errno);
 }
 
+/* Has the recorder removed it, and cut it, since it has no room for it any more? */
+static bool is_cut(void)
+{
+    struct stat status;
+
+    return fstat(fetch.file, &status) == 0 && status.st_nlink == 0 && status.st_size == 0;
+}
+
 /* Takes whole blocks. Return: false: there are none for now. */
 static bool read_blocks(void)
 {
@@ -270,6 +279,8 @@ static void end_segment(void)
 {
     if (fetch.segment.damaged)
         fetch.fault = "this is not what a recorder writes, and left out with what follows";
+    else if (is_cut())
+        fetch.fault = "removed while it was read, with what follows";
     if (fetch.fault)
         tell_of_segment("", fetch.fault);
     else if (!fetch.segment.ended)

@@ -21,7 +21,7 @@ void keeper_add(struct keeper *keeper, size_t target, const struct keeper_segmen
 
 static bool is_full(const struct keeper *keeper)
 {
-    uint64_t sum = KEEPER_ELSE + KEEPER_AHEAD * keeper->count * keeper->segment;
+    uint64_t sum = KEEPER_ELSE + (KEEPER_AHEAD * keeper->count + KEEPER_REMOVED) * keeper->segment;
 
     for (size_t i = 0; i < keeper->count; i++)
         sum += keeper->targets[i].held;

@@ -2,8 +2,9 @@
 /*
  * Which segments a recorder keeps: all targets' have one bound in bytes, and one in age. The oldest
  * go first, whosever they are, so that the ring holds the same time of every target. Those that are
- * being written count as what they may become, and the next ones, too: so what there is is never
- * more than the bound, whenever it is looked at. Only the oldest segment of each target is known;
+ * being written count as what they may become, and the next ones, too, and so does one that was
+ * removed, which somebody may still read (shelf.h): so what there is is never more than the bound,
+ * whenever it is looked at. Only the oldest segment of each target is known;
  * the others are looked at when it is their turn. No I/O here.
  */
 #ifndef KSNIFF_AGENT_KEEPER_H
@@ -14,9 +15,10 @@
 
 #include "common/recording.h"
 
-#define KEEPER_NONE  SIZE_MAX
-#define KEEPER_AHEAD 2           /* segments of a target that nobody has counted yet, at most */
-#define KEEPER_ELSE  (64u << 10) /* bytes of what is no segment: the state and directories */
+#define KEEPER_NONE    SIZE_MAX
+#define KEEPER_AHEAD   2           /* segments of a target that nobody has counted yet, at most */
+#define KEEPER_REMOVED 1           /* segments that were removed, and may still be read, at most */
+#define KEEPER_ELSE    (64u << 10) /* bytes of what is no segment: the state and directories */
 
 /* What a closed segment is. */
 struct keeper_segment {

@@ -22,6 +22,7 @@ int shelf_open(struct shelf *shelf, const char *path, size_t count)
     char number[21];
 
     shelf->count = count;
+    shelf->removed = -1;
     shelf->base = ring_base(path);
     for (size_t i = 0; i < count && shelf->base >= 0; i++) {
         struct ring *ring = &shelf->rings[i];
@@ -135,12 +136,25 @@ void shelf_count(struct shelf *shelf, struct keeper *keeper, size_t target, uint
     *ret_next = last + 1;
 }
 
-void shelf_remove(const struct shelf *shelf, struct keeper *keeper, size_t target, uint64_t next)
+/* The one that was removed last takes no room any more, whoever has it open; @fd is it now. */
+static void cut_removed(struct shelf *shelf, int fd)
+{
+    if (shelf->removed >= 0) {
+        if (ftruncate(shelf->removed, 0) < 0)
+            message_errno("cannot cut a segment that was removed", NULL);
+        close(shelf->removed);
+    }
+    shelf->removed = fd;
+}
+
+void shelf_remove(struct shelf *shelf, struct keeper *keeper, size_t target, uint64_t next)
 {
     struct keeper_segment segment = {0};
     uint64_t number = keeper->targets[target].oldest.number;
     ring_segment_name name;
 
+    cut_removed(shelf, openat(shelf->rings[target].dir, ring_name(name, number),
+                              O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (unlinkat(shelf->rings[target].dir, ring_name(name, number), 0) < 0 && errno != ENOENT)
         message_errno("cannot remove a segment of the ring", name);
     for (number++; number < next; number++)

@@ -13,6 +13,7 @@
 
 struct shelf {
     int base;
+    int removed; /* the segment that was removed last; -1: none was */
     size_t count;
     struct ring rings[RECORDING_TARGETS_MAX];
 };
@@ -30,9 +31,14 @@ bool shelf_look(const struct shelf *shelf, size_t target, uint64_t number,
  * the last */
 void shelf_count(struct shelf *shelf, struct keeper *keeper, size_t target, uint64_t *ret_next);
 
-/* shelf_remove - the oldest segment of a target. @next: the first number that is not counted yet
+/*
+ * shelf_remove - the oldest segment of a target
+ * @next: the first number that is not counted yet
+ *
+ * Who fetches it may have it open, and read on. But it is cut when the next one is removed: however
+ * many there are that fetch, and however slowly, the disk holds one removed segment at most.
  */
-void shelf_remove(const struct shelf *shelf, struct keeper *keeper, size_t target, uint64_t next);
+void shelf_remove(struct shelf *shelf, struct keeper *keeper, size_t target, uint64_t next);
 
 /* shelf_read_state - what an earlier recorder has left; nothing of it: nothing is changed. */
 void shelf_read_state(const struct shelf *shelf, struct ring_state *state);

@@ -13,8 +13,8 @@
  *     -d DIR         the ring: a directory that is there, and its own
  *     -k BYTES       the files in it are never more than so large together, all targets' counted,
  *                    each as whole blocks of RECORDING_BLOCK, as the disk and the kubelet count
- *                    them; at least RECORDING_KEEP_MIN, and
- *                    RECORDING_KEEP_EACH for each target
+ *                    them, and with what has been removed and is still open; at least
+ *                    RECORDING_KEEP_MIN, and RECORDING_KEEP_EACH for each target
  *     -K SECONDS     segments that ended longer ago are removed; 0, the default: none for its age
  *     -i -s -H -b -F -E -V -N
  *                    as for `capture`, the same for each target
@@ -30,7 +30,10 @@
  *                            writes the segments of a target to standard output, the oldest first,
  *                            each a section of its own, and ends with the last that is there when
  *                            it begins; of one that is not finished it writes the blocks that are
- *                            whole; standard input is as for `capture`, but for 'f'
+ *                            whole; standard input is as for `capture`, but for 'f'. A segment
+ *                            that is removed while it is read is cut as soon as the next one is
+ *                            removed: a line on standard error says so, as of one that cannot be
+ *                            read, and the next comes
  *     -a SEGMENT     begins with this one, or the next that there is
  *     -B NANOSECONDS leaves out segments that ended before this time (since 1970)
  *     -U NANOSECONDS leaves out segments that began after it

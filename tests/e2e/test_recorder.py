@@ -214,6 +214,31 @@ def test_the_ring_wraps(make, namespaces):
     assert (target["packets"], target["segments"], target["dropped"]) == (len(kept), len(numbers), 0)
 
 
+def test_the_bound_holds_whoever_reads(make, namespaces, tmp_path):
+    """Fetches whose readers take nothing have the segments open that go: the file system does not hold more for them."""
+    place = tmp_path / "counted"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)], check=True)
+    readers, held = [], []
+    try:
+        recorder = make(*FILTER, "-i", "lo", directory=place)
+        for _ in range(20):
+            flood(namespaces[0], 700, 1200)
+            readers.append(subprocess.Popen([recorder.binary, "fetch", "-d", recorder.directory, "-t", "0"], stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+            status = os.statvfs(place)
+            held.append((status.f_blocks - status.f_bfree) * status.f_bsize)
+        open_in = [os.readlink(path) for one in readers for path in map(f"/proc/{one.pid}/fd/".__add__, os.listdir(f"/proc/{one.pid}/fd"))]
+        recorder.end()
+    finally:
+        for one in readers:
+            one.kill()
+            one.communicate()
+        subprocess.run(["umount", "-l", str(place)], check=True)
+    assert len({path for path in open_in if path.endswith(" (deleted)")}) > 5
+    assert KEEP_MIN // 2 < max(held) <= KEEP_MIN
+
+
 def test_what_is_old_goes(make, namespaces):
     recorder = make(*FILTER, "-K", "1")
     udp(namespaces, [b"old"])

@@ -283,6 +283,23 @@ def test_removed_while_it_is_read(fetch, ring):
     assert identities(one.out) == expected(*range(number + 1), 4, 5)
 
 
+@pytest.mark.parametrize("words", [(), ("-F", compile_filter("udp"))], ids=["copied", "filtered"])
+def test_cut_while_it_is_read(fetch, ring, words):
+    """The recorder gives nobody more time for what it has removed: what comes is whole, and what does not come is told."""
+    for number in range(6):
+        ring.write(number, size=LARGE)
+    one, number = stuck(fetch, ring, *words)
+    os.truncate(ring.file(number), 0)
+    os.unlink(ring.file(number))
+    lines = one.finish()
+    cut = re.fullmatch(rf"segment {number}, byte (\d+): removed while it was read, with what follows", lines[0])
+    got = identities(one.out)
+    behind = expected(*range(number + 1, 6))
+    missing = 600 - len(got)
+    assert cut and 0 < missing <= 100 and got == expected(*range(number + 1))[:-missing] + behind, (lines, len(got))
+    assert lines[1:] == [f"stopped: {len(got)} packets, 0 dropped"]
+
+
 def test_removed_to_the_last(fetch, ring):
     """The ring has gone around completely: it ends where it was to end."""
     for number in range(4):
@@ -621,6 +638,7 @@ def test_a_ring_that_wraps(fetch, namespaces):
     wait_until(lambda: numbers_in(fetch_all(fetch))[-1:] == [15999], "the others")
     lines = one.finish()
     found = numbers_in(one.out)
-    assert found == sorted(set(found)) and found[-1] < 6000 and "are lost" in lines[0]
+    assert found == sorted(set(found)) and found[-1] < 6000, (lines, found[-1])
+    assert "removed while it was read" in lines[0] and "are lost" in lines[1]
     newest = numbers_in(fetch_all(fetch))
     assert newest == list(range(newest[0], 16000)) and newest[0] > 6000

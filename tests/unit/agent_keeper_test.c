@@ -27,9 +27,9 @@ static void test_the_oldest_goes_for_want_of_room(void **state)
     const struct keeper_segment next = {.number = 8, .bytes = MIB, .packets = 9, .ended = 40};
 
     (void)state;
-    /* Two segments ahead of each of two targets, and what is no segment, are counted: four of
-     * eight MiB are left, less that. */
-    begin(8 * MIB, 0, 2);
+    /* Two segments ahead of each of two targets, one that was removed, and what is no segment, are
+     * counted: four of nine MiB are left, less that. */
+    begin(9 * MIB, 0, 2);
     add(0, 5, MIB, 30);
     add(1, 7, MIB, 20);
     add(1, 8, MIB, 40);
@@ -47,7 +47,7 @@ static void test_the_oldest_goes_for_want_of_room(void **state)
 static void test_files_count_as_blocks(void **state)
 {
     (void)state;
-    begin(KEEPER_ELSE + 2 * MIB + 3 * RECORDING_BLOCK, 0, 1);
+    begin(KEEPER_ELSE + 3 * MIB + 3 * RECORDING_BLOCK, 0, 1);
     for (uint64_t i = 0; i < 3; i++)
         add(0, i, 1, i);
     assert_int_equal(keeper_choose(&keeper, 100), KEEPER_NONE);
