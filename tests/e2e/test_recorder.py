@@ -45,7 +45,7 @@ class Recorder:
         self.targets = len(targets)
 
     def start(self, wait=True):
-        self.begun = time.time_ns()
+        self.before = self.identity()
         with inside(self.namespace), open(self.error, "ab") as error:
             self.process = subprocess.Popen([*self.prefix, self.binary, *self.words], stdin=subprocess.DEVNULL,
                                             stdout=subprocess.DEVNULL, stderr=error)
@@ -57,11 +57,19 @@ class Recorder:
         with open(self.error, encoding="utf-8") as file:
             return file.read()
 
+    def identity(self):
+        """Of the state's file: another each time that it is written."""
+        try:
+            status = os.stat(os.path.join(self.directory, "state"))
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
     def state(self):
         """The state's words, None before there is one."""
         try:
             with open(os.path.join(self.directory, "state"), encoding="utf-8") as file:
-                if os.fstat(file.fileno()).st_mtime_ns < self.begun - 10_000_000:  # of the one before; the kernel's clock ticks
+                if (os.fstat(file.fileno()).st_ino, os.fstat(file.fileno()).st_mtime_ns) == self.before:  # of the one before
                     return None
                 lines = [line.split(" ") for line in file.read().splitlines()]
         except FileNotFoundError:
