@@ -27,6 +27,7 @@
 #include "agent/program.h"
 #include "agent/secret.h"
 #include "agent/shell.h"
+#include "agent/signals.h"
 #include "agent/source.h"
 #include "agent/tap.h"
 #include "agent/target.h"
@@ -333,21 +334,6 @@ static void finish(void)
 
 /* ---- start ---- */
 
-static void catch_signals(void)
-{
-    static const int caught[] = {SIGTERM, SIGINT, SIGHUP};
-    struct sigaction action = {.sa_handler = on_signal};
-    sigset_t blocked;
-
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&blocked);
-    for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
-        sigaction(caught[i], &action, NULL);
-        sigaddset(&blocked, caught[i]);
-    }
-    sigprocmask(SIG_BLOCK, &blocked, NULL);
-}
-
 static bool is_beside_a_shell(void)
 {
     const char *shell = shell_find();
@@ -396,7 +382,7 @@ int capture_command(int argc, char *const argv[])
         return AGENT_EXIT_BAD_OPTIONS;
     if (capture.options.no_shell && is_beside_a_shell())
         return AGENT_EXIT_SHELL;
-    catch_signals();
+    signals_catch(on_signal, false);
     lock_open(&capture.lock);
     capture.peer.output = &capture.tap.output;
     capture.peer.lock = &capture.lock;

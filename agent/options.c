@@ -5,21 +5,14 @@
 
 #include "agent/headers.h"
 #include "agent/message.h"
+#include "agent/number.h"
 #include "agent/program.h"
 
-/* Return: 0, or -1 when it is no number from least to most. */
-static int parse_number(const char *text, uint64_t least, uint64_t most, uint32_t *ret)
+static int parse_number(const char *text, uint64_t least, uint32_t most, uint32_t *ret)
 {
-    uint64_t value = 0;
+    uint64_t value;
 
-    if (!*text)
-        return -1;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9' || value > most)
-            return -1;
-        value = value * 10 + (uint64_t)(*text - '0');
-    }
-    if (value < least || value > most)
+    if (number_parse(text, least, most, &value) < 0)
         return -1;
     *ret = (uint32_t)value;
     return 0;

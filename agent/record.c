@@ -32,6 +32,7 @@
 #include "agent/record_options.h"
 #include "agent/shelf.h"
 #include "agent/shell.h"
+#include "agent/signals.h"
 #include "agent/state.h"
 #include "agent/target.h"
 #include "common/agent.h"
@@ -479,21 +480,6 @@ static void end_all(void)
 
 /* ---- start ---- */
 
-static void catch_signals(void)
-{
-    static const int caught[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
-    struct sigaction action = {.sa_handler = on_signal};
-    sigset_t blocked;
-
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&blocked);
-    for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
-        sigaction(caught[i], &action, NULL);
-        sigaddset(&blocked, caught[i]);
-    }
-    sigprocmask(SIG_BLOCK, &blocked, NULL);
-}
-
 /* Return: whether nobody else records by this executable; the descriptor stays open. */
 static bool is_alone(void)
 {
@@ -568,7 +554,7 @@ int record_command(int argc, char *const argv[])
         message("the image has", shell, NULL);
         return AGENT_EXIT_SHELL;
     }
-    catch_signals();
+    signals_catch(on_signal, true);
     int code = set_up();
     if (code != AGENT_EXIT_OK)
         return code;

@@ -122,50 +122,65 @@ def print_table(cells):
               f" {cell['lost'] / max(cell['sent'], 1):>8.2%} {cell['memory']:>8.1f} {cell['start_ms']:>8.1f}  {ratio}")
 
 
-def print_aims(cells):
-    """The three aims, over every kind of traffic."""
+def kinds_of(cells):
+    """The cells of each kind of traffic, by their programs."""
     kinds = {}
     for cell in cells:
         kinds.setdefault((cell["size"], cell["rate"]), {})[cell["program"]] = cell
+    return kinds
+
+
+def print_aims(cells, aims):
+    """aims: of every kind of traffic: what, and whether its cells meet it"""
     print()
-    for what, holds in (
-            ("CPU at most a quarter of tcpdump -U's", lambda k: k["agent"]["cpu"] <= k["tcpdump -U"]["cpu"] / 4),
-            ("CPU no more than tcpdump's", lambda k: k["agent"]["cpu"] <= k["tcpdump"]["cpu"]),
-            ("no loss where tcpdump -U has none, less where it has", lambda k:
-             k["agent"]["lost"] < k["tcpdump -U"]["lost"] or k["agent"]["lost"] == k["tcpdump -U"]["lost"] == 0)):
-        missed = [f"{size} bytes {'paced' if rate else 'flat out'}" for (size, rate), kind in kinds.items()
-                  if not holds(kind)]
+    for what, holds in aims:
+        missed = [f"{size} bytes {'paced' if rate else 'flat out'}" for (size, rate), kind in kinds_of(cells).items() if not holds(kind)]
         print(f"{what}: " + ("yes" if not missed else "not with " + ", ".join(missed)))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def parser_of(description):
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--build", default=os.path.join(ROOT, os.environ.get("KSNIFF_BUILD", "build")))
     parser.add_argument("--seconds", type=float, default=3, help="of traffic in each cell (default 3)")
-    parser.add_argument("--only", action="append", help="only this program, by its name in the table; may be repeated")
     parser.add_argument("--json", action="store_true", help="numbers for a program")
-    options = parser.parse_args()
+    return parser
+
+
+def measure_all(names, measure):
+    """measure(traffic, namespaces, name, size, rate): one cell. Returns those of every kind of traffic."""
     if os.geteuid() != 0:
-        sys.exit("agent_bench: needs root (network namespaces)")
+        sys.exit(f"{os.path.basename(sys.argv[0])}: needs root (network namespaces)")
     cells = []
     with tempfile.TemporaryDirectory() as scratch, veth_pair() as namespaces:
         traffic = os.path.join(scratch, "traffic")
         run("cc", "-O2", "-o", traffic, os.path.join(ROOT, "bench", "traffic.c"))
-        agent = os.path.join(options.build, "agent", "ksniff-agent-" + ARCHITECTURE)
         for rate in (PACED, 0):
             for size in SIZES:
-                for name, command in commands(agent).items():
-                    if options.only and name not in options.only:
-                        continue
-                    cells.append(measure(traffic, namespaces, name, command, size, options.seconds, rate))
+                for name in names:
+                    cells.append(measure(traffic, namespaces, name, size, rate))
                     print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
+    return cells
+
+
+def main():
+    parser = parser_of(__doc__)
+    parser.add_argument("--only", action="append", help="only this program, by its name in the table; may be repeated")
+    options = parser.parse_args()
+    agent = commands(os.path.join(options.build, "agent", "ksniff-agent-" + ARCHITECTURE))
+    cells = measure_all([name for name in agent if not options.only or name in options.only],
+                        lambda traffic, namespaces, name, size, rate:
+                        measure(traffic, namespaces, name, agent[name], size, options.seconds, rate))
     if options.json:
         json.dump(cells, sys.stdout, indent=1)
         return
     print_table(cells)
     if not options.only:
-        print_aims(cells)
+        print_aims(cells, (
+            ("CPU at most a quarter of tcpdump -U's", lambda k: k["agent"]["cpu"] <= k["tcpdump -U"]["cpu"] / 4),
+            ("CPU no more than tcpdump's", lambda k: k["agent"]["cpu"] <= k["tcpdump"]["cpu"]),
+            ("no loss where tcpdump -U has none, less where it has", lambda k:
+             k["agent"]["lost"] < k["tcpdump -U"]["lost"] or k["agent"]["lost"] == k["tcpdump -U"]["lost"] == 0)))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 
 Frames are sent over a veth pair between two network namespaces made for this. The packets are counted in the files, which are
 more than the traffic fills; processor time (user and system) and memory are those of all processes of a program. Needs root."""
-import argparse
 import json
 import os
 import shutil
@@ -14,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from agent_bench import ARCHITECTURE, PACED, READY, ROOT, SIZES, cpu_seconds, peak_mib, run, veth_pair
+from agent_bench import ARCHITECTURE, READY, cpu_seconds, kinds_of, measure_all, parser_of, peak_mib, print_aims
 
 FILES, FILE_MIB, RING_MIB = 128, 16, 32
 PEERS = ("dumpcap -b", "tcpdump -C -W")
@@ -87,13 +86,6 @@ def measure(traffic, namespaces, name, recorder, size, seconds, rate):
             "cpu": used / max(received, 1) * 1e6, "memory": memory, "per_second": sent / seconds}
 
 
-def kinds_of(cells):
-    kinds = {}
-    for cell in cells:
-        kinds.setdefault((cell["size"], cell["rate"]), {})[cell["program"]] = cell
-    return kinds
-
-
 def print_table(cells):
     print(f"\n{'bytes':>5} {'packets/s':>10} {'program':<14} {'CPU s/M':>8} {'lost':>8} {'of sent':>8} {'RSS MiB':>8}  CPU of the recorder, against it")
     for (size, _), kind in kinds_of(cells).items():
@@ -103,41 +95,19 @@ def print_table(cells):
                   f" {cell['lost'] / max(cell['sent'], 1):>8.2%} {cell['memory']:>8.1f}  {ratio}")
 
 
-def print_aims(cells):
-    kinds = kinds_of(cells)
-    print()
-    for what, holds in (
-            ("CPU at most a third of dumpcap's", lambda k: k["recorder"]["cpu"] <= k["dumpcap -b"]["cpu"] / 3),
-            ("no loss where either has none", lambda k: k["recorder"]["lost"] == 0 or min(k[name]["lost"] for name in PEERS) > 0),
-            ("memory at most the ring and 2 MiB", lambda k: k["recorder"]["memory"] <= RING_MIB + 2)):
-        missed = [f"{size} bytes {'paced' if rate else 'flat out'}" for (size, rate), kind in kinds.items() if not holds(kind)]
-        print(f"{what}: " + ("yes" if not missed else "not with " + ", ".join(missed)))
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default=os.path.join(ROOT, os.environ.get("KSNIFF_BUILD", "build")))
-    parser.add_argument("--seconds", type=float, default=3, help="of traffic in each cell (default 3)")
-    parser.add_argument("--json", action="store_true", help="numbers for a program")
-    options = parser.parse_args()
-    if os.geteuid() != 0:
-        sys.exit("recorder_bench: needs root (network namespaces)")
-    cells = []
-    with tempfile.TemporaryDirectory() as scratch, veth_pair() as namespaces:
-        traffic = os.path.join(scratch, "traffic")
-        run("cc", "-O2", "-o", traffic, os.path.join(ROOT, "bench", "traffic.c"))
-        recorder = os.path.join(options.build, "agent", "ksniff-recorder-" + ARCHITECTURE)
-        for rate in (PACED, 0):
-            for size in SIZES:
-                for name in commands(recorder, scratch):
-                    cells.append(measure(traffic, namespaces, name, recorder, size, options.seconds, rate))
-                    print(".", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+    options = parser_of(__doc__).parse_args()
+    recorder = os.path.join(options.build, "agent", "ksniff-recorder-" + ARCHITECTURE)
+    cells = measure_all(commands(recorder, ""), lambda traffic, namespaces, name, size, rate:
+                        measure(traffic, namespaces, name, recorder, size, options.seconds, rate))
     if options.json:
         json.dump(cells, sys.stdout, indent=1)
         return
     print_table(cells)
-    print_aims(cells)
+    print_aims(cells, (
+        ("CPU at most a third of dumpcap's", lambda k: k["recorder"]["cpu"] <= k["dumpcap -b"]["cpu"] / 3),
+        ("no loss where either has none", lambda k: k["recorder"]["lost"] == 0 or min(k[name]["lost"] for name in PEERS) > 0),
+        ("memory at most the ring and 2 MiB", lambda k: k["recorder"]["memory"] <= RING_MIB + 2)))
 
 
 if __name__ == "__main__":
