@@ -37,7 +37,7 @@ bool kube_node_allocatable(const struct kube_node *node, const char *resource, u
 
 /*
  * kube_node_counts_disk - false: what it has for its pods does not name ephemeral-storage, and its
- * kubelet refuses a pod that asks for any. Source: kubernetes.io/docs, "Local ephemeral storage"
+ * kubelet refuses a pod that asks for any. Source: kubernetes.dev/resources/keps/361
  * (localStorageCapacityIsolation, which rootless kubelets have off)
  */
 bool kube_node_counts_disk(const struct kube_node *node);

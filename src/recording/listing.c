@@ -243,20 +243,42 @@ static void print_row(FILE *file, const size_t widths[COLUMNS], const struct row
     fprintf(file, "%s\n", row->cells[COLUMNS - 1]);
 }
 
+/* What its trigger has seen, and when. @size: bytes of @out. Return: whether it has fired. */
+static bool say_trigger(const struct recording_pod *pod, char *out, size_t size)
+{
+    unsigned number = pod->state.trigger_target;
+    char time[32];
+
+    if (!pod->state.trigger || !pod->runs || number >= pod->target_count)
+        return false;
+    const struct recorded_target *target = &pod->targets[number];
+    snprintf(out, size, "by a packet of %s%s at %s", *target->uid ? "" : "node/", target->name,
+             text_format_time(time, sizeof(time), (int64_t)(pod->state.trigger / SECOND)));
+    return true;
+}
+
+static void print_note(FILE *file, const struct recording_pod *pod, const char *note)
+{
+    char name[80], node[260], text[400];
+
+    text_escape(name, sizeof(name), pod->recording, strlen(pod->recording));
+    text_escape(node, sizeof(node), pod->node, strlen(pod->node));
+    text_escape(text, sizeof(text), note, strlen(note));
+    fprintf(file, "%s on %s: %s: %s\n", name, node, state_of(pod), text);
+}
+
 /* What stands behind the words of a state, of pods that do not just record. */
 static void print_notes(FILE *file, const struct group *group)
 {
     for (size_t i = 0; i < group->count; i++) {
         const struct recording_pod *pod = &group->pods[i];
         const char *why = reason_of(pod) ? reason_of(pod) : pod->state.complaint;
-        char name[80], node[260], text[400];
+        char trigger[400];
 
-        if (!*why)
-            continue;
-        text_escape(name, sizeof(name), pod->recording, strlen(pod->recording));
-        text_escape(node, sizeof(node), pod->node, strlen(pod->node));
-        text_escape(text, sizeof(text), why, strlen(why));
-        fprintf(file, "%s on %s: %s: %s\n", name, node, state_of(pod), text);
+        if (say_trigger(pod, trigger, sizeof(trigger)))
+            print_note(file, pod, trigger);
+        if (*why)
+            print_note(file, pod, why);
     }
 }
 

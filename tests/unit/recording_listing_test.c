@@ -117,6 +117,27 @@ static void test_states(void **state)
     free(text);
 }
 
+/* What has frozen it, and when. */
+static void test_what_has_frozen_it(void **state)
+{
+    struct recording_pod two[] = {pods[1], pods[2]};
+    const struct recordings both = {two, 2};
+
+    (void)state;
+    two[0].state.condition = two[1].state.condition = RECORDING_FROZEN;
+    two[0].state.trigger = NOW * SECOND + 999;
+    two[0].state.trigger_target = 1;
+    char *text = table(&both, false);
+    assert_non_null(strstr(text, "\nshop on node1: frozen: by a packet of web-2 at "
+                                 "2026-11-30T00:53:20Z\nshop on node2: frozen: no space"));
+    free(text);
+    /* A target that is not described is none. */
+    two[0].state.trigger_target = 2;
+    text = table(&both, false);
+    assert_null(strstr(text, "by a packet"));
+    free(text);
+}
+
 /* Many names are cut, and counted. */
 static void test_many_targets(void **state)
 {
@@ -194,8 +215,11 @@ static void test_trigger(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),        cmocka_unit_test(test_states),
-        cmocka_unit_test(test_many_targets), cmocka_unit_test(test_json),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_what_has_frozen_it),
+        cmocka_unit_test(test_many_targets),
+        cmocka_unit_test(test_json),
         cmocka_unit_test(test_trigger),
     };
 
