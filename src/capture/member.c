@@ -134,7 +134,8 @@ static void on_resumed(struct member *member)
     track_follow(&member->track);
 }
 
-/* A segment of what was recorded begins. */
+/* A segment of what was recorded begins. Why one before it is missing is not known: it may be
+ * overwritten, or its recorder was killed before it had written anything. */
 static void on_segment(struct member *member)
 {
     const struct session *session = member->session;
@@ -147,10 +148,9 @@ static void on_segment(struct member *member)
         member->until = session->account.latest;
     member->gap_open = true;
     snprintf(member->why, sizeof(member->why),
-             "%" PRIu64 " segment%s of the recording %s overwritten before all of %s was fetched",
-             segments->missed, segments->missed == 1 ? "" : "s",
-             segments->missed == 1 ? "was" : "were", segments->missed == 1 ? "it" : "them");
-    log_warning("%s%slost: %s", WHO(member), member->why);
+             "%" PRIu64 " segment%s of the recording %s not in its ring any more", segments->missed,
+             segments->missed == 1 ? "" : "s", segments->missed == 1 ? "is" : "are");
+    log_warning("%s%smissing: %s", WHO(member), member->why);
 }
 
 /* Its first one with a time. By the clock of the packets: ours may have stood still meanwhile. */
