@@ -473,8 +473,8 @@ const struct flag flags[] = {
      "fields: spec.nodeName=node1; where nothing chooses, of all pods",
      set_field_selector},
     {"all-namespaces", 'A', FLAG_SWITCH, FLAG_GROUP_CAPTURE, NULL, NULL,
-     "choose by labels, fields and patterns in all namespaces; with --cleanup, --recordings and "
-     "--end: of all namespaces",
+     "choose by labels, fields and patterns in all namespaces; with --cleanup, --recordings, "
+     "--fetch, --wait-for and --end: of all namespaces",
      set_all_namespaces},
     {"max-targets", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "N", NULL,
      "refuse to capture more pods and nodes than this; default: 50; 0: no limit", set_max_targets},
@@ -513,7 +513,7 @@ const struct flag flags[] = {
     {"reorder-window", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "TIME", NULL,
      "with several targets, how long a packet may wait for earlier ones of others before it is "
      "written, so that all are in the order of time; 0: not at all; default: 200ms, 1s with "
-     "--live",
+     "--fetch, of which it holds for what comes --live",
      set_reorder_window},
     {"clock-sync", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "MODE", NULL,
      "auto (correct the times of packets of nodes whose clocks differ from the others' by more "
@@ -652,8 +652,8 @@ const struct flag flags[] = {
      "list the recordings of the namespace (of all: -A), and what is in them", set_recordings},
     {"fetch", 0, FLAG_WORD, FLAG_GROUP_RECORDING, "RECORDING", NULL,
      "do not capture, but take what this recording has, of all its nodes in the order of time: "
-     "into "
-     "Wireshark, or wherever a capture can go; it goes on recording",
+     "into Wireshark, or wherever a capture can go; it goes on recording; beside --end NAME the "
+     "name may be left out",
      set_fetch},
     {"since", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "TIME", NULL,
      "fetch no packet from before this time: 10m (back from now) or 2026-11-29T03:15:00Z; default: "

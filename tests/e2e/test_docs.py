@@ -299,7 +299,9 @@ def man():
 @pytest.mark.parametrize("sentence", [
     "With the name of a file that exists, -l is a static tcpdump to upload instead", "over all targets and files",
     "calls the second sighting a TCP retransmission", "--dedup keeps the first only", "Deinterlacing conversations key",
-    "takes in what is not recorded yet, such as the pods of a rollout"])
+    "takes in what is not recorded yet, such as the pods of a rollout",
+    "--fetch and --wait-for end with 0 when all that the recording has of what is wanted has come",
+    "130 when they were interrupted before all had come"])
 def test_the_man_page_tells(sentence):
     assert sentence in man()
 
