@@ -13,7 +13,6 @@
 #include "capture/run_state.h"
 #include "method/helper_pods.h"
 #include "recording/fetch.h"
-#include "recording/recordings.h"
 #include "settings/settings.h"
 #include "target/find.h"
 #include "target/follow.h"
@@ -75,24 +74,13 @@ static void on_gone(void *data, const char *uid, const char *why)
     depart(data, uid, true);
 }
 
-static int find_recorded(struct run *run, struct error *err)
-{
-    const struct settings *settings = run->settings;
-    CLEANUP(recordings_free) struct recordings recordings = {0};
-
-    if (recordings_find(run->env.client, settings->all_namespaces ? NULL : settings->namespace,
-                        settings->fetched, &recordings, err) < 0)
-        return -1;
-    return fetch_targets(&recordings, &run->targets, err);
-}
-
 static int find_targets(struct run *run, struct error *err)
 {
     static const struct target_follow_events events = {
         .added = on_added, .leaving = on_leaving, .gone = on_gone};
 
     if (run->settings->fetched)
-        return find_recorded(run, err);
+        return fetch_targets(run->settings->recordings, &run->targets, err);
     return run->settings->follow ? target_follow_start(run->env.client, run->settings, &events, run,
                                                        &run->targets, &run->follow, err)
                                  : targets_find(run->env.client, run->settings, &run->targets, err);

@@ -24,26 +24,19 @@ void fetching_prepare(const struct options *options, struct settings *settings)
     settings->method = NULL;
 }
 
-/* So that nothing is recorded any more that would be removed unseen. */
-static int freeze(struct kube_client *client, const char *namespace, const char *name,
-                  struct error *err)
-{
-    CLEANUP(recordings_free) struct recordings recordings = {0};
-
-    return recordings_find(client, namespace, name, &recordings, err) < 0
-               ? -1
-               : trigger_freeze(client, &recordings, err);
-}
-
+/* What is found here is what is frozen, fetched and removed. So that nothing is recorded any more
+ * that would be removed unseen, it is frozen where it is to end. */
 static int before(struct kube_client *client, const struct options *options, const char *namespace,
-                  struct error *err)
+                  struct recordings *ret, struct error *err)
 {
     const char *name = options->recording;
 
     if (options->wait_for &&
         trigger_wait(client, namespace, name, options->wait ? options->wait_timeout : 0, err) < 0)
         return -1;
-    return options->ends ? freeze(client, namespace, name, err) : 0;
+    if (recordings_find(client, namespace, name, ret, err) < 0)
+        return -1;
+    return options->ends ? trigger_freeze(client, ret, err) : 0;
 }
 
 int fetching_run(struct kube_client *client, const struct options *options,
@@ -51,14 +44,17 @@ int fetching_run(struct kube_client *client, const struct options *options,
 {
     const char *namespace = settings->all_namespaces ? NULL : settings->namespace;
     const char *name = options->recording;
+    CLEANUP(recordings_free) struct recordings recordings = {0};
+    struct settings what = *settings;
 
-    if (before(client, options, namespace, err) < 0)
+    if (before(client, options, namespace, &recordings, err) < 0)
         return -1;
+    what.recordings = &recordings;
     log_info("fetching the recording '%s' [%s%s%s, filter: '%s']", name,
              namespace ? "namespace: '" : "all namespaces", namespace ? namespace : "",
              namespace ? "'" : "", settings->filter_text ? settings->filter_text : "");
-    if (capture_run(client, settings, sink, status, NULL, err) == 0)
-        return options->ends ? recordings_end(client, namespace, name, err) : 0;
+    if (capture_run(client, &what, sink, status, NULL, err) == 0)
+        return options->ends ? recordings_take_away(client, namespace, name, &recordings, err) : 0;
     if (options->ends)
         log_warning("nothing of the recording '%s' is removed: not all of it was fetched. It is "
                     "frozen: fetch it again, or end it",

@@ -93,9 +93,14 @@ int recordings_remove(struct kube_client *client, const struct recordings *recor
                       struct error *err);
 
 /*
- * recordings_end - find one, remove it, and say so
+ * recordings_take_away - recordings_remove(), and say so, and which of the same name go on, since
+ * they are none of these
  * @namespace, @name: as for recordings_find()
  */
+int recordings_take_away(struct kube_client *client, const char *namespace, const char *name,
+                         const struct recordings *recordings, struct error *err);
+
+/* recordings_end - find one, and take it away */
 int recordings_end(struct kube_client *client, const char *namespace, const char *name,
                    struct error *err);
 

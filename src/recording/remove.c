@@ -129,18 +129,50 @@ int recordings_remove(struct kube_client *client, const struct recordings *recor
     return -1;
 }
 
+static bool is_among(const struct recordings *recordings, const struct recording_pod *pod)
+{
+    for (size_t i = 0; i < recordings->count; i++)
+        if (strcmp(recordings->pods[i].uid, pod->uid) == 0)
+            return true;
+    return false;
+}
+
+/* What somebody has added meanwhile was never asked about. */
+static void tell_others(struct kube_client *client, const char *namespace, const char *name,
+                        const struct recordings *removed)
+{
+    CLEANUP(recordings_free) struct recordings now = {0};
+    struct error err;
+    size_t others = 0;
+
+    if (recordings_look(client, namespace, name, &now, &err) < 0) {
+        log_debug("whether there are others of the name is not known: %s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < now.count; i++)
+        others += !is_among(removed, &now.pods[i]);
+    if (others > 0)
+        log_warning("pods of the recording '%s' that were added meanwhile go on recording: %zu",
+                    name, others);
+}
+
+int recordings_take_away(struct kube_client *client, const char *namespace, const char *name,
+                         const struct recordings *recordings, struct error *err)
+{
+    if (recordings_remove(client, recordings, err) < 0)
+        return -1;
+    log_info("recording '%s' has ended: %zu pod%s removed", name, recordings->count,
+             recordings->count == 1 ? " is" : "s are");
+    tell_others(client, namespace, name, recordings);
+    return 0;
+}
+
 int recordings_end(struct kube_client *client, const char *namespace, const char *name,
                    struct error *err)
 {
-    struct recordings recordings = {0};
+    CLEANUP(recordings_free) struct recordings recordings = {0};
 
-    if (recordings_find(client, namespace, name, &recordings, err) < 0)
-        return -1;
-    int result = recordings_remove(client, &recordings, err);
-
-    if (result == 0)
-        log_info("recording '%s' has ended: %zu pod%s removed", name, recordings.count,
-                 recordings.count == 1 ? " is" : "s are");
-    recordings_free(&recordings);
-    return result;
+    return recordings_find(client, namespace, name, &recordings, err) < 0
+               ? -1
+               : recordings_take_away(client, namespace, name, &recordings, err);
 }

@@ -11,6 +11,7 @@
 
 struct method;
 struct capture_format;
+struct recordings;
 
 /* Of --record. */
 struct recording_settings {
@@ -71,7 +72,8 @@ struct settings {
     bool leave_own_out;       /* it would be captured: the agent looks for it and leaves it out */
 
     /* What was recorded is fetched, and not captured. */
-    const char *fetched;   /* the recording's name; NULL: it is a capture */
+    const char *fetched;                 /* the recording's name; NULL: it is a capture */
+    const struct recordings *recordings; /* of it: the pods that were found */
     uint64_t since, until; /* nanoseconds since 1970, of the packets that are wanted; 0: no limit */
     bool live;             /* and then it goes on */
     bool whole;            /* less than all that is wanted is a failure, whoever has ended it */

@@ -81,9 +81,9 @@ def is_recorded(ksniff, name, path, port, count):
     wait_until(is_there, f"{count} packets in {name}")
 
 
-def recorded_exchange(box, ksniff, name, path, port, rounds=ROUNDS):
+def recorded_exchange(box, ksniff, name, path, port, rounds=ROUNDS, ends=2):
     sent = exchange_in(box, port, rounds)
-    is_recorded(ksniff, name, path, port, 4 * rounds)
+    is_recorded(ksniff, name, path, port, (4 if ends == 2 else 2) * rounds)
     return sent
 
 
@@ -372,6 +372,31 @@ def test_the_end_with_the_last_that_there_is(box, ksniff, tmp_path):
         assert done.code == 0, done.err
         assert rows_of(path) == seen(sent)
         assert "last" not in names_of(box)
+
+
+def test_what_is_added_meanwhile_goes_on(box, ksniff, tmp_path):
+    """What is removed is what was fetched: somebody takes a pod into the recording while it is being ended."""
+    path = str(tmp_path / "x.pcapng")
+    with recording(ksniff, "grows", "client", "-f", "udp port 5742"):
+        sent = recorded_exchange(box, ksniff, "grows", path, 5742, 200, ends=1)
+        box.set_faults(exec_bytes_per_second=SLOW)
+        process = ksniff.start("--end", "grows", "--fetch", "-o", path)
+        process.head = "\n"
+        try:
+            Ksniff.read_until(process, "fetching what was recorded;")
+            done = ksniff.run("web", "--record=grows", "--keep", "64M", "-f", "udp port 5742")
+            assert done.code == 0, done.err
+            box.set_faults()
+            err = Ksniff.stop_by_itself(process)
+        finally:
+            box.set_faults()
+            process.kill()
+            process.wait()
+        assert rows_of(path) == [row for row in seen(sent) if "/client:" in row[0]]
+        assert "recording 'grows' has ended: 1 pod is removed" in err
+        assert "pods of the recording 'grows' that were added meanwhile go on recording: 1" in err
+        left, = (pod for pod in box.helpers() if pod["metadata"]["labels"].get("kubectl-sniff/recording") == "grows")
+        assert left["spec"]["nodeName"] == box.node_of("web")
 
 
 def test_nothing_is_removed_if_not_all_was_fetched(box, ksniff, tmp_path):
