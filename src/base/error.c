@@ -91,6 +91,7 @@ int error_exit_code(const struct error *err)
 {
     return err->kind == ERROR_USAGE         ? 2
            : err->kind == ERROR_LOSS        ? 3
+           : err->kind == ERROR_GONE        ? 3
            : err->kind == ERROR_INTERRUPTED ? 130
                                             : 1;
 }

@@ -33,6 +33,7 @@ enum error_kind {
     ERROR_TARGET,      /* the pod or container cannot be captured this way */
     ERROR_OUTPUT,      /* the file, the pipe, Wireshark */
     ERROR_LOSS,        /* packets that were captured are not in the output: exit code 3 */
+    ERROR_GONE,        /* all that there is of a recording has come, the rest is gone for good: 3 */
     ERROR_PROTOCOL,    /* the peer says something that is not in its protocol */
     ERROR_INTERNAL,
 };

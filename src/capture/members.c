@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "capture/member.h"
@@ -80,7 +79,7 @@ static int find_targets(struct run *run, struct error *err)
         .added = on_added, .leaving = on_leaving, .gone = on_gone};
 
     if (run->settings->fetched)
-        return fetch_targets(run->settings->recordings, &run->targets, err);
+        return fetch_targets(run->settings, &run->targets, err);
     return run->settings->follow ? target_follow_start(run->env.client, run->settings, &events, run,
                                                        &run->targets, &run->follow, err)
                                  : targets_find(run->env.client, run->settings, &run->targets, err);

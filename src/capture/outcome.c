@@ -13,6 +13,8 @@
 #include "capture/tally.h"
 #include "capture/telling.h"
 #include "kube/client.h"
+#include "recording/fetch.h"
+#include "recording/recordings.h"
 #include "settings/settings.h"
 #include "sink/sink.h"
 
@@ -71,11 +73,12 @@ static int judge_several(const struct run *run, struct error *err)
     return error_remedy(err, "the lines above say why each could not");
 }
 
-/* What was recorded is there as a whole, or it is a failure. */
+/* What was recorded is there as a whole, or it is a failure: another one where nobody will ever
+ * have the rest. */
 static int judge_fetch(const struct run *run, struct error *err)
 {
     const struct settings *settings = run->settings;
-    size_t failed = 0;
+    size_t failed = 0, gone = fetch_gone(settings);
 
     if (run->interrupted && !settings->live)
         return error_set(err, ERROR_INTERRUPTED,
@@ -85,10 +88,14 @@ static int judge_fetch(const struct run *run, struct error *err)
 
     for (size_t i = 0; i < run->count; i++)
         failed += run->members[i]->error.kind != ERROR_NONE;
-    if (failed == 0)
+    if (failed == 0 && gone == 0)
         return 0;
-    error_set(err, ERROR_TARGET, "of %zu of %zu targets not all that was recorded has come", failed,
-              run->count);
+    if (failed == 0)
+        error_set(err, ERROR_GONE, "%zu of %zu recorders had ended: all has come that is left",
+                  gone, settings->recordings->count);
+    else
+        error_set(err, ERROR_TARGET, "of %zu of %zu targets not all that was recorded has come",
+                  failed, run->count);
     return error_remedy(err, "the lines above say why");
 }
 

@@ -39,6 +39,25 @@ static int before(struct kube_client *client, const struct options *options, con
     return options->ends ? trigger_freeze(client, ret, err) : 0;
 }
 
+/* Return: @result, with the error, unless what is asked for now fails. */
+static int end(struct kube_client *client, const char *namespace, const struct settings *settings,
+               int result, struct error *err)
+{
+    struct error failure;
+
+    if (result < 0 && err->kind != ERROR_GONE) {
+        log_warning("nothing of the recording '%s' is removed: not all of it was fetched. It is "
+                    "frozen: fetch it again, or end it",
+                    settings->fetched);
+        return -1;
+    }
+    if (recordings_take_away(client, namespace, settings->fetched, settings->recordings,
+                             &failure) == 0)
+        return result;
+    *err = failure;
+    return -1;
+}
+
 int fetching_run(struct kube_client *client, const struct options *options,
                  const struct settings *settings, struct sink *sink, bool status, struct error *err)
 {
@@ -53,11 +72,7 @@ int fetching_run(struct kube_client *client, const struct options *options,
     log_info("fetching the recording '%s' [%s%s%s, filter: '%s']", name,
              namespace ? "namespace: '" : "all namespaces", namespace ? namespace : "",
              namespace ? "'" : "", settings->filter_text ? settings->filter_text : "");
-    if (capture_run(client, &what, sink, status, NULL, err) == 0)
-        return options->ends ? recordings_take_away(client, namespace, name, &recordings, err) : 0;
-    if (options->ends)
-        log_warning("nothing of the recording '%s' is removed: not all of it was fetched. It is "
-                    "frozen: fetch it again, or end it",
-                    name);
-    return -1;
+    int result = capture_run(client, &what, sink, status, NULL, err);
+
+    return options->ends ? end(client, namespace, &what, result, err) : result;
 }

@@ -19,7 +19,8 @@ void fetching_prepare(const struct options *options, struct settings *settings);
  * fetching_run - wait, fetch, end, as far as it is asked for
  * @status: as for capture_run()
  *
- * Nothing is removed unless all that is wanted has been fetched. Return: 0; -1 with the error.
+ * Nothing is removed unless all that is wanted and that is left has been fetched. Return: 0; -1
+ * with the error: ERROR_GONE where some of it has ended before, and is removed, too.
  */
 int fetching_run(struct kube_client *client, const struct options *options,
                  const struct settings *settings, struct sink *sink, bool status,

@@ -30,6 +30,7 @@
 #define WHOLE_MS     1000        /* for the exec's end, when all has come */
 #define LIVE_MS      500         /* for packets, which are not on the way of the word about them */
 #define MARGIN_NS    60000000000 /* that clocks may differ, of nodes and of their packets */
+#define SECOND       1000000000ull
 #define WORDS_MAX    20
 #define NUMBER_SIZE  24
 
@@ -209,24 +210,11 @@ static int prepare(struct session *session, struct error *err)
     return 0;
 }
 
-/* A ring lives as long as its pod. */
-static int check(const struct session *session, struct error *err)
-{
-    const struct target *keeper = &session->target->keeper->target;
-    const char *phase = keeper->pod->phase;
-
-    if (strcmp(phase, "Failed") != 0 && strcmp(phase, "Succeeded") != 0)
-        return 0;
-    error_set(err, ERROR_TARGET, "the recorder of node \"%s\" has ended, and its ring with it",
-              keeper->node_name);
-    return error_remedy(err, "see: kubectl describe pod %s -n %s", keeper->name, keeper->namespace);
-}
-
 static int start(struct session *session, struct error *err)
 {
     struct fetch *fetch = session->method_data;
 
-    if (!fetch && (check(session, err) < 0 || prepare(session, err) < 0))
+    if (!fetch && prepare(session, err) < 0)
         return -1;
     fetch = session->method_data;
     fetch->end = loop_now() + PATIENCE_MS;
@@ -348,18 +336,69 @@ static int add_targets(const struct recording_pod *pod, struct target_set *set, 
     return 0;
 }
 
-int fetch_targets(const struct recordings *recordings, struct target_set *ret_set,
-                  struct error *err)
+/* ---- recorders that have ended ---- */
+
+/* A ring lives as long as its pod. Had it any of the time that is wanted? */
+static bool is_gone(const struct recording_pod *pod, const struct settings *settings)
 {
+    uint64_t began = (uint64_t)pod->started * SECOND, ended = (uint64_t)pod->ended_at * SECOND;
+
+    return pod->ended && !(ended && ended + MARGIN_NS < settings->since) &&
+           !(settings->until && began > settings->until + MARGIN_NS);
+}
+
+size_t fetch_gone(const struct settings *settings)
+{
+    const struct recordings *recordings = settings->recordings;
+    size_t count = 0;
+
+    for (size_t i = 0; i < recordings->count; i++)
+        count += is_gone(&recordings->pods[i], settings);
+    return count;
+}
+
+static void tell_gone(const struct recording_pod *pod, const struct settings *settings)
+{
+    if (is_gone(pod, settings))
+        log_warning("the recorder '%s' on node '%s' has ended, and what it had kept is gone: %s",
+                    pod->name, pod->node, *pod->why ? pod->why : "nobody says why");
+    else
+        log_info("the recorder '%s' on node '%s' is left out: it has ended, and had nothing of the "
+                 "time that is wanted",
+                 pod->name, pod->node);
+}
+
+static int nothing_to_fetch(const struct settings *settings, struct error *err)
+{
+    const struct recordings *recordings = settings->recordings;
+    size_t ended = 0;
+
+    for (size_t i = 0; i < recordings->count; i++)
+        ended += recordings->pods[i].ended;
+    if (ended < recordings->count)
+        return error_set(err, ERROR_TARGET,
+                         "the pods of the recording do not say what they record");
+    error_set(err, ERROR_GONE, "every recorder of \"%s\" has ended, and what they had kept is gone",
+              settings->fetched);
+    return settings->whole
+               ? -1
+               : error_remedy(err, "kubectl sniff --end %s removes what is left of them",
+                              settings->fetched);
+}
+
+int fetch_targets(const struct settings *settings, struct target_set *ret_set, struct error *err)
+{
+    const struct recordings *recordings = settings->recordings;
     struct target_set set = {0};
     int result = 0;
 
     for (size_t i = 0; i < recordings->count && result == 0; i++)
-        result = add_targets(&recordings->pods[i], &set, err);
+        if (recordings->pods[i].ended)
+            tell_gone(&recordings->pods[i], settings);
+        else
+            result = add_targets(&recordings->pods[i], &set, err);
     if (result == 0 && set.count == 0)
-        result = error_set(err, ERROR_TARGET,
-                           "the pods of the recording do not say what they "
-                           "record");
+        result = nothing_to_fetch(settings, err);
     if (result < 0) {
         target_set_free(&set);
         return -1;

@@ -94,6 +94,22 @@ static void read_times(struct recording_pod *pod)
         pod->ends = begun + json_integer_value(limit);
 }
 
+static void read_end(struct recording_pod *pod)
+{
+    const json_t *list = json_object_get(json_object_get(pod->json, "status"), "containerStatuses");
+    size_t i;
+    json_t *each;
+
+    json_array_foreach(list, i, each)
+    {
+        const json_t *end = json_object_get(json_object_get(each, "state"), "terminated");
+
+        if (strcmp(string_at(each, "name"), HELPER_CONTAINER) == 0 &&
+            text_parse_time(string_at(end, "finishedAt"), &pod->ended_at) < 0)
+            pod->ended_at = 0;
+    }
+}
+
 /* Return: 0; 1 when it is none of a recording; -1 when out of memory. */
 static int pod_read(json_t *json, struct recording_pod *ret_pod)
 {
@@ -113,6 +129,7 @@ static int pod_read(json_t *json, struct recording_pod *ret_pod)
     pod.described = json_loads(text, 0, NULL);
     read_life(&pod, seen);
     read_times(&pod);
+    read_end(&pod);
     kube_pod_free(seen); /* its strings are the JSON's */
     if (read_targets(&pod) < 0) {
         pod_free(&pod);

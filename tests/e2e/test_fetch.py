@@ -255,7 +255,7 @@ def test_what_pods_that_are_gone_have_said(box, ksniff, tmp_path):
 
 
 def test_a_node_whose_recorder_is_gone(box, ksniff, tmp_path):
-    """What the others have is fetched; and that it is not all is a failure."""
+    """What the others have is fetched; and that the rest is lost is told, also when it is ended then."""
     path = str(tmp_path / "x.pcapng")
     with recording(ksniff, "half", "client", "web", "-f", "udp port 5721"):
         sent = recorded_exchange(box, ksniff, "half", path, 5721)
@@ -264,10 +264,63 @@ def test_a_node_whose_recorder_is_gone(box, ksniff, tmp_path):
         where = box.path("pods", lost["metadata"]["name"])
         box.call("PATCH", where, {"spec": {"activeDeadlineSeconds": 1}})
         wait_until(lambda: box.get(where)["status"]["phase"] == "Failed", "the end of a recorder")
-        err = fetch(ksniff, "half", path, code=1)
+        told = (f"the recorder '{lost['metadata']['name']}' on node '{box.node_of('client')}' has ended, and what it had kept is "
+                "gone: DeadlineExceeded: Pod was active on the node longer than the specified deadline")
+        err = fetch(ksniff, "half", path, "--summary", str(tmp_path / "sum"), code=3)
         assert rows_of(path) == [row for row in seen(sent) if "/web:" in row[0]]
-        assert f"the recorder of node \"{box.node_of('client')}\" has ended, and its ring with it" in err
-        assert "of 1 of 2 targets not all that was recorded has come" in err
+        assert told in err and "1 of 2 recorders had ended: all has come that is left" in err
+        assert json.loads((tmp_path / "sum").read_text())["exitCode"] == 3
+        # Whose node cannot be asked may have it still.
+        with box.faults(kubelet_down="early"):
+            assert ksniff.run("--end", "half", "--fetch", "-o", path).code == 1 and "half" in names_of(box)
+        done = ksniff.run("--end", "half", "--fetch", "-o", path)
+        assert done.code == 3 and told in done.err and "recording 'half' has ended: 2 pods are removed" in done.err
+        assert rows_of(path) == [row for row in seen(sent) if "/web:" in row[0]]
+        assert "half" not in names_of(box)
+
+
+@contextlib.contextmanager
+def evicted(box, name, message):
+    """A recorder that ended long ago."""
+    what = {"metadata": {"name": "ksniff-evicted", "labels": {
+        "kubectl-sniff/recording": name, "app.kubernetes.io/name": "ksniff", "app.kubernetes.io/managed-by": "kubectl-sniff"},
+        "annotations": {"kubectl-sniff/recorded": json.dumps({"started": "2026-01-01T00:00:00Z", "targets": [
+            {"namespace": "default", "name": "old", "uid": "u", "container": "app", "node": "node1"}]})}},
+        "spec": {"nodeName": "node1", "containers": [{"name": "ksniff", "image": "busybox"}]},
+        "status": {"phase": "Failed", "reason": "Evicted", "message": message, "containerStatuses": [{
+            "name": "ksniff", "state": {"terminated": {"exitCode": 137, "finishedAt": "2026-01-02T00:00:00Z"}}}]}}
+    code, answer = box.call("POST", "/sandbox/objects", {"resource": "pods", "namespace": "default", "object": what})
+    assert code == 201, answer
+    try:
+        yield
+    finally:
+        box.call("DELETE", box.path("pods", "ksniff-evicted"))
+
+
+def test_what_ended_before_is_not_missed(box, ksniff, shop, tmp_path):
+    """Only who wants what an evicted recorder had is told that he has lost it."""
+    path = str(tmp_path / "x.pcapng")
+    sent = recorded_exchange(box, ksniff, shop, path, 5725, 5)
+    with evicted(box, shop, "The node was low on resource:\x1b[31m ephemeral-storage."):
+        err = fetch(ksniff, shop, path, "-f", "udp port 5725", code=3)
+        assert rows_of(path) == seen(sent)
+        assert r"the recorder 'ksniff-evicted' on node 'node1' has ended, and what it had kept is gone: Evicted: The node was" in err
+        assert "\x1b" not in err
+        err = fetch(ksniff, shop, path, "-f", "udp port 5725", "--since", "1h")
+        assert rows_of(path) == seen(sent) and "is left out: it has ended, and had nothing of the time that is wanted" in err
+        assert ksniff.run("--fetch", shop, "-o", path, "--until", "2026-01-01T12:00:00Z").code == 3
+        assert ksniff.run("--fetch", shop, "-o", path, "--until", "2025-01-01T12:00:00Z").code == 0
+
+
+def test_all_have_ended(box, ksniff, tmp_path):
+    """There is nothing to fetch, and --end does not insist on it."""
+    with evicted(box, "over", "The node was low on resource: memory."):
+        path = str(tmp_path / "x.pcapng")
+        told = 'every recorder of "over" has ended, and what they had kept is gone'
+        assert ksniff.fail("--fetch", "over", "-o", path, code=3) == told + " (kubectl sniff --end over removes what is left of them)"
+        assert "over" in names_of(box)
+        assert ksniff.fail("--end", "over", "--fetch", "-o", path, code=3) == told
+        assert "over" not in names_of(box)
 
 
 def test_a_pod_that_says_nonsense(box, ksniff, shop, tmp_path):
