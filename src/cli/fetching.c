@@ -2,6 +2,8 @@
 #include "cli/fetching.h"
 
 #include <stddef.h>
+#include <stdint.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -10,13 +12,12 @@
 #include "cli/options.h"
 #include "recording/recordings.h"
 #include "recording/trigger.h"
+#include "settings/moment.h"
 #include "settings/settings.h"
 
 void fetching_prepare(const struct options *options, struct settings *settings)
 {
     settings->fetched = options->recording;
-    settings->since = options->since;
-    settings->until = options->until;
     settings->live = options->live;
     settings->whole = options->ends;
     settings->keylog = settings->tcpdump_path = settings->remote_path = NULL;
@@ -24,15 +25,29 @@ void fetching_prepare(const struct options *options, struct settings *settings)
     settings->method = NULL;
 }
 
+/* @fired: what a time back is back from; 0: from now. Before 1970 there is nothing. */
+static uint64_t moment_of(const char *text, uint64_t fired)
+{
+    struct timespec now;
+    uint64_t moment;
+
+    if (!text)
+        return 0;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (!fired)
+        fired = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return moment_parse(text, fired, &moment) == 0 && moment > 0 ? moment : 1;
+}
+
 /* What is found here is what is frozen, fetched and removed. So that nothing is recorded any more
  * that would be removed unseen, it is frozen where it is to end. */
 static int before(struct kube_client *client, const struct options *options, const char *namespace,
-                  struct recordings *ret, struct error *err)
+                  struct recordings *ret, uint64_t *ret_fired, struct error *err)
 {
     const char *name = options->recording;
+    uint64_t most = options->wait ? options->wait_timeout : 0;
 
-    if (options->wait_for &&
-        trigger_wait(client, namespace, name, options->wait ? options->wait_timeout : 0, err) < 0)
+    if (options->wait_for && trigger_wait(client, namespace, name, most, ret_fired, err) < 0)
         return -1;
     if (recordings_find(client, namespace, name, ret, err) < 0)
         return -1;
@@ -65,10 +80,13 @@ int fetching_run(struct kube_client *client, const struct options *options,
     const char *name = options->recording;
     CLEANUP(recordings_free) struct recordings recordings = {0};
     struct settings what = *settings;
+    uint64_t fired = 0;
 
-    if (before(client, options, namespace, &recordings, err) < 0)
+    if (before(client, options, namespace, &recordings, &fired, err) < 0)
         return -1;
     what.recordings = &recordings;
+    what.since = moment_of(options->since_text, fired);
+    what.until = moment_of(options->until_text, fired);
     log_info("fetching the recording '%s' [%s%s%s, filter: '%s']", name,
              namespace ? "namespace: '" : "all namespaces", namespace ? namespace : "",
              namespace ? "'" : "", settings->filter_text ? settings->filter_text : "");

@@ -656,8 +656,8 @@ const struct flag flags[] = {
      "name may be left out",
      set_fetch},
     {"since", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "TIME", NULL,
-     "fetch no packet from before this time: 10m (back from now) or 2026-11-29T03:15:00Z; default: "
-     "all",
+     "fetch no packet from before this time: 10m (back from now; with --wait-for, from the packet "
+     "that has fired) or 2026-11-29T03:15:00Z; default: all",
      set_since},
     {"until", 0, FLAG_VALUE, FLAG_GROUP_RECORDING, "TIME", NULL,
      "fetch no packet from behind this time, written as for --since; default: all", set_until},

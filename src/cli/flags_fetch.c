@@ -40,7 +40,9 @@ int set_wait_for(struct options *options, const char *value, const char *as, str
     return take_name(&options->wait_for, value, as, err);
 }
 
-static int take_moment(uint64_t *field, const char *value, const char *as, struct error *err)
+/* What it is back from is known later: here it is looked at from now. */
+static int take_moment(const char **text, uint64_t *field, const char *value, const char *as,
+                       struct error *err)
 {
     struct timespec now;
 
@@ -48,17 +50,18 @@ static int take_moment(uint64_t *field, const char *value, const char *as, struc
     if (moment_parse(value, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, field) < 0)
         return expected(err, as, value,
                         "a time back from now, such as 10m, or one such as 2026-11-29T03:15:00Z");
+    *text = value;
     return 0;
 }
 
 int set_since(struct options *options, const char *value, const char *as, struct error *err)
 {
-    return take_moment(&options->since, value, as, err);
+    return take_moment(&options->since_text, &options->since, value, as, err);
 }
 
 int set_until(struct options *options, const char *value, const char *as, struct error *err)
 {
-    return take_moment(&options->until, value, as, err);
+    return take_moment(&options->until_text, &options->until, value, as, err);
 }
 
 int set_live(struct options *options, const char *value, const char *as, struct error *err)

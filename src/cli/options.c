@@ -13,6 +13,7 @@
 #include "cli/flags.h"
 #include "common/agent.h"
 #include "settings/keep.h"
+#include "settings/moment.h"
 #include "target/words.h"
 
 #define REORDER_WINDOW_MS  200
@@ -428,6 +429,15 @@ static int check_one_action(const struct parser *parser, struct error *err)
     return 0;
 }
 
+/* Beside --wait-for a time back is known when something has fired. */
+static bool is_upside_down(const struct options *options)
+{
+    if (!options->since_text || !options->until_text || options->since <= options->until)
+        return false;
+    return !options->wait_for ||
+           moment_is_back(options->since_text) == moment_is_back(options->until_text);
+}
+
 /* What is fetched, and what of it. */
 static int check_fetch(struct options *options, bool ends, struct error *err)
 {
@@ -444,7 +454,7 @@ static int check_fetch(struct options *options, bool ends, struct error *err)
         error_set(err, ERROR_USAGE, "--fetch needs the name of a recording");
         return error_remedy(err, "kubectl sniff --recordings lists them");
     }
-    if (options->since && options->until && options->since > options->until)
+    if (is_upside_down(options))
         return error_set(err, ERROR_USAGE, "--since lies behind --until");
     if (options->live && (options->until || ends || options->wait_for))
         return error_set(err, ERROR_USAGE, "--live goes on without an end: %s contradicts it",

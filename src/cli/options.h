@@ -93,9 +93,10 @@ struct options {
     bool recordings_json;  /* with OPTIONS_RECORDINGS */
     const char *recording; /* that there is: of --end and OPTIONS_FETCH */
 
-    const char *fetch, *wait_for; /* the names behind these; NULL: none */
-    bool fetches, ends;           /* --fetch, also as --wait-for; and --end besides */
-    uint64_t since, until;        /* nanoseconds since 1970; 0: no limit */
+    const char *fetch, *wait_for;        /* the names behind these; NULL: none */
+    bool fetches, ends;                  /* --fetch, also as --wait-for; and --end besides */
+    const char *since_text, *until_text; /* as settings/moment.h reads them; NULL: no limit */
+    uint64_t since, until; /* what they are from now: nanoseconds since 1970; 0: no limit */
     bool live;
 
     uint32_t snaplen; /* bytes */

@@ -19,6 +19,7 @@ struct waiting {
     const char *namespace, *name;
     uint64_t timeout, started; /* milliseconds; loop_now() */
     bool told_waiting, told_triggered, told_trouble;
+    uint64_t fired; /* nanoseconds since 1970; 0: no trigger has */
 };
 
 /* ---- what is seen in one round ---- */
@@ -37,6 +38,20 @@ static bool all_have_ended(const struct recordings *recordings)
         if (!recordings->pods[i].ended)
             return false;
     return true;
+}
+
+/* Return: when the first of them was fired; 0: none was. */
+static uint64_t first_fired(const struct recordings *recordings)
+{
+    uint64_t first = 0;
+
+    for (size_t i = 0; i < recordings->count; i++) {
+        uint64_t fired = recordings->pods[i].state.trigger;
+
+        if (fired && (!first || fired < first))
+            first = fired;
+    }
+    return first;
 }
 
 /* Return: one that is in this condition; NULL: none is. */
@@ -150,6 +165,7 @@ static int look(struct waiting *wait, struct error *err)
     const struct recording_pod *frozen = find(&recordings, RECORDING_FROZEN);
     if (!frozen)
         return 0;
+    wait->fired = first_fired(&recordings);
     log_info("the recorder of node '%s' is frozen%s", frozen->node,
              frozen->state.trigger ? ": its trigger has fired" : ", though not by its trigger");
     return freeze_others(wait, &recordings, err) < 0 ? -1 : 1;
@@ -165,7 +181,7 @@ static bool is_survived(struct waiting *wait, const struct error *err)
 }
 
 int trigger_wait(struct kube_client *client, const char *namespace, const char *name,
-                 uint64_t timeout, struct error *err)
+                 uint64_t timeout, uint64_t *ret_fired, struct error *err)
 {
     struct loop *loop = kube_client_loop(client);
     struct waiting wait = {.client = client,
@@ -178,8 +194,10 @@ int trigger_wait(struct kube_client *client, const char *namespace, const char *
         struct error failure = {0};
         int result = look(&wait, &failure);
 
-        if (result > 0)
+        if (result > 0) {
+            *ret_fired = wait.fired;
             return 0;
+        }
         if (result < 0 && !is_survived(&wait, &failure)) {
             *err = failure;
             return -1;

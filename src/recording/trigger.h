@@ -14,13 +14,15 @@ struct recordings;
  * is frozen there, then freeze the others
  * @namespace: NULL: all
  * @timeout: milliseconds, 0: no limit
+ * @ret_fired: nanoseconds since 1970, of the first packet that has fired one of them; 0: it was not
+ * by a trigger that one is frozen
  *
  * Where the cluster cannot be reached for a while it is asked again. Errors: ERROR_NOT_FOUND;
  * ERROR_TARGET: it has no trigger, or every recorder has ended; ERROR_TIMEOUT; ERROR_INTERRUPTED;
  * those of requests that were refused.
  */
 int trigger_wait(struct kube_client *client, const char *namespace, const char *name,
-                 uint64_t timeout, struct error *err);
+                 uint64_t timeout, uint64_t *ret_fired, struct error *err);
 
 /* trigger_freeze - freeze all of its rings, so that they hold still. Return: 0; -1 with the error,
  * also when a single one that runs could not be. */

@@ -37,3 +37,10 @@ int moment_parse(const char *text, uint64_t now, uint64_t *ret_moment)
     *ret_moment = (uint64_t)seconds * SECOND + fraction(text);
     return 0;
 }
+
+bool moment_is_back(const char *text)
+{
+    uint64_t back;
+
+    return text_parse_duration(text, &back) == 0;
+}

@@ -401,6 +401,34 @@ def test_a_trigger_freezes_and_waiting_for_it_fetches(box, ksniff, tmp_path):
         assert state_of(ksniff, "trap").count("frozen") >= 2
 
 
+def nanoseconds(time):
+    """Of an RFC 3339 time with nine digits behind the point, or a packet's "1790000000.123456789"."""
+    if "T" in time:
+        whole, parts = time.rstrip("Z").split(".")
+        time = f"{int(datetime.datetime.fromisoformat(whole + '+00:00').timestamp())}.{parts}"
+    return int(time.replace(".", ""))
+
+
+def test_a_time_back_is_from_what_has_fired(box, ksniff, tmp_path):
+    """However long ago that was."""
+    path = str(tmp_path / "x.pcapng")
+    with trap(ksniff, "back", 5734):
+        recorded_exchange(box, ksniff, "back", path, 5734)
+        spring(box, 5734)
+        wait_until(lambda: "frozen" in state_of(ksniff, "back"), "the trigger")
+        fetch(ksniff, "back", path)
+        times = [nanoseconds(time) for time in times_of(path)]
+        fired, = {nanoseconds(pod["trigger"]["time"]) for one in json.loads(ksniff.run("--recordings=json").out)
+                  if one["name"] == "back" for pod in one["pods"] if pod["trigger"]}
+        # In the midst of the exchange, to the millisecond; and before it.
+        first, last = (-(-(fired - times[at]) // 10**6) for at in (100, 150))
+        part = str(tmp_path / "y.pcapng")
+        done = ksniff.run("--wait-for", "back", "-o", part, "--since", f"{first}ms", "--until", f"{last}ms")
+        assert done.code == 0, done.err
+        inside = [time for time in times if fired - first * 10**6 <= time <= fired - last * 10**6]
+        assert len(inside) > 10 and [nanoseconds(time) for time in times_of(part)] == inside
+
+
 def test_what_waiting_refuses(box, ksniff, shop, tmp_path):
     text = ksniff.fail("--wait-for", shop, "-o", "/dev/null")
     assert text.startswith('the recording "shop" has no trigger to wait for')

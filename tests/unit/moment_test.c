@@ -54,10 +54,18 @@ static void test_neither(void **state)
             fail_msg("'%s' is taken", texts[i]);
 }
 
+static void test_which_kind_it_is(void **state)
+{
+    (void)state;
+    assert_true(moment_is_back("10m") && moment_is_back("0"));
+    assert_false(moment_is_back("2026-11-29T03:15:00Z") || moment_is_back("yesterday"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_back_from_now),
+        cmocka_unit_test(test_which_kind_it_is),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_neither),
     };
