@@ -233,6 +233,11 @@ class ExecSession:
             code = 128 - code
         return non_zero(code) if code else success()
 
+    def hangs(self):
+        """Does nobody hear of its end?"""
+        faults = self.sandbox.faults
+        return self.unread if faults.get("hang_exec_without_stdin_read") else faults.get("hang_exec_of") in self.command
+
     async def run(self, socket):
         self.socket = socket
         await self.send(STDOUT, b"")
@@ -246,7 +251,7 @@ class ExecSession:
             while not self.gone and not all(pump.done() for pump in pumps):
                 await asyncio.wait([task for task in (*pumps, receiver) if not task.done()],
                                    return_when=asyncio.FIRST_COMPLETED)
-            if not self.gone and not (self.sandbox.faults.get("hang_exec_without_stdin_read") and self.unread):
+            if not self.gone and not self.hangs():
                 await self.kubelet.send(STATUS, compact(self.status(code)))
                 await asyncio.wait([forwarder, receiver], return_when=asyncio.FIRST_COMPLETED)
                 if not self.gone:

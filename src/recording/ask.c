@@ -16,6 +16,7 @@
 
 #define LANES      6     /* execs at once: each is a connection of its own */
 #define ANSWER_MS  20000 /* for an answer */
+#define DOES_MS    3000  /* for what answers by its end alone, once it runs */
 #define WHOLE_MS   1000  /* for the end, when all of it is there */
 #define OUTPUT_MAX 65536
 #define WORDS_MAX  400 /* bytes of standard error that are kept */
@@ -86,6 +87,8 @@ static void on_opened(void *data)
     struct question *question = data;
 
     kube_stream_close_stdin(question->stream);
+    if (!question->status)
+        loop_set_timer(question->timer, DOES_MS);
 }
 
 static void on_output(void *data, enum kube_channel channel, const unsigned char *bytes,
@@ -170,18 +173,26 @@ static bool go_on(struct ask *ask)
     return more;
 }
 
+static bool wants_freeze(const struct recording_pod *pod)
+{
+    return pod->state.condition != RECORDING_FROZEN && pod->error.kind != ERROR_TIMEOUT;
+}
+
 static int prepare(struct ask *ask, struct recordings *recordings)
 {
     ask->questions = calloc(recordings->count + 1, sizeof(*ask->questions));
     if (!ask->questions)
         return -1;
     for (size_t i = 0; i < recordings->count; i++) {
-        if (!recordings->pods[i].runs)
+        struct recording_pod *pod = &recordings->pods[i];
+        bool status = strcmp(ask->command, "status") == 0;
+
+        if (!pod->runs || (!status && !wants_freeze(pod)))
             continue;
         struct question *question = &ask->questions[ask->count++];
 
-        question->pod = &recordings->pods[i];
-        question->status = strcmp(ask->command, "status") == 0;
+        question->pod = pod;
+        question->status = status;
         buf_init(&question->output, OUTPUT_MAX);
         buf_init(&question->words, WORDS_MAX);
     }

@@ -2,7 +2,7 @@
 #include "recording/trigger.h"
 
 #include <stdbool.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -12,7 +12,9 @@
 #include "recording/recordings.h"
 #include "target/target.h"
 
-#define ASK_MS 2000 /* between two rounds of questions */
+#define ASK_MS    2000  /* between two rounds of questions */
+#define FREEZE_MS 20000 /* from the wish to the ring that holds still */
+#define LOOK_MS   500   /* between two looks at whether it does */
 
 struct waiting {
     struct kube_client *client;
@@ -115,21 +117,88 @@ static void tell(struct waiting *wait, const struct recordings *recordings)
 
 /* ---- freezing ---- */
 
+static bool is_frozen(const struct recording_pod *pod)
+{
+    return pod->ended || (pod->runs && pod->state.condition == RECORDING_FROZEN);
+}
+
+/* What `freeze` has said. @said: as many as there are pods */
+static void take_answers(struct recordings *recordings, struct error *said)
+{
+    for (size_t i = 0; i < recordings->count; i++) {
+        struct recording_pod *pod = &recordings->pods[i];
+
+        said[i] = pod->error;
+        if (pod->runs && pod->error.kind == ERROR_NONE)
+            pod->state.condition = RECORDING_FROZEN;
+    }
+}
+
+/* The wish stays in the ring, whatever became of the exec that has brought it there. Return: does
+ * any of them answer, and may freeze yet? */
+static bool may_freeze_yet(const struct recordings *recordings, const struct error *said)
+{
+    for (size_t i = 0; i < recordings->count; i++)
+        if (!is_frozen(&recordings->pods[i]) && error_is_passing(&said[i]) &&
+            recordings->pods[i].error.kind == ERROR_NONE)
+            return true;
+    return false;
+}
+
+static int not_frozen(const struct recording_pod *pod, const struct error *said, struct error *err)
+{
+    if (!pod->runs)
+        error_set(err, ERROR_TARGET, "pod \"%s\" does not run: %s", pod->name, pod->why);
+    else if (pod->error.kind != ERROR_NONE)
+        *err = pod->error;
+    else if (error_is_passing(said))
+        error_set(err, ERROR_TIMEOUT, "it was told to %d s ago, and is still %s", FREEZE_MS / 1000,
+                  recording_condition_name(pod->state.condition));
+    else
+        *err = *said;
+    return error_prefix(err, "the recorder of node \"%s\" could not be frozen", pod->node);
+}
+
+static bool all_are_frozen(const struct recordings *recordings)
+{
+    for (size_t i = 0; i < recordings->count; i++)
+        if (!is_frozen(&recordings->pods[i]))
+            return false;
+    return true;
+}
+
+/* Return: 0, frozen or not; -1 with the error. @said: gets what each pod has answered */
+static int freeze(struct kube_client *client, struct recordings *recordings, struct error *said,
+                  struct error *err)
+{
+    uint64_t end = loop_now() + FREEZE_MS;
+
+    if (recordings_ask(client, recordings, "status", err) < 0 ||
+        recordings_ask(client, recordings, "freeze", err) < 0)
+        return -1;
+    take_answers(recordings, said);
+    while (!all_are_frozen(recordings)) {
+        if (recordings_ask(client, recordings, "status", err) < 0)
+            return -1;
+        if (!may_freeze_yet(recordings, said) || loop_now() >= end)
+            return 0;
+        if (target_pass_time(kube_client_loop(client), LOOK_MS, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int trigger_freeze(struct kube_client *client, struct recordings *recordings, struct error *err)
 {
-    if (recordings_ask(client, recordings, "freeze", err) < 0)
-        return -1;
-    for (size_t i = 0; i < recordings->count; i++) {
-        const struct recording_pod *pod = &recordings->pods[i];
+    cleanup_free struct error *said = calloc(recordings->count + 1, sizeof(*said));
 
-        if (pod->ended || (pod->runs && pod->error.kind == ERROR_NONE))
-            continue;
-        if (pod->error.kind != ERROR_NONE)
-            *err = pod->error;
-        else
-            error_set(err, ERROR_TARGET, "pod \"%s\" does not run: %s", pod->name, pod->why);
-        return error_prefix(err, "the recorder of node \"%s\" could not be frozen", pod->node);
-    }
+    if (!said)
+        return error_set(err, ERROR_INTERNAL, "out of memory");
+    if (freeze(client, recordings, said, err) < 0)
+        return -1;
+    for (size_t i = 0; i < recordings->count; i++)
+        if (!is_frozen(&recordings->pods[i]))
+            return not_frozen(&recordings->pods[i], &said[i], err);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import json
+import os
 import re
 import signal
 import socket
@@ -453,6 +454,33 @@ def test_the_end_with_the_last_that_there_is(box, ksniff, tmp_path):
         assert done.code == 0, done.err
         assert rows_of(path) == seen(sent)
         assert "last" not in names_of(box)
+
+
+def test_a_freeze_whose_end_nobody_tells(box, ksniff, tmp_path):
+    """What the recorder says of itself counts."""
+    path = str(tmp_path / "x.pcapng")
+    with recording(ksniff, "mute", "client", "web", "-f", "udp port 5743"):
+        sent = exchange_in(box, 5743, ROUNDS)
+        with box.faults(hang_exec_of="freeze"):
+            done = ksniff.run("--end", "mute", "--fetch", "-o", path)
+        assert done.code == 0, done.err
+        assert rows_of(path) == seen(sent) and "mute" not in names_of(box)
+
+
+def test_a_recorder_that_does_not_freeze(box, ksniff, tmp_path):
+    """It hangs: what is known of it is said, and nothing is removed."""
+    path = str(tmp_path / "x.pcapng")
+    with recording(ksniff, "stuck", "web", "-f", "udp port 5744"):
+        pod, = (pod["metadata"]["name"] for pod in box.helpers()
+                if pod["metadata"]["labels"].get("kubectl-sniff/recording") == "stuck")
+        process = box.pod(pod)["containers"]["ksniff"]["pid"]
+        os.kill(process, signal.SIGSTOP)
+        try:
+            error = ksniff.fail("--end", "stuck", "--fetch", "-o", path)
+        finally:
+            os.kill(process, signal.SIGCONT)
+        assert error == (f'the recorder of node "{box.node_of("web")}" could not be frozen: it was told to 20 s ago, and is still recording')
+        assert "stuck" in names_of(box)
 
 
 def test_what_is_added_meanwhile_goes_on(box, ksniff, tmp_path):
