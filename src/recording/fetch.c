@@ -28,6 +28,7 @@
 #define UNREACHED_MS 1000        /* until an exec that reached nobody is tried again */
 #define PATIENCE_MS  30000       /* for a recorder that is started again */
 #define WHOLE_MS     1000        /* for the exec's end, when all has come */
+#define SILENT_MS    10000       /* for the rest, when it was said how much there is */
 #define LIVE_MS      500         /* for packets, which are not on the way of the word about them */
 #define MARGIN_NS    60000000000 /* that clocks may differ, of nodes and of their packets */
 #define SECOND       1000000000ull
@@ -39,6 +40,7 @@ struct fetch {
     uint64_t end;             /* loop_now() until which the recorder may come back */
     struct loop_timer *retry; /* of the exec */
     struct loop_timer *whole; /* the end of the exec is not waited for any longer */
+    uint64_t silent;          /* milliseconds without a byte, after the last word */
     struct loop_timer *live;  /* what was recorded has arrived by then */
 };
 
@@ -136,6 +138,7 @@ static void on_output(void *data, enum kube_channel channel, const unsigned char
             session_running(session);
         session_packets(session, bytes, length);
     }
+    fetch->silent = 0;
     if (session->account.told && session->state != SESSION_ENDED)
         loop_set_timer(fetch->whole, WHOLE_MS);
 }
@@ -161,10 +164,17 @@ static void on_whole(void *data)
 
     if (session->state == SESSION_ENDED)
         return;
-    if (session->account.told && session->account.came >= session->account.told_written)
-        session_closed(session, &well, NULL);
-    else
+    bool whole = session->account.told && session->account.came >= session->account.told_written;
+    if (!session->paused) /* else the silence is our own */
+        fetch->silent += WHOLE_MS;
+    if (!whole && fetch->silent < SILENT_MS) {
         loop_set_timer(fetch->whole, WHOLE_MS);
+        return;
+    }
+    if (!whole) /* what is missing is counted as lost */
+        snprintf(session->cut_short, sizeof(session->cut_short),
+                 "the recorder has said that all is sent, and nothing came any more");
+    session_closed(session, &well, NULL);
 }
 
 static int run(struct session *session, struct error *err)
@@ -218,6 +228,7 @@ static int start(struct session *session, struct error *err)
         return -1;
     fetch = session->method_data;
     fetch->end = loop_now() + PATIENCE_MS;
+    fetch->silent = 0;
     loop_stop_timer(fetch->retry);
     loop_stop_timer(fetch->whole);
     loop_stop_timer(fetch->live);

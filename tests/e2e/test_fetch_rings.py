@@ -152,6 +152,20 @@ def test_what_is_gone_meanwhile_is_told_as_missing(box, ksniff, rings, tmp_path)
     assert row["gapMilliseconds"] > 5000
 
 
+@pytest.mark.parametrize("missing", [0, 3000])
+def test_an_exec_whose_end_nobody_tells(box, ksniff, rings, tmp_path, missing):
+    """What has come is all, or the rest is lost: neither is waited for without an end."""
+    path = str(tmp_path / "x.pcapng")
+    for number in range(3):
+        rings[0].write(number)
+    with box.faults(hang_exec_of="fetch", truncate_tail=missing):
+        err = fetched(ksniff, path, code=3 if missing else 0)
+    numbers = [number for _, number in identities(path)]
+    assert numbers == merged(range(3))[:len(numbers)] and (len(numbers) == 300) == (missing == 0)
+    if missing:
+        assert f"{300 - len(numbers)} packets were lost on the way: the recorder has said that all is sent" in err
+
+
 def test_since_and_until_leave_segments_out(ksniff, rings, tmp_path):
     """And are exact to the nanosecond."""
     path = str(tmp_path / "x.pcapng")
