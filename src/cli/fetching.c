@@ -54,6 +54,31 @@ static int before(struct kube_client *client, const struct options *options, con
     return options->ends ? trigger_freeze(client, ret, err) : 0;
 }
 
+/* Nothing new comes of a ring that is frozen, so that nobody is left waiting for it. Return: 0; -1
+ * when interrupted. */
+static int look_for_frozen(struct kube_client *client, struct recordings *recordings,
+                           struct settings *what, struct error *err)
+{
+    size_t frozen = 0, ended = 0;
+
+    if (recordings_ask(client, recordings, "status", err) < 0)
+        return -1;
+    for (size_t i = 0; i < recordings->count; i++) {
+        const struct recording_pod *pod = &recordings->pods[i];
+
+        ended += pod->ended;
+        if (pod->state.condition != RECORDING_FROZEN)
+            continue;
+        frozen++;
+        log_info("what node '%s' records is frozen: nothing new will come of it", pod->node);
+    }
+    what->live = frozen + ended < recordings->count;
+    if (!what->live)
+        log_info("all of the recording '%s' is frozen: the fetch ends with what is there",
+                 what->fetched);
+    return 0;
+}
+
 /* Return: @result, with the error, unless what is asked for now fails. */
 static int end(struct kube_client *client, const char *namespace, const struct settings *settings,
                int result, struct error *err)
@@ -83,6 +108,8 @@ int fetching_run(struct kube_client *client, const struct options *options,
     uint64_t fired = 0;
 
     if (before(client, options, namespace, &recordings, &fired, err) < 0)
+        return -1;
+    if (what.live && look_for_frozen(client, &recordings, &what, err) < 0)
         return -1;
     what.recordings = &recordings;
     what.since = moment_of(options->since_text, fired);

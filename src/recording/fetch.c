@@ -68,13 +68,13 @@ static void add_number(struct words *words, const char *flag, char *out, uint64_
 
 /* Whole segments are left out, by the clock of the node; packets are, when their times are known.
  */
-static void add_times(struct words *words, const struct settings *settings)
+static void add_times(struct words *words, const struct settings *settings, bool frozen)
 {
     if (settings->since > MARGIN_NS)
         add_number(words, "-B", words->since, settings->since - MARGIN_NS);
     if (settings->until)
         add_number(words, "-U", words->until, settings->until + MARGIN_NS);
-    if (settings->live)
+    if (settings->live && !frozen)
         add(words, "-L");
 }
 
@@ -103,7 +103,7 @@ static int build(struct words *words, const struct session *session, struct erro
     add_number(words, "-t", words->number, session->target->keeper->number);
     if (session->segments.begun)
         add_number(words, "-a", words->segment, session->segments.number);
-    add_times(words, session->settings);
+    add_times(words, session->settings, session->target->keeper->frozen);
     return add_filter(words, &session->settings->filter, err);
 }
 
@@ -297,6 +297,7 @@ static int add_keeper(const struct recording_pod *pod, unsigned number, struct t
         return error_set(err, ERROR_INTERNAL, "out of memory");
     target->keeper = keeper;
     keeper->number = number;
+    keeper->frozen = pod->state.condition == RECORDING_FROZEN;
     recorder = &keeper->target;
     if (kube_pod_read(pod->json, &recorder->pod, err) < 0)
         return -1;

@@ -36,6 +36,7 @@ struct target {
 struct target_keeper {
     struct target target; /* the pod that records; its strings are its pod's */
     unsigned number;      /* of the target there */
+    bool frozen;          /* it is known to record nothing more */
 };
 
 /*

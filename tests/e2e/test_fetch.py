@@ -402,6 +402,26 @@ def test_a_trigger_freezes_and_waiting_for_it_fetches(box, ksniff, tmp_path):
         assert state_of(ksniff, "trap").count("frozen") >= 2
 
 
+def test_live_of_what_is_frozen(box, ksniff, tmp_path):
+    """Of a node that is frozen nothing new comes, which is told; where all are, the fetch ends."""
+    path = str(tmp_path / "x.pcapng")
+    with trap(ksniff, "still", 5736):
+        sent = recorded_exchange(box, ksniff, "still", path, 5736)
+        spring(box, 5736)
+        wait_until(lambda: "frozen" in state_of(ksniff, "still"), "the trigger")
+        frozen = f"what node '{box.node_of('web')}' records is frozen: nothing new will come of it"
+        with ksniff.capturing("--fetch", "still", "--live", "-f", "udp port 5736", "-o", path) as process:
+            more = exchange_in(box, 5736, 5)
+            wait_until(lambda: len(whole_rows(path)) == 4 * ROUNDS + 10, "what the other has recorded since")
+            err = ksniff.stop(process)
+        assert frozen in err and "all of the recording" not in err
+        assert sorted(rows_of(path)) == sorted(seen(sent) + [row for row in seen(more) if "/client:" in row[0]])
+        assert ksniff.run("--wait-for", "still", "-o", path).code == 0
+        err = fetch(ksniff, "still", path, "--live", "-f", "udp port 5736")
+        assert frozen in err and "all of the recording 'still' is frozen: the fetch ends with what is there" in err
+        assert len(rows_of(path)) == 4 * ROUNDS + 10
+
+
 def nanoseconds(time):
     """Of an RFC 3339 time with nine digits behind the point, or a packet's "1790000000.123456789"."""
     if "T" in time:
