@@ -334,7 +334,9 @@ static int sniff(const struct options *options, struct extcap *extcap, struct er
                       .seconds = options->record_for,
                       .in_memory = options->keep_in_memory,
                       .stop_when_text = options->stop_when,
-                      .after = options->after},
+                      .after = options->after,
+                      .asked_filter = options->filter,
+                      .given = options->given},
     };
     cleanup_free struct target_word *words = NULL;
     size_t count = 0;

@@ -14,6 +14,7 @@
 #include "common/agent.h"
 #include "settings/keep.h"
 #include "settings/moment.h"
+#include "settings/settings.h"
 #include "target/words.h"
 
 #define REORDER_WINDOW_MS  200
@@ -467,6 +468,24 @@ static int check_fetch(struct options *options, bool ends, struct error *err)
     return 0;
 }
 
+/* Which of the flags of a recording are from the command line? */
+static unsigned given_of_recording(const struct parser *parser)
+{
+    static const struct {
+        const char *name;
+        enum recording_flag flag;
+    } rows[] = {{"filter", RECORDING_FILTER},       {"interface", RECORDING_INTERFACES},
+                {"snaplen", RECORDING_SNAPLEN},     {"headers-only", RECORDING_HEADERS_ONLY},
+                {"keep", RECORDING_KEEP},           {"keep-in", RECORDING_KEEP_IN},
+                {"stop-when", RECORDING_STOP_WHEN}, {"after", RECORDING_AFTER}};
+    unsigned given = 0;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (is_given(parser, rows[i].name))
+            given |= rows[i].flag;
+    return given;
+}
+
 static bool takes_targets(const struct options *options)
 {
     return options->action == OPTIONS_SNIFF || options->action == OPTIONS_CHECK ||
@@ -483,6 +502,7 @@ static int check_action(const struct parser *parser, struct error *err)
         return -1;
     if (options->action == OPTIONS_FETCH && !is_given(parser, "reorder-window"))
         options->reorder_window = RECORDED_WINDOW_MS;
+    options->given = given_of_recording(parser);
     const char *action = options->action == OPTIONS_CLEANUP      ? "--cleanup"
                          : options->action == OPTIONS_FETCH      ? "--fetch"
                          : options->action == OPTIONS_RECORDINGS ? "--recordings"

@@ -91,6 +91,7 @@ struct options {
     const char *stop_when; /* a filter; NULL: none */
     uint64_t after;        /* milliseconds */
     bool recordings_json;  /* with OPTIONS_RECORDINGS */
+    unsigned given;        /* enum recording_flag, of settings/settings.h */
     const char *recording; /* that there is: of --end and OPTIONS_FETCH */
 
     const char *fetch, *wait_for;        /* the names behind these; NULL: none */

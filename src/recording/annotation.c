@@ -54,12 +54,13 @@ char *annotation_text(const struct settings *settings, const struct target *cons
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, target_json(targets[i]));
     json_t *json = json_pack(
-        "{s:s, s:s, s:{s:I, s:I, s:s}, s:s?, s:i, s:b, s:o, s:s?, s:I, s:o}", "by", who, "started",
-        when, "keep", "bytes", (json_int_t)recording->keep_bytes, "seconds",
+        "{s:s, s:s, s:{s:I, s:I, s:s}, s:s?, s:s?, s:i, s:b, s:o, s:s?, s:I, s:o}", "by", who,
+        "started", when, "keep", "bytes", (json_int_t)recording->keep_bytes, "seconds",
         (json_int_t)recording->keep_seconds, "in", recording->in_memory ? "memory" : "disk",
-        "filter", settings->filter_text, "snaplen", (int)settings->snaplen, "headersOnly",
-        settings->headers_only, "interfaces", interfaces_of(settings), "stopWhen",
-        recording->stop_when_text, "after", (json_int_t)recording->after, "targets", list);
+        "filter", settings->filter_text, "asked", recording->asked_filter, "snaplen",
+        (int)settings->snaplen, "headersOnly", settings->headers_only, "interfaces",
+        interfaces_of(settings), "stopWhen", recording->stop_when_text, "after",
+        (json_int_t)recording->after, "targets", list);
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
     json_decref(json);

@@ -7,6 +7,7 @@
  *    "started": "2026-11-29T03:35:00Z",
  *    "keep": {"bytes": 1073741824, "seconds": 3600, "in": "disk"},    seconds 0: no limit
  *    "filter": "tcp port 80",        null: none
+ *    "asked": "tcp port 80",         as the user gave it: with names, and with our own traffic
  *    "snaplen": 262144, "headersOnly": false, "interfaces": ["eth0"],
  *    "stopWhen": "tcp[tcpflags] & tcp-rst != 0",                      null: nothing does
  *    "after": 30000,                 milliseconds

@@ -78,9 +78,9 @@ int recordings_look(struct kube_client *client, const char *namespace, const cha
  * of them side by side, and wait for the ends
  *
  * What `status` says becomes the pods' state; one that cannot be asked gets the error. A pod in
- * which the command has failed is no failure of this. To freeze is not asked of one that is known to
- * be frozen, or has just left a question without an answer; and its end is not waited for very long:
- * `status` tells what has come of it. Return: 0; -1 when interrupted or out of memory.
+ * which the command has failed is no failure of this. To freeze is not asked of one that is known
+ * to be frozen, or has just left a question without an answer; and its end is not waited for very
+ * long: `status` tells what has come of it. Return: 0; -1 when interrupted or out of memory.
  */
 int recordings_ask(struct kube_client *client, struct recordings *recordings, const char *command,
                    struct error *err);

@@ -30,6 +30,7 @@
 #include "recording/annotation.h"
 #include "recording/arguments.h"
 #include "recording/groups.h"
+#include "recording/kind.h"
 #include "recording/program.h"
 #include "recording/recordings.h"
 #include "recording/room.h"
@@ -56,7 +57,8 @@ struct part {
 
 struct start {
     struct kube_client *client;
-    const struct settings *settings;
+    struct kind kind;
+    const struct settings *settings; /* the kind's */
     const char *name;
     char made_name[RECORDING_NAME_SIZE];
     char *who, *when; /* owned */
@@ -387,54 +389,25 @@ static int check_recording(struct start *start, struct recordings *there, struct
     return 0;
 }
 
-static bool same_text(const json_t *described, const char *key, const char *text)
-{
-    const char *there = json_string_value(json_object_get(described, key));
-
-    return strcmp(there ? there : "", text ? text : "") == 0;
-}
-
-/* One recording has one trigger. */
-static int check_same(const struct start *start, const struct recordings *recordings,
-                      struct error *err)
-{
-    const char *wanted = start->settings->recording.stop_when_text;
-
-    for (size_t i = 0; i < recordings->count; i++) {
-        const struct recording_pod *pod = &recordings->pods[i];
-
-        if (pod->ended || same_text(pod->described, "stopWhen", wanted))
-            continue;
-        error_set(err, ERROR_USAGE,
-                  "the recording \"%s\" is there already, with another --stop-when", start->name);
-        return error_remedy(err, "give the same, or record under another name");
-    }
-    return 0;
-}
-
 /* Takes what is recorded in the namespace of its pods out of those that are fresh. */
 static int look_in(struct start *start, const char *namespace, struct error *err)
 {
-    struct recordings there = {0};
+    CLEANUP(recordings_free) struct recordings there = {0};
     size_t kept = 0;
 
-    if (recordings_look(start->client, namespace, start->name, &there, err) < 0)
+    if (recordings_look(start->client, namespace, start->name, &there, err) < 0 ||
+        kind_take(&start->kind, start->client, &there, start->name, err) < 0 ||
+        check_recording(start, &there, err) < 0)
         return -1;
-    int result = check_same(start, &there, err);
-
-    if (result == 0)
-        result = check_recording(start, &there, err);
-    for (size_t i = 0; i < start->fresh_count && result == 0; i++) {
+    for (size_t i = 0; i < start->fresh_count; i++) {
         const struct target *target = start->fresh[i];
 
         if (strcmp(helper_namespace_of(start->settings, target), namespace) != 0 ||
             !is_among(&there, target))
             start->fresh[kept++] = target;
     }
-    if (result == 0)
-        start->fresh_count = kept;
-    recordings_free(&there);
-    return result;
+    start->fresh_count = kept;
+    return 0;
 }
 
 static const char *namespace_of(const struct start *start, size_t at)
@@ -578,6 +551,7 @@ static void start_free(struct start *start)
     free(start->parts);
     free(start->who);
     free(start->when);
+    kind_free(&start->kind);
 }
 
 static void choose_name(struct start *start)
@@ -593,9 +567,10 @@ static void choose_name(struct start *start)
 
 int recording_start(struct kube_client *client, const struct settings *settings, struct error *err)
 {
-    struct start start = {.client = client, .settings = settings};
+    struct start start = {.client = client, .settings = &start.kind.settings};
     char now[32];
 
+    kind_begin(&start.kind, settings);
     choose_name(&start);
     start.when = strdup(text_format_time(now, sizeof(now), (int64_t)time(NULL)));
     if (!start.when)

@@ -13,6 +13,18 @@ struct method;
 struct capture_format;
 struct recordings;
 
+/* What the command line may say of a recording, and may leave to the one that is there. */
+enum recording_flag {
+    RECORDING_FILTER = 1,
+    RECORDING_INTERFACES = 2,
+    RECORDING_SNAPLEN = 4,
+    RECORDING_HEADERS_ONLY = 8,
+    RECORDING_KEEP = 16,
+    RECORDING_KEEP_IN = 32,
+    RECORDING_STOP_WHEN = 64,
+    RECORDING_AFTER = 128,
+};
+
 /* Of --record. */
 struct recording_settings {
     const char *name;           /* NULL: to be made from the target */
@@ -22,7 +34,9 @@ struct recording_settings {
     bool in_memory;             /* what is kept, and not on the node's disk */
     const char *stop_when_text; /* NULL: nothing freezes it */
     struct filter stop_when;
-    uint64_t after; /* milliseconds from that packet on */
+    uint64_t after;           /* milliseconds from that packet on */
+    const char *asked_filter; /* as the user gave it, with names; NULL: none */
+    unsigned given;           /* of enum recording_flag */
 };
 
 struct settings {

@@ -153,15 +153,62 @@ def test_the_same_name_takes_in_what_is_new(box, sniff, shop):
     assert same["status"]["containerStatuses"][0]["restartCount"] == 0
     entry, = listed(sniff)
     assert len(entry["pods"]) == 3
-    # One recording has one trigger.
-    error = sniff.fail("-l", "app=shop", "--record=shop", "--stop-when", "udp", code=2)
-    assert error == ('the recording "shop" is there already, with another --stop-when (give the same, or record under another name)')
     # Another name is another recording, beside it.
     assert record(sniff, "shop-1", "--record=two").startswith('recording "two": 1 target, ')
     assert [entry["name"] for entry in listed(sniff)] == ["shop", "two"]
     assert sniff.run("--end", "shop").code == 0
     assert [entry["name"] for entry in listed(sniff)] == ["two"]
     assert 'there is no recording "shop" in namespace "default" (there is: "two")' in sniff.fail("--end", "shop")
+
+
+KIND = {"-f": "host web.default.pod and udp", "-i": "eth0", "--snaplen": "200", "--keep": "64M,1h", "--keep-in": "memory",
+        "--stop-when": "udp port 9", "--after": "3s"}
+OTHER = {"-f": "tcp", "-i": "lo", "--snaplen": "100", "--keep": "64M", "--keep-in": "disk", "--stop-when": "udp port 10", "--after": "4s"}
+
+
+OF_A_RUN = "targets", "started", "run"
+
+
+def described(pod):
+    return json.loads(pod["metadata"]["annotations"]["kubectl-sniff/recorded"])
+
+
+def test_a_recording_is_of_one_kind(box, sniff, shop):
+    """What is added later is recorded as the others are: what is said otherwise is refused, what is left out is as it was."""
+    record(sniff, "shop-1", "--record=one", "--headers-only", *(word for pair in KIND.items() for word in pair))
+    first, = recorders(box)
+    assert described(first)["asked"] == KIND["-f"] and "web" not in described(first)["filter"]
+    for flag, value in OTHER.items():
+        said = {"-f": f"-f '{KIND['-f']}'", "--keep": "--keep 64M,3600s", "--after": "--after 3000ms",
+                "--stop-when": "--stop-when 'udp port 9'"}.get(flag, f"{flag} {KIND[flag]}")
+        more = ("--stop-when", KIND["--stop-when"]) if flag == "--after" else ()
+        assert sniff.fail("shop-3", "--record=one", flag, value, *more, code=2) == (
+            f'the recording "one" is there already, with {said} (leave out {flag}, or record under another name)')
+    assert sniff.fail("shop-3", "--record=one", "--headers-only=false", code=2) == (
+        'the recording "one" is there already, with --headers-only (leave out --headers-only, or record under another name)')
+    # The same words, or none.
+    assert "1 target" in record(sniff, "shop-3", "--record=one", "--headers-only", "-f", KIND["-f"])
+    process = sniff.start("shop-2", "--record=one")
+    out, err = process.communicate(timeout=GUARD)
+    assert process.returncode == 0 and b'"one": 1 target' in out, err.decode()
+    assert "as the recording 'one' records already: -f 'host web.default.pod and udp', -i eth0, --snaplen 200, --headers-only" in err.decode()
+    pods = recorders(box)
+    assert len(pods) == 3
+    for pod in pods:
+        assert {key: value for key, value in described(pod).items() if key not in OF_A_RUN} == {
+            key: value for key, value in described(first).items() if key not in OF_A_RUN}
+        assert container_of(pod)["resources"] == container_of(first)["resources"]
+        words = container_of(pod)["command"]
+        assert words[:words.index("-t")] == container_of(first)["command"][:words.index("-t")]
+
+
+def test_a_recording_without_a_filter(box, sniff, shop):
+    record(sniff, "shop-1", "--record=all")
+    for words in (("-f", "udp"), ("--stop-when", "udp"), ("--snaplen", "99"), ("--headers-only",)):
+        assert sniff.fail("shop-3", "--record=all", *words, code=2) == (
+            f'the recording "all" is there already, without {words[0]} (leave out {words[0]}, or record under another name)')
+    assert "nothing is new" in record(sniff, "shop-1", "--record=all", "--keep", "1G", "--snaplen", "0")
+    assert len(recorders(box)) == 1
 
 
 def test_what_does_not_record_is_not_said_to_be_recorded(box, sniff, shop):

@@ -191,10 +191,11 @@ static void test_annotation(void **state)
     struct recording_pod pod = {.name = "ksniff-1"};
 
     (void)state;
-    assert_non_null(strstr(text, "{\"by\":\"jane\",\"started\":\"2026-11-29T03:35:00Z\","
-                                 "\"keep\":{\"bytes\":1073741824,\"seconds\":0,\"in\":\"memory\"},"
-                                 "\"filter\":\"tcp\",\"snaplen\":262144,\"headersOnly\":false,"
-                                 "\"interfaces\":[],\"stopWhen\":null,\"after\":0,\"targets\":["));
+    assert_non_null(
+        strstr(text, "{\"by\":\"jane\",\"started\":\"2026-11-29T03:35:00Z\","
+                     "\"keep\":{\"bytes\":1073741824,\"seconds\":0,\"in\":\"memory\"},"
+                     "\"filter\":\"tcp\",\"asked\":null,\"snaplen\":262144,\"headersOnly\":false,"
+                     "\"interfaces\":[],\"stopWhen\":null,\"after\":0,\"targets\":["));
     assert_int_equal(recorded_target_make(&pod, &recorded, &made, NULL), 0);
     assert_string_equal(made.pod->uid, "uid-of-a");
     assert_string_equal(made.container->name, "app");
