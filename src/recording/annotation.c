@@ -46,7 +46,7 @@ static json_t *interfaces_of(const struct settings *settings)
 }
 
 char *annotation_text(const struct settings *settings, const struct target *const *targets,
-                      size_t count, const char *who, const char *when)
+                      size_t count, const char *who, const char *when, const char *run)
 {
     const struct recording_settings *recording = &settings->recording;
     json_t *list = json_array();
@@ -54,8 +54,8 @@ char *annotation_text(const struct settings *settings, const struct target *cons
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, target_json(targets[i]));
     json_t *json = json_pack(
-        "{s:s, s:s, s:{s:I, s:I, s:s}, s:s?, s:s?, s:i, s:b, s:o, s:s?, s:I, s:o}", "by", who,
-        "started", when, "keep", "bytes", (json_int_t)recording->keep_bytes, "seconds",
+        "{s:s, s:s, s:s, s:{s:I, s:I, s:s}, s:s?, s:s?, s:i, s:b, s:o, s:s?, s:I, s:o}", "by", who,
+        "started", when, "run", run, "keep", "bytes", (json_int_t)recording->keep_bytes, "seconds",
         (json_int_t)recording->keep_seconds, "in", recording->in_memory ? "memory" : "disk",
         "filter", settings->filter_text, "asked", recording->asked_filter, "snaplen",
         (int)settings->snaplen, "headersOnly", settings->headers_only, "interfaces",

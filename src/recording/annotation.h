@@ -5,6 +5,7 @@
  *
  *   {"by": "jane@example.com",       who started it; "" where nobody knows
  *    "started": "2026-11-29T03:35:00Z",
+ *    "run": "9f86d081884c7d65",      the same of all pods that one command has made, and no others
  *    "keep": {"bytes": 1073741824, "seconds": 3600, "in": "disk"},    seconds 0: no limit
  *    "filter": "tcp port 80",        null: none
  *    "asked": "tcp port 80",         as the user gave it: with names, and with our own traffic
@@ -35,9 +36,9 @@ struct target;
  * annotation_text - Return: the annotation's JSON, owned by the caller (free()); NULL when out of
  * memory.
  * @targets: @count of them, by their numbers
- * @who, @when: as above
+ * @who, @when, @run: as above
  */
 char *annotation_text(const struct settings *settings, const struct target *const *targets,
-                      size_t count, const char *who, const char *when);
+                      size_t count, const char *who, const char *when, const char *run);
 
 #endif

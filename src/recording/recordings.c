@@ -89,6 +89,9 @@ static void read_times(struct recording_pod *pod)
 
     if (text_parse_time(string_at(pod->described, "started"), &pod->started) < 0)
         pod->started = 0;
+    if (text_parse_time(string_at(json_object_get(pod->json, "metadata"), "creationTimestamp"),
+                        &pod->created) < 0)
+        pod->created = 0;
     if (json_is_integer(limit) &&
         text_parse_time(string_at(json_object_get(pod->json, "status"), "startTime"), &begun) == 0)
         pod->ends = begun + json_integer_value(limit);

@@ -44,6 +44,7 @@ struct recording_pod {
     bool ended;            /* for good: what was in the ring is gone */
     char why[300];         /* it has ended, or does not run; raw text: escape it */
     int64_t started, ends; /* seconds since 1970; 0: not known; none */
+    int64_t created;       /* the same, of the pod, by the server's clock */
     int64_t ended_at;      /* the same, of its recorder's last run; 0: not known */
 
     /* These by recordings_ask(). */

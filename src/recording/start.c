@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/system.h"
 #include "base/text.h"
 #include "kube/client.h"
 #include "kube/name.h"
@@ -33,13 +34,15 @@
 #include "recording/kind.h"
 #include "recording/program.h"
 #include "recording/recordings.h"
+#include "recording/rivals.h"
 #include "recording/room.h"
 #include "recording/who.h"
 #include "settings/settings.h"
 #include "target/find.h"
 #include "target/target.h"
 
-#define ASK_MS 200 /* between two questions whether all is recorded */
+#define ASK_MS   200 /* between two questions whether all is recorded */
+#define RUN_SIZE 17
 
 /* One pod that is to record. */
 struct part {
@@ -62,6 +65,7 @@ struct start {
     const char *name;
     char made_name[RECORDING_NAME_SIZE];
     char *who, *when; /* owned */
+    char run[RUN_SIZE];
     struct facts *facts;
     struct target_set set;
     const struct target **fresh; /* owned is the array: of the set, those not recorded yet */
@@ -79,8 +83,9 @@ struct start {
 static int describe(struct part *part, struct error *err)
 {
     const struct start *start = part->of;
-    cleanup_free char *text = annotation_text(&part->settings, part->group->targets,
-                                              part->group->count, start->who, start->when);
+    cleanup_free char *text =
+        annotation_text(&part->settings, part->group->targets, part->group->count, start->who,
+                        start->when, start->run);
 
     json_decref(part->arguments);
     json_decref(part->labels);
@@ -265,6 +270,73 @@ static int await_all(struct start *start, struct error *err)
             return -1;
     }
     return 0;
+}
+
+/* ---- has somebody else begun the same? ---- */
+
+static int step_back(const struct start *start, const struct recording_pod *rival,
+                     struct error *err)
+{
+    const char *by = json_string_value(json_object_get(rival->described, "by"));
+
+    error_set(
+        err, ERROR_CONFLICT,
+        "the recording \"%s\" was begun at the same moment by another client, for %s%s%s, with "
+        "pod \"%s\": what was begun here is removed",
+        start->name, by && *by ? "\"" : "", by && *by ? by : "somebody", by && *by ? "\"" : "",
+        rival->name);
+    return error_remedy(err,
+                        "see: kubectl sniff --recordings -n %s; the same command takes in what "
+                        "is not recorded there",
+                        rival->namespace);
+}
+
+static const char *place_of(const struct start *start, size_t at)
+{
+    return start->parts[at].user.pod->namespace;
+}
+
+static bool looked_at(const struct start *start, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (strcmp(place_of(start, i), place_of(start, at)) == 0)
+            return true;
+    return false;
+}
+
+/* @ret_newest: seconds since 1970 of the last of our pods, in all namespaces */
+static int look_for_rivals(struct start *start, int64_t *ret_newest, struct error *err)
+{
+    *ret_newest = 0;
+    for (size_t i = 0; i < start->part_count; i++) {
+        CLEANUP(recordings_free) struct recordings there = {0};
+        int64_t newest;
+
+        if (looked_at(start, i))
+            continue;
+        if (recordings_look(start->client, place_of(start, i), start->name, &there, err) < 0)
+            return -1;
+        const struct recording_pod *rival = rival_find(&there, start->run, &newest);
+        if (rival)
+            return step_back(start, rival, err);
+        if (newest > *ret_newest)
+            *ret_newest = newest;
+    }
+    return 0;
+}
+
+/* The server's time is known to the second. */
+static int check_rivals(struct start *start, struct error *err)
+{
+    struct loop *loop = kube_client_loop(start->client);
+    int64_t newest, looked;
+
+    do {
+        looked = kube_client_time(start->client);
+        if (look_for_rivals(start, &newest, err) < 0)
+            return -1;
+    } while (looked < newest + 2 && target_pass_time(loop, ASK_MS, err) == 0);
+    return looked < newest + 2 ? -1 : 0;
 }
 
 /* ---- its parts ---- */
@@ -532,7 +604,8 @@ static int run(struct start *start, struct error *err)
         if (check_targets(start, err) < 0)
             return -1;
         start->who = who_am_i(start->client);
-        if (begin_parts(start, err) < 0 || await_all(start, err) < 0)
+        if (begin_parts(start, err) < 0 || await_all(start, err) < 0 ||
+            check_rivals(start, err) < 0)
             return -1;
     }
     start->parted = true;
@@ -565,6 +638,18 @@ static void choose_name(struct start *start)
         start->settings->recording.name ? start->settings->recording.name : start->made_name;
 }
 
+/* Return: -1: there is no randomness. */
+static int name_run(char run[static RUN_SIZE])
+{
+    unsigned char bytes[(RUN_SIZE - 1) / 2];
+
+    if (system_random(bytes, sizeof(bytes)) < 0)
+        return -1;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(run + 2 * i, 3, "%02x", bytes[i]);
+    return 0;
+}
+
 int recording_start(struct kube_client *client, const struct settings *settings, struct error *err)
 {
     struct start start = {.client = client, .settings = &start.kind.settings};
@@ -573,8 +658,10 @@ int recording_start(struct kube_client *client, const struct settings *settings,
     kind_begin(&start.kind, settings);
     choose_name(&start);
     start.when = strdup(text_format_time(now, sizeof(now), (int64_t)time(NULL)));
-    if (!start.when)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
+    if (!start.when || name_run(start.run) < 0) {
+        free(start.when);
+        return error_set(err, ERROR_INTERNAL, "there is no memory, or no randomness");
+    }
     int result = run(&start, err);
 
     if (result == 0)

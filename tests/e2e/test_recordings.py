@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -425,6 +426,59 @@ def test_an_image_with_a_shell_is_the_last(box, sniff, shop):
     assert process.returncode == 0, err
     assert "the helper pod runs from image 'busybox', which has a shell" in err
     assert "-N" not in container_of(recorders(box)[0])["command"]
+
+
+@contextlib.contextmanager
+def held_up(sniff, box):
+    """A client that has seen that nothing is recorded, has made its ConfigMap, and stands still before it makes its pod."""
+    before = len(box.get("/sandbox/requests"))
+    with box.faults(request_delay={"path": "/configmaps", "seconds": 2}):
+        process = sniff.start("shop-1", "shop-3", "--record=twice")
+        wait_until(lambda: [r for r in box.get("/sandbox/requests")[before:] if r.startswith("POST") and "configmaps" in r], "a request")
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def loses(process, box, first):
+    """It goes on, sees that another was first, and takes away its own."""
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=GUARD)
+    assert process.returncode == 1 and not out, err.decode()
+    assert (b'the recording "twice" was begun at the same moment by another client, for "sandbox-admin", with pod "' in err
+            and b"what was begun here is removed (see: kubectl sniff --recordings -n default; " in err), err.decode()
+    wait_until(lambda: [pod["metadata"]["uid"] for pod in recorders(box)] == first, "the others alone")
+    names = {pod["metadata"]["name"] for pod in recorders(box)}
+    wait_until(lambda: {item["metadata"]["name"] for item in box.get("/api/v1/configmaps?labelSelector=" + LABEL)["items"]} == names,
+               "nothing else")
+
+
+def test_the_same_twice_at_the_same_moment(box, sniff, shop):
+    """Neither sees the other's pods when it looks what is recorded: the one that makes them later goes."""
+    with held_up(sniff, box) as late:
+        record(sniff, "shop-1", "shop-3", "--record=twice")
+        first = [pod["metadata"]["uid"] for pod in recorders(box)]
+        assert len(first) == 2
+        loses(late, box, first)
+    assert [entry["state"] for entry in listed(sniff)] == ["recording"]
+
+
+def test_the_same_twice_and_the_first_is_slower(box, sniff, shop):
+    """Who looks first does not go for that, if he was first."""
+    with held_up(sniff, box) as late, box.faults(hold_pods=True):
+        early = sniff.start("shop-1", "--record=twice")
+        first = wait_until(lambda: [pod["metadata"]["uid"] for pod in recorders(box)], "its pod")
+        time.sleep(1.1)  # times of creation are whole seconds
+        late.send_signal(signal.SIGCONT)
+        wait_until(lambda: len(recorders(box)) == 3, "the pods of both")
+        late.send_signal(signal.SIGSTOP)
+        box.set_faults()
+        out, err = early.communicate(timeout=GUARD)
+        assert early.returncode == 0 and b'recording "twice": 1 target' in out, err.decode()
+        loses(late, box, first)
 
 
 def test_what_cannot_be_recorded(box, sniff, shop):

@@ -8,6 +8,7 @@
 #include "recording/annotation.h"
 #include "recording/arguments.h"
 #include "recording/groups.h"
+#include "recording/rivals.h"
 #include "settings/filter.h"
 #include "settings/settings.h"
 #include "target/target.h"
@@ -184,7 +185,7 @@ static void test_annotation(void **state)
     struct settings settings = {.filter_text = "tcp",
                                 .snaplen = 262144,
                                 .recording = {.keep_bytes = 1 << 30, .in_memory = true}};
-    char *text = annotation_text(&settings, only, 1, "jane", "2026-11-29T03:35:00Z");
+    char *text = annotation_text(&settings, only, 1, "jane", "2026-11-29T03:35:00Z", "9f86d081");
     json_t *json = json_loads(text, 0, NULL);
     json_t *entry = json_array_get(json_object_get(json, "targets"), 0);
     struct recorded_target recorded = {"shop", "a", "uid-of-a", "app", entry};
@@ -193,6 +194,7 @@ static void test_annotation(void **state)
     (void)state;
     assert_non_null(
         strstr(text, "{\"by\":\"jane\",\"started\":\"2026-11-29T03:35:00Z\","
+                     "\"run\":\"9f86d081\","
                      "\"keep\":{\"bytes\":1073741824,\"seconds\":0,\"in\":\"memory\"},"
                      "\"filter\":\"tcp\",\"asked\":null,\"snaplen\":262144,\"headersOnly\":false,"
                      "\"interfaces\":[],\"stopWhen\":null,\"after\":0,\"targets\":["));
@@ -213,6 +215,62 @@ static void test_annotation(void **state)
     json_decref(json);
     free(text);
     target_free(&a);
+}
+
+/* A pod as the list has it, of one target. */
+static struct recording_pod pod_of(struct recorded_target *target, const char *run, int64_t created)
+{
+    return (struct recording_pod){.described = json_pack("{s:s}", "run", run),
+                                  .created = created,
+                                  .targets = target,
+                                  .target_count = 1};
+}
+
+static const struct recording_pod *rival(struct recording_pod *one, struct recording_pod *other,
+                                         const char *run)
+{
+    struct recording_pod pods[] = {*one, *other};
+    const struct recordings there = {pods, 2};
+    int64_t newest;
+    const struct recording_pod *found = rival_find(&there, run, &newest);
+
+    return found == &pods[0] ? one : found == &pods[1] ? other : NULL;
+}
+
+/* Of two that have made a pod for the same target exactly one goes, whoever looks, and in whatever
+ * order they are listed. */
+static void test_rivals(void **state)
+{
+    json_t *plain = json_object(), *host = json_pack("{s:s, s:b}", "node", "n", "hostNetwork", 1);
+    struct recorded_target web = {"shop", "web", "uid-1", "app", plain},
+                           other = {"shop", "db", "uid-2", "app", plain},
+                           node = {"", "n", "", "", host},
+                           same_node = {"shop", "h", "u", "a", host};
+    struct recording_pod a = pod_of(&web, "aa", 100), b = pod_of(&web, "bb", 101);
+
+    (void)state;
+    assert_null(rival(&a, &b, "aa"));
+    assert_ptr_equal(rival(&a, &b, "bb"), &a);
+    assert_ptr_equal(rival(&b, &a, "bb"), &a);
+    b.created = 100; /* of one second the name of the run decides */
+    assert_null(rival(&b, &a, "aa"));
+    assert_ptr_equal(rival(&b, &a, "bb"), &a);
+    b.created = 99;
+    assert_ptr_equal(rival(&a, &b, "aa"), &b);
+    assert_null(rival(&a, &b, "bb"));
+    b.ended = true;
+    assert_null(rival(&a, &b, "aa"));
+    b.ended = false;
+    b.targets = &other;
+    assert_null(rival(&a, &b, "aa"));
+    /* A node's interfaces are those of every pod with hostNetwork there. */
+    a.targets = &node;
+    b.targets = &same_node;
+    assert_ptr_equal(rival(&a, &b, "aa"), &b);
+    json_decref(a.described);
+    json_decref(b.described);
+    json_decref(plain);
+    json_decref(host);
 }
 
 static void test_a_node_as_a_target(void **state)
@@ -259,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_arguments_of_a_node),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_annotation),
+        cmocka_unit_test(test_rivals),
         cmocka_unit_test(test_a_node_as_a_target),
         cmocka_unit_test(test_nonsense_as_a_target),
     };
