@@ -154,18 +154,21 @@ static void put_names(const struct names *names, char *cell)
         snprintf(cell, CELL_SIZE, "%s", *names->text ? names->text : "-");
 }
 
+static void add_target_name(struct names *names, const struct recorded_target *target)
+{
+    char name[300];
+
+    snprintf(name, sizeof(name), "%s%s", *target->uid ? "" : "node/", target->name);
+    add_name(names, name);
+}
+
 static void put_targets(const struct group *group, char *cell)
 {
     struct names names = {.used = 0};
 
     for (size_t i = 0; i < group->count; i++)
-        for (size_t k = 0; k < group->pods[i].target_count; k++) {
-            const struct recorded_target *target = &group->pods[i].targets[k];
-            char name[300];
-
-            snprintf(name, sizeof(name), "%s%s", *target->uid ? "" : "node/", target->name);
-            add_name(&names, name);
-        }
+        for (size_t k = 0; k < group->pods[i].target_count; k++)
+            add_target_name(&names, &group->pods[i].targets[k]);
     put_names(&names, cell);
 }
 
@@ -257,6 +260,22 @@ static bool say_trigger(const struct recording_pod *pod, char *out, size_t size)
     return true;
 }
 
+/* Whose network is not there. Return: whether there is one. */
+static bool say_waiting(const struct recording_pod *pod, char *out, size_t size)
+{
+    struct names names = {.used = 0};
+    char text[CELL_SIZE];
+
+    if (strcmp(state_of(pod), recording_condition_name(RECORDING_WAITING)) != 0)
+        return false;
+    for (size_t i = 0; i < pod->target_count; i++)
+        if (pod->state.targets[i].condition == RECORDING_WAITING)
+            add_target_name(&names, &pod->targets[i]);
+    put_names(&names, text);
+    snprintf(out, size, "no network at the moment, or gone: %s", text);
+    return true;
+}
+
 static void print_note(FILE *file, const struct recording_pod *pod, const char *note)
 {
     char name[80], node[260], text[400];
@@ -273,10 +292,10 @@ static void print_notes(FILE *file, const struct group *group)
     for (size_t i = 0; i < group->count; i++) {
         const struct recording_pod *pod = &group->pods[i];
         const char *why = reason_of(pod) ? reason_of(pod) : pod->state.complaint;
-        char trigger[400];
+        char note[400];
 
-        if (say_trigger(pod, trigger, sizeof(trigger)))
-            print_note(file, pod, trigger);
+        if (say_trigger(pod, note, sizeof(note)) || say_waiting(pod, note, sizeof(note)))
+            print_note(file, pod, note);
         if (*why)
             print_note(file, pod, why);
     }

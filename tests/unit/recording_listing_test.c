@@ -138,6 +138,25 @@ static void test_what_has_frozen_it(void **state)
     free(text);
 }
 
+/* Which pods have no network: it may be that they are gone. */
+static void test_who_is_waited_for(void **state)
+{
+    struct recording_pod pod = pods[1];
+    const struct recordings one = {&pod, 1};
+
+    (void)state;
+    pod.state.targets[1].condition = RECORDING_WAITING;
+    strcpy(pod.state.complaint, "no process of container 9820 or pod d391 among 21 processes");
+    char *text = table(&one, false);
+    assert_non_null(strstr(text, "\nshop on node1: waiting: no network at the moment, or gone: "
+                                 "web-2\nshop on node1: waiting: no process of container "));
+    free(text);
+    pod.state.targets[1].condition = RECORDING_RUNS;
+    text = table(&one, false);
+    assert_null(strstr(text, "or gone"));
+    free(text);
+}
+
 /* Many names are cut, and counted. */
 static void test_many_targets(void **state)
 {
@@ -215,11 +234,9 @@ static void test_trigger(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_states),
-        cmocka_unit_test(test_what_has_frozen_it),
-        cmocka_unit_test(test_many_targets),
-        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_table),        cmocka_unit_test(test_who_is_waited_for),
+        cmocka_unit_test(test_states),       cmocka_unit_test(test_what_has_frozen_it),
+        cmocka_unit_test(test_many_targets), cmocka_unit_test(test_json),
         cmocka_unit_test(test_trigger),
     };
 
