@@ -37,6 +37,7 @@ static const struct {
     {"kubectl sniff deploy/shop --record=shop --keep 2G",
      "record the last 2 GiB on each node for a day, without a terminal"},
     {"kubectl sniff --fetch shop --since 10m", "what it has of the last ten minutes"},
+    {"kubectl sniff --end shop", "take it away again"},
 };
 
 #define EXAMPLES (sizeof(examples) / sizeof(examples[0]))
@@ -369,7 +370,8 @@ static void print_man_recordings(void)
         ".PP\nA recording is that of a namespace, in which its pods are: the targets\\(aq, or that "
         "of \\-\\-node\\-namespace. Whoever may exec there can fetch it.\n"
         ".PP\nA time back behind \\-\\-since and \\-\\-until, such as 10m, is back from the moment "
-        "at which the fetch begins; with \\-\\-wait\\-for from the first packet that has fired a "
+        "at which the fetch begins, by this machine\\(aqs clock; with \\-\\-wait\\-for from the "
+        "first packet that has fired a "
         "trigger: \\-\\-since 10m is what happened in the ten minutes before it, and what was "
         "recorded behind it.\n"
         ".PP\n\\-\\-recordings=json writes an array of objects: \"name\", \"namespace\", \"by\" "
