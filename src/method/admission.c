@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "method/admission.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -140,6 +141,25 @@ void admission_remedy_helper(const struct settings *settings, const char *namesp
         error_remedy(err, "choose another namespace with --node-namespace");
 }
 
+/* "..., requested: 10485760, used: 0, capacity: 0": the kubelet does not count the disk at all,
+ * which who may read nodes is spared (kube_node_counts_disk()). */
+static void remedy_full_node(const struct settings *settings, const char *why, struct error *err)
+{
+    static const char none[] = "capacity: 0";
+    const char *capacity = strstr(why, none);
+
+    if (capacity && !isdigit((unsigned char)capacity[strlen(none)]))
+        error_remedy(err,
+                     "the node's kubelet gives nothing of that to any pod: keep it elsewhere "
+                     "with --keep-in %s",
+                     other_place(settings));
+    else
+        error_remedy(err,
+                     "the node has not so much left beside its other pods: give a smaller --keep, "
+                     "or keep it elsewhere with --keep-in %s",
+                     other_place(settings));
+}
+
 static bool begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
@@ -162,10 +182,7 @@ void admission_remedy_rejected(const struct settings *settings, bool records, co
     };
 
     if (records && begins(why, "OutOf") && begins(why + strlen("OutOf"), kept_in(settings))) {
-        error_remedy(err,
-                     "the node has not so much left beside its other pods: give a smaller --keep, "
-                     "or keep it elsewhere with --keep-in %s",
-                     other_place(settings));
+        remedy_full_node(settings, why, err);
         return;
     }
     for (size_t i = 0; i < sizeof(rejections) / sizeof(rejections[0]); i++)

@@ -110,6 +110,9 @@ def test_a_node_that_does_not_count_its_disk(sandbox, ksniff):
     try:
         with recorded(sandbox, ksniff, "web", "--record=r", "--keep", "60M") as pod:
             assert set(pod["spec"]["containers"][0]["resources"]["requests"]) == {"cpu", "memory"}
+        # Who may not read nodes asks for it.
+        error = ksniff.fail("web", "--record=r", "--keep", "60M", "--kubeconfig", sandbox.kubeconfig_for("maker", MAKES))
+        assert error.endswith("capacity: 0 (the node's kubelet gives nothing of that to any pod: keep it elsewhere with --keep-in memory)")
     finally:
         change("add", value=before)
 
