@@ -29,14 +29,19 @@
 
 #define FLUSH_MS      100 /* how long a packet may wait in the buffer */
 #define TICK_MS       1000
-#define GRANT_MS      5                      /* between two looks at whether there is room by now */
-#define RETRY_MS      1000                   /* between two tries of what has failed */
-#define SETTLE_MS     (3 * SOURCE_RETIRE_MS) /* the kernel has handed over its last block by then */
-#define LATE_MS       1000                   /* then it has none that it has counted */
-#define GIVE_UP_MS    3000                   /* after the stop, what cannot be written is lost */
-#define STATISTICS    256u                   /* bytes of a block of them at most */
-#define DESCRIPTION   256u                   /* of an interface's */
-#define AROUND_PACKET 96u                    /* of a packet's, without its bytes */
+#define GRANT_MS      5    /* between two looks at whether there is room by now */
+#define RETRY_MS      1000 /* between two tries of what has failed */
+#define SETTLE_MS     (3 * SOURCE_PATIENT_MS) /* the kernel has handed over its last block by then */
+#define LATE_MS       1000                    /* then it has none that it has counted */
+#define GIVE_UP_MS    3000                    /* after the stop, what cannot be written is lost */
+#define STATISTICS    256u                    /* bytes of a block of them at most */
+#define DESCRIPTION   256u                    /* of an interface's */
+#define AROUND_PACKET 96u                     /* of a packet's, without its bytes */
+
+/* A segment is written in pieces that begin at a multiple of their size: then the kernel fills
+ * whole pages of its cache, and takes several of them at once. Larger ones leave the processor's
+ * cache. */
+#define PIECE (128u << 10)
 
 static struct {
     const struct record_options *record;
@@ -128,20 +133,56 @@ static bool failed(void)
 
 /* ---- segments ---- */
 
-static bool try_to_flush(void)
+/* Return: bytes of the segment that are written, or are to be. */
+static uint64_t segment_size(void)
+{
+    const struct output *output = &writer.tap.output;
+
+    return output->written - writer.written_before + output_pending(output);
+}
+
+/* Return: bytes of what is pending that are whole pieces. */
+static size_t whole_pieces(void)
+{
+    uint64_t size = segment_size(), cut = size - size % PIECE;
+    uint64_t written = size - output_pending(&writer.tap.output);
+
+    return cut > written ? (size_t)(cut - written) : 0;
+}
+
+static bool write_some(size_t most)
 {
     struct output *output = &writer.tap.output;
+    size_t left = output_pending(output) - most;
 
-    if (output_pending(output) > 0) {
-        output_flush(output);
-        if (output_pending(output) > 0) {
+    if (most > 0) {
+        output_flush_some(output, most);
+        if (output_pending(output) > left) {
             output->closed = false;
             return failed();
         }
         writer.failing = false;
     }
+    return true;
+}
+
+static bool try_to_flush(void)
+{
+    if (!write_some(output_pending(&writer.tap.output)))
+        return false;
     writer.unwritten = 0;
     writer.pending_since = 0;
+    publish();
+    return true;
+}
+
+/* No packet is taken behind the one that a piece ends in: what is left is the end of that one. */
+static bool try_to_flush_pieces(void)
+{
+    if (!write_some(whole_pieces()))
+        return false;
+    writer.unwritten = output_pending(&writer.tap.output) > 0;
+    writer.pending_since = 0; /* that one has come just now */
     publish();
     return true;
 }
@@ -224,11 +265,8 @@ static bool begin_segment(uint64_t time)
 /* Is there room for a packet in the segment, and for its end? */
 static bool has_room(const struct packet *packet)
 {
-    const struct tap *tap = &writer.tap;
-    uint64_t used = tap->output.written - writer.written_before + output_pending(&tap->output);
-
-    return used + packet->captured + AROUND_PACKET + DESCRIPTION +
-               (tap->described + 2ull) * STATISTICS <=
+    return segment_size() + packet->captured + AROUND_PACKET + DESCRIPTION +
+               (writer.tap.described + 2ull) * STATISTICS <=
            writer.limit;
 }
 
@@ -278,10 +316,9 @@ static void record(const struct packet *packet)
 /* Return: true when the source had no more. */
 static bool take_packets(void)
 {
-    struct output *output = &writer.tap.output;
     struct packet packet;
 
-    while (output_pending(output) < OUTPUT_WRITE && output_has_room(output)) {
+    while (whole_pieces() == 0 && output_has_room(&writer.tap.output)) {
         tap_make_room(&writer.tap);
         if (!source_next(&writer.tap.source, &packet))
             return true;
@@ -311,8 +348,9 @@ static void turn(void)
 
     if (output_pending(&writer.tap.output) > 0 && !writer.pending_since)
         writer.pending_since = now;
-    if (output_pending(&writer.tap.output) >= OUTPUT_WRITE ||
-        (writer.pending_since && now >= writer.pending_since + FLUSH_MS))
+    if (whole_pieces() > 0)
+        insist(try_to_flush_pieces, RETRY_MS);
+    if (writer.pending_since && now >= writer.pending_since + FLUSH_MS)
         flush();
     if (writer.open && now >= writer.due)
         close_segment();
@@ -341,7 +379,7 @@ static void finish(void)
         source_update_statistics(source);
         if (clock_ms() >= settled && source_left(source) == 0)
             break;
-        wait_ms(-1, SOURCE_RETIRE_MS);
+        wait_ms(-1, SOURCE_PATIENT_MS);
     }
     if (writer.open)
         close_segment();

@@ -23,7 +23,8 @@ struct options {
     bool own; /* leave the own stream out */
     bool no_ring;
     bool no_shell;
-    bool whole; /* the kernel brings packets whole, whatever the snaplen */
+    bool whole;   /* the kernel brings packets whole, whatever the snaplen */
+    bool patient; /* nobody waits for a packet as it comes: SOURCE_PATIENT_MS */
     const char *unlink_path;
     unsigned silence;                          /* seconds */
     const char *containers[AGENT_TARGETS_MAX]; /* OPTIONS_CONTAINER_LENGTH hex digits each */

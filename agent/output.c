@@ -49,10 +49,16 @@ bool output_has_room(const struct output *output)
 
 void output_flush(struct output *output)
 {
+    output_flush_some(output, output_pending(output));
+}
+
+void output_flush_some(struct output *output, size_t most)
+{
+    size_t end = output->sent + most;
+
     output->blocked = false;
-    while (output->sent < output->used) {
-        ssize_t written =
-            write(output->fd, output->buffer + output->sent, output->used - output->sent);
+    while (output->sent < end) {
+        ssize_t written = write(output->fd, output->buffer + output->sent, end - output->sent);
 
         if (written < 0 && errno == EINTR)
             continue;

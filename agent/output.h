@@ -46,6 +46,9 @@ bool output_has_room(const struct output *output);
 /* output_flush - write as much as the reader takes. */
 void output_flush(struct output *output);
 
+/* output_flush_some - the same of the first @most bytes that are pending. */
+void output_flush_some(struct output *output, size_t most);
+
 /* output_section - @comment: NULL: none */
 void output_section(struct output *output, const char *comment);
 void output_interface(struct output *output, const struct interface *interface, uint32_t snaplen);

@@ -166,6 +166,7 @@ void record_options_of(const struct record_options *options, size_t target,
     read_of(options, target, ret_options);
     /* The program is shown what is not kept, too. */
     ret_options->whole = options->has_trigger;
+    ret_options->patient = true;
 }
 
 uint64_t record_options_segment(const struct record_options *options)

@@ -19,11 +19,12 @@
 #include "common/agent.h"
 #include "common/pcapng.h"
 
-/* The kernel hands a block over after SOURCE_RETIRE_MS however little is in it: who does not get a
+/* The kernel hands a block over after a while however little is in it: who does not get a
  * processor for a while needs many. */
 #define BLOCK_LARGE (1u << 20)
 #define BLOCK_SMALL (256u << 10)
 #define BLOCKS_MANY 128
+#define BLOCKS_FEW  32 /* of options.patient, whose blocks wait for longer */
 #define BATCH       16 /* messages of one recvmmsg() */
 
 /* ---- the kernel's filter ---- */
@@ -93,6 +94,12 @@ static bool map_ring(struct source *source, const struct tpacket_req3 *request)
     return true;
 }
 
+/* The size of a ring from which on its blocks are large. */
+static uint32_t least_for_large(const struct options *options)
+{
+    return (options->patient ? BLOCKS_FEW : BLOCKS_MANY) * BLOCK_LARGE;
+}
+
 /* Return: 0; -1 with errno ENOMEM when not even the smallest fits, or another when there is none.
  */
 static int open_ring(struct source *source)
@@ -104,9 +111,9 @@ static int open_ring(struct source *source)
         return -1;
     for (; size >= AGENT_RING_MIN; size /= 2) {
         struct tpacket_req3 request = {
-            .tp_block_size = size >= BLOCKS_MANY * BLOCK_LARGE ? BLOCK_LARGE : BLOCK_SMALL,
+            .tp_block_size = size >= least_for_large(source->options) ? BLOCK_LARGE : BLOCK_SMALL,
             .tp_frame_size = 2048,
-            .tp_retire_blk_tov = SOURCE_RETIRE_MS};
+            .tp_retire_blk_tov = source->options->patient ? SOURCE_PATIENT_MS : SOURCE_RETIRE_MS};
 
         request.tp_block_nr = size / request.tp_block_size;
         request.tp_frame_nr = request.tp_block_size / request.tp_frame_size * request.tp_block_nr;

@@ -19,8 +19,9 @@ struct options;
 struct sockaddr_ll;
 struct tpacket3_hdr;
 
-#define SOURCE_RETIRE_MS                                                                           \
-    20 /* the kernel hands over a block of the ring that is not full after this */
+/* The kernel hands over a block of the ring that is not full after so many milliseconds. */
+#define SOURCE_RETIRE_MS  20
+#define SOURCE_PATIENT_MS 50 /* with options.patient: fewer times to wake up */
 
 struct packet {
     const uint8_t *data;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorder by itself, in network namespaces of the test's own; tshark is the judge of what is in its ring."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ BINARIES = [RELEASE] + ([SANITIZED] if os.path.exists(SANITIZED) else [])
 NO_SECRET, SHELL = 74, 75
 KEEP_MIN = 8 << 20
 BLOCK = 4096
+PIECE = 128 << 10
 FILTER = ["-F", compile_filter("udp port 6000")]
 
 
@@ -170,6 +172,13 @@ def flood(namespace, count, size, port=6000):
         subprocess.run(["/usr/bin/python3", "-c", text], check=True, timeout=GUARD)
 
 
+def writer_of(recorder):
+    """The process of the one target."""
+    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(recorder.process.pid)], stdout=subprocess.PIPE, text=True, check=True)
+    child, = map(int, children.stdout.split())
+    return child
+
+
 def test_every_packet_once_and_segments_are_whole(make, namespaces):
     """A known exchange over two segments; no packets: no segment."""
     recorder = make(*FILTER)
@@ -247,6 +256,47 @@ def test_the_bound_holds_whoever_reads(make, namespaces, tmp_path):
     assert KEEP_MIN // 2 < max(held) <= KEEP_MIN
 
 
+def test_whole_pieces_are_written(make, namespaces, tmp_path):
+    """Where there is much, a segment is written up to a multiple of 128 KiB each time: that takes the kernel the least work."""
+    recorder = make(*FILTER, "-i", "lo", binary=RELEASE)
+    trace = str(tmp_path / "trace")
+    with subprocess.Popen(["strace", "-f", "-qq", "-e", "trace=openat,write", "-o", trace, "-p", str(writer_of(recorder))]):
+        until(lambda: os.path.exists(trace), recorder.said)
+        for _ in range(8):
+            flood(namespaces[0], 1000, 1200)
+        recorder.end()
+    at, pieces, others = 0, 0, 0
+    with open(trace, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if "O_EXCL" in line:
+                at = 0
+            elif match := re.search(r"write\(\d+, .* = (\d{3,})$", line):  # an empty line to the supervisor is shorter
+                size = int(match[1])
+                at += size
+                pieces += size if at % PIECE == 0 else 0
+                others += size if at % PIECE else 0
+    assert pieces > others and pieces + others > 8 * 1000 * 1200, (pieces, others)
+
+
+def test_it_is_not_woken_for_every_packet(make, namespaces):
+    """A block of the ring that is not full is waited for: 20 times a second, and as often again for what else there is to do."""
+    recorder = make(*FILTER, binary=RELEASE)
+    child = writer_of(recorder)
+
+    def wakes():
+        with open(f"/proc/{child}/status", encoding="ascii") as file:
+            return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)$", file.read(), re.M)[1])
+    before, begun = wakes(), time.monotonic()
+    text = ("import socket, time\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            "for i in range(1000):\n    s.sendto(b'%d' % i, ('10.55.0.2', 6000))\n    time.sleep(0.003)\n")
+    with inside(namespaces[0]):
+        subprocess.run(["/usr/bin/python3", "-c", text], check=True, timeout=GUARD)
+    assert wakes() - before <= 40 * (time.monotonic() - begun)
+    recorder.wait_packets(1000)
+    recorder.end()
+    assert len(recorder.payloads(display="udp.dstport == 6000 && frame.interface_name == eth0")) == 1000
+
+
 def test_what_is_old_goes(make, namespaces):
     recorder = make(*FILTER, "-K", "1")
     udp(namespaces, [b"old"])
@@ -302,9 +352,7 @@ def test_the_writer_is_started_again(make, namespaces):
     recorder = make(*FILTER)
     udp(namespaces, [b"before"])
     recorder.wait_packets(1)
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(recorder.process.pid)], stdout=subprocess.PIPE, text=True, check=True)
-    child, = map(int, children.stdout.split())
-    os.kill(child, signal.SIGKILL)
+    os.kill(writer_of(recorder), signal.SIGKILL)
     state = recorder.wait(lambda state: "complaint" in state)
     assert " ".join(state["complaint"]) == "target 0: its writer was ended by signal 9"
     recorder.wait(lambda state: state["targets"][0]["state"] == "recording")
@@ -530,8 +578,7 @@ def test_interfaces_come_and_go(make, namespaces):
 def test_privileges(make, namespaces):
     """The writer has no capability and a closed list of calls; the supervisor has what entering a namespace again takes."""
     recorder = make(*FILTER, binary=RELEASE)
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(recorder.process.pid)], stdout=subprocess.PIPE, text=True, check=True)
-    child, = map(int, children.stdout.split())
+    child = writer_of(recorder)
 
     def status(pid):
         with open(f"/proc/{pid}/status", encoding="ascii") as file:
