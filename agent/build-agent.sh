@@ -14,13 +14,13 @@ shift 4
 flags=
 case $arch in
 amd64) machine=x86_64 triplet=x86_64-linux-gnu ;;
-arm64) machine=aarch64 triplet=aarch64-linux-gnu ;;
+arm64) machine=aarch64 triplet=aarch64-linux-gnu flags=-flto ;;
 # ARMv7 with its floating point unit, as Debian's compiler has it.
 arm) machine=armv7l triplet=arm-linux-gnueabihf ;;
 riscv64) machine=riscv64 triplet=riscv64-linux-gnu ;;
 # gcc's long double there is another than musl's; the agent has none. Its addresses fit into a small table.
 ppc64le) machine=ppc64le triplet=powerpc64le-linux-gnu flags="-mlong-double-64 -mcmodel=small -fno-inline-small-functions -fno-jump-tables -flto" ;;
-s390x) machine=s390x triplet=s390x-linux-gnu ;;
+s390x) machine=s390x triplet=s390x-linux-gnu flags="-fno-inline-small-functions -fno-jump-tables -flto" ;;
 *)
     echo "build-agent.sh: no such architecture: $arch" >&2
     exit 2
@@ -54,11 +54,12 @@ objects=$out.objects
 mkdir -p "$objects"
 trap 'rm -rf "$objects"' EXIT
 
-# What every packet passes is built for speed, the rest to be small; all of it for ppc64le, whose code
-# is the largest.
+# What every packet passes is built for speed, the rest to be small; all of it for ppc64le and s390x,
+# whose code is the largest, and for arm64 what a fetch looks at blocks with.
 optimize() {
     case $arch/${1##*/} in
-    ppc64le/*) echo -Oz ;;
+    ppc64le/* | s390x/*) echo -Oz ;;
+    arm64/segment.c | arm64/sieve.c) echo -Os ;;
     */bpf.c | */feedback.c | */flow.c | */headers.c | */lane.c | */link.c | */output.c | */own.c | */segment.c | */sieve.c | */source.c | */tap.c) echo -O2 ;;
     *) echo -Os ;;
     esac

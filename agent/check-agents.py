@@ -11,7 +11,8 @@ import os
 import struct
 import sys
 
-PROGRAMS = {"ksniff-agent": 64 * 1024, "ksniff-recorder": 72 * 1024}  # bytes at most
+PROGRAMS = ("ksniff-agent", "ksniff-recorder")
+SIZE, LARGER = 64 * 1024, {"ksniff-recorder-ppc64le": 72 * 1024}  # bytes at most
 # Bits, byte order as of struct, e_machine. Source: elf(5), and elf.h of the kernel.
 KINDS = {"amd64": (64, "<", 62), "arm64": (64, "<", 183), "arm": (32, "<", 40), "riscv64": (64, "<", 243),
          "ppc64le": (64, "<", 21), "s390x": (64, ">", 22)}
@@ -41,8 +42,8 @@ def fault(data, program, architecture, version):
         return f"is no executable for {architecture}"
     if is_dynamic(data):
         return "is not static"
-    if len(data) > PROGRAMS[program]:
-        return f"has {len(data)} bytes, more than {PROGRAMS[program]}"
+    if len(data) > (most := LARGER.get(f"{program}-{architecture}", SIZE)):
+        return f"has {len(data)} bytes, more than {most}"
     name = f"{program} {version}".encode()
     if name + b"\0" not in data and name + b"\n" not in data:
         return f"is not of version {version}"

@@ -234,27 +234,31 @@ static bool is_refusal(int number)
     return number == EACCES || number == EPERM;
 }
 
-bool target_is_bare(const char *dev, size_t length)
+/* A device that each namespace has. */
+static bool is_of_every_namespace(const char *name, size_t length)
 {
     /* Source: Documentation/admin-guide/sysctl/net.rst, fb_tunnels_only_for_init_net. */
-    static const char known[] =
-        " lo tunl0 gre0 gretap0 erspan0 ip_vti0 ip6_vti0 sit0 ip6tnl0 ip6gre0 ";
+    static const char known[] = "lo\0tunl0\0gre0\0gretap0\0erspan0\0"
+                                "ip_vti0\0ip6_vti0\0sit0\0ip6tnl0\0ip6gre0\0";
+
+    for (const char *at = known; *at; at += strlen(at) + 1)
+        if (strlen(at) == length && memcmp(at, name, length) == 0)
+            return true;
+    return false;
+}
+
+bool target_is_bare(const char *dev, size_t length)
+{
     const char *end = dev + length;
 
     for (const char *at = dev; at < end; at += up_to('\n', at, end) + 1) {
         size_t line = up_to('\n', at, end), name = up_to(':', at, at + line);
-        char word[20] = " ";
 
         while (name > 0 && *at == ' ')
             at++, name--, line--;
         if (name == line)
             continue; /* a heading */
-        if (name > sizeof(word) - 3)
-            return false;
-        memcpy(word + 1, at, name);
-        word[name + 1] = ' ';
-        word[name + 2] = '\0';
-        if (!strstr(known, word))
+        if (!is_of_every_namespace(at, name))
             return false;
     }
     return length > 0;
