@@ -146,6 +146,20 @@ def test_a_fix_is_seen_and_taken(machine):
     assert (machine.top / "one" / "version.h").read_text() == "1.0+deb12u10"
 
 
+def test_a_fix_that_is_listed_and_not_served(machine):
+    """A mirror's lists may be ahead of its files: what cannot be had stays pinned, and is told."""
+    offer(machine, "1.0")
+    machine.pin(f"tiny 1.0 {dsc_sum(machine, '1.0')}")
+    before = (machine.dist / "sources.txt").read_text()
+    offer(machine, "1.0", "1.1")
+    (machine.top / "archive" / "pool" / "tiny_1.1.dsc").unlink()
+    done = machine.run("sources", "--update", code=1)
+    assert "tiny: 1.0 is pinned, the archive has 1.1" in done.stdout and "sources.txt' has these now" not in done.stdout
+    assert "sources: 'tiny' stays at 1.0" in done.stderr
+    assert (machine.dist / "sources.txt").read_text() == before
+    machine.run("sources", "unpack", "tiny", machine.top / "one")
+
+
 def test_what_nobody_uses_is_removed(machine):
     """What a killed build has left, and what was used a month ago; nothing that is worked at or was used since."""
     cache = machine.top / "cache" / "ksniff"
