@@ -350,12 +350,13 @@ static int add_targets(const struct recording_pod *pod, struct target_set *set, 
 
 /* ---- recorders that have ended ---- */
 
-/* A ring lives as long as its pod. Had it any of the time that is wanted? */
+/* A ring lives as long as its pod. Had it any of the time that is wanted? One that somebody deletes
+ * is told, but no loss: so it is with each that is gone already. */
 static bool is_gone(const struct recording_pod *pod, const struct settings *settings)
 {
     uint64_t began = (uint64_t)pod->started * SECOND, ended = (uint64_t)pod->ended_at * SECOND;
 
-    return pod->ended && !(ended && ended + MARGIN_NS < settings->since) &&
+    return pod->ended && !pod->deleted && !(ended && ended + MARGIN_NS < settings->since) &&
            !(settings->until && began > settings->until + MARGIN_NS);
 }
 
@@ -371,7 +372,12 @@ size_t fetch_gone(const struct settings *settings)
 
 static void tell_gone(const struct recording_pod *pod, const struct settings *settings)
 {
-    if (is_gone(pod, settings))
+    if (pod->deleted)
+        log_warning(
+            "the recorder '%s' on node '%s' is being deleted, and left out: what it has kept "
+            "goes with it",
+            pod->name, pod->node);
+    else if (is_gone(pod, settings))
         log_warning("the recorder '%s' on node '%s' has ended, and what it had kept is gone: %s",
                     pod->name, pod->node, *pod->why ? pod->why : "nobody says why");
     else

@@ -71,9 +71,14 @@ static void read_life(struct recording_pod *pod, const struct kube_pod *seen)
     const json_t *status = json_object_get(pod->json, "status");
     const char *reason = string_at(status, "reason"), *message = string_at(status, "message");
 
-    pod->ended = strcmp(seen->phase, "Failed") == 0 || strcmp(seen->phase, "Succeeded") == 0;
+    pod->deleted =
+        json_object_get(json_object_get(pod->json, "metadata"), "deletionTimestamp") != NULL;
+    pod->ended =
+        pod->deleted || strcmp(seen->phase, "Failed") == 0 || strcmp(seen->phase, "Succeeded") == 0;
     pod->runs = !pod->ended && container && container->running;
-    if (pod->ended && *reason)
+    if (pod->deleted)
+        snprintf(pod->why, sizeof(pod->why), "it is being deleted");
+    else if (pod->ended && *reason)
         snprintf(pod->why, sizeof(pod->why), "%s%s%s", reason, *message ? ": " : "", message);
     else if (pod->ended && container && container->terminated_reason)
         snprintf(pod->why, sizeof(pod->why), "%s", container->terminated_reason);
@@ -121,7 +126,7 @@ static int pod_read(json_t *json, struct recording_pod *ret_pod)
     struct recording_pod pod = {.container = HELPER_CONTAINER};
     struct kube_pod *seen;
 
-    if (json_object_get(metadata, "deletionTimestamp") || kube_pod_read(json, &seen, NULL) < 0)
+    if (kube_pod_read(json, &seen, NULL) < 0)
         return 1;
     pod.json = json_incref(json);
     pod.namespace = seen->namespace;
@@ -176,6 +181,13 @@ static int read_list(const json_t *list, struct recordings *recordings)
     return 0;
 }
 
+static int not_listed(const char *namespace, struct error *err)
+{
+    if (err->kind == ERROR_FORBIDDEN && !namespace)
+        error_remedy(err, "needs: list pods in all namespaces; or name one, with -n");
+    return -1;
+}
+
 static char *list_path(const char *namespace, const char *name)
 {
     cleanup_free char *escaped = name ? kube_escape(name) : NULL;
@@ -199,7 +211,7 @@ int recordings_look(struct kube_client *client, const char *namespace, const cha
     if (!path)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     if (kube_get(client, path, &answer, err) < 0)
-        return -1;
+        return not_listed(namespace, err);
     int result = read_list(json_object_get(answer, "items"), &recordings);
 
     json_decref(answer);

@@ -41,7 +41,8 @@ struct recording_pod {
     struct recorded_target *targets; /* owned */
     size_t target_count;
     bool runs;             /* its recorder does, so that it can be asked */
-    bool ended;            /* for good: what was in the ring is gone */
+    bool ended;            /* for good: what was in the ring is gone, or goes */
+    bool deleted;          /* it has ended, since somebody has it deleted, but is not gone yet */
     char why[300];         /* it has ended, or does not run; raw text: escape it */
     int64_t started, ends; /* seconds since 1970; 0: not known; none */
     int64_t created;       /* the same, of the pod, by the server's clock */
@@ -63,8 +64,7 @@ struct recordings {
  * @namespace: NULL: in all
  * @name: of the only one that is wanted; NULL: all. Where there is none of it, an error of
  * ERROR_NOT_FOUND says which there are
- * @ret: released with recordings_free(), also when it is empty; pods that are being deleted are
- * left out
+ * @ret: released with recordings_free(), also when it is empty
  */
 int recordings_find(struct kube_client *client, const char *namespace, const char *name,
                     struct recordings *ret, struct error *err);

@@ -150,7 +150,7 @@ static void tell_others(struct kube_client *client, const char *namespace, const
         return;
     }
     for (size_t i = 0; i < now.count; i++)
-        others += !is_among(removed, &now.pods[i]);
+        others += !now.pods[i].ended && !is_among(removed, &now.pods[i]);
     if (others > 0)
         log_warning("pods of the recording '%s' that were added meanwhile go on recording: %zu",
                     name, others);

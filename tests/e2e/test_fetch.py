@@ -280,6 +280,33 @@ def test_a_node_whose_recorder_is_gone(box, ksniff, tmp_path):
         assert "half" not in names_of(box)
 
 
+def test_a_recorder_that_is_being_deleted(box, ksniff, tmp_path):
+    """By a drain, or on a node that nobody reaches: it is named as long as it is there, and --end waits for it."""
+    path = str(tmp_path / "x.pcapng")
+    with recording(ksniff, "drained", "client", "web", "-f", "udp port 5726"):
+        sent = recorded_exchange(box, ksniff, "drained", path, 5726)
+        def left():
+            return {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in box.helpers()
+                    if pod["metadata"]["labels"].get("kubectl-sniff/recording") == "drained"}
+        pod, = (name for name, node in left().items() if node == box.node_of("client"))
+        where = box.path("pods", pod)
+        box.call("PATCH", where, {"metadata": {"finalizers": ["example.com/later"]}})
+        box.call("DELETE", where)
+        told = f"the recorder '{pod}' on node '{box.node_of('client')}' is being deleted, and left out: what it has kept goes with it"
+        assert told in fetch(ksniff, "drained", path)
+        assert rows_of(path) == [row for row in seen(sent) if "/web:" in row[0]]
+        entry, = [one for one in json.loads(ksniff.run("--recordings=json").out) if one["name"] == "drained"]
+        assert {(pod["state"], pod["reason"]) for pod in entry["pods"]} == {("ended", "it is being deleted"), ("recording", None)}
+        # What it has recorded is recorded anew, by another.
+        assert 'recording "drained": 1 target, until' in ksniff.run("client", "--record=drained").out.decode()
+        process = ksniff.start("--end", "drained")
+        process.head = ""
+        wait_until(lambda: list(left()) == [pod], "the others' end")
+        box.call("PATCH", where, {"metadata": {"finalizers": None}})
+        assert "3 pods are removed" in Ksniff.stop_by_itself(process)
+        assert "drained" not in names_of(box)
+
+
 @contextlib.contextmanager
 def evicted(box, name, message):
     """A recorder that ended long ago."""

@@ -526,6 +526,17 @@ def test_who_may_not_exec_sees_what_the_objects_tell(box, sniff, shop):
     assert "shop-1" in text and "w on node1: unknown: " in text
 
 
+def test_who_may_not_list_everywhere(box, sniff, shop):
+    """-A is more than a role in a namespace gives."""
+    record(sniff, "shop-1", "--record=w")
+    config = box.kubeconfig_for("here", [{"verbs": ["list"], "resources": ["pods"], "namespace": "default"},
+                                         {"verbs": ["create"], "resources": ["pods/exec"], "namespace": "default"}])
+    for words in (["--recordings"], ["--fetch", "w", "-o", "/dev/null"], ["--end", "w"]):
+        assert sniff.fail(*words, "-A", "--kubeconfig", config).endswith(
+            " at the cluster scope (needs: list pods in all namespaces; or name one, with -n)")
+    assert listed(sniff, "--kubeconfig", config)[0]["state"] == "recording"
+
+
 def test_its_name_is_completed(box, sniff, shop):
     record(sniff, "shop-1", "--record=some-name")
     out = subprocess.run([os.path.join(ROOT, BUILD, "src", "kubectl-sniff"), "--completion=words", "--", "--end", "so"], env=box.env,
