@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "recording/annotation.h"
 
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kube/pod.h"
 #include "settings/settings.h"
 #include "target/target.h"
+
+#define TEXT_MOST (200u << 10) /* the API server takes 256 KiB of annotations */
 
 static json_t *ips_of(const struct kube_pod *pod)
 {
@@ -23,11 +27,12 @@ static json_t *ips_of(const struct kube_pod *pod)
     return list;
 }
 
-static json_t *target_json(const struct target *target)
+static json_t *target_json(const struct target *target, bool with_labels)
 {
     const struct kube_pod *pod = target->pod;
-    const json_t *labels =
-        pod ? json_object_get(json_object_get(pod->json, "metadata"), "labels") : NULL;
+    const json_t *labels = pod && with_labels
+                               ? json_object_get(json_object_get(pod->json, "metadata"), "labels")
+                               : NULL;
 
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o}", "namespace", target->namespace,
                      "name", target->name, "uid", pod ? pod->uid : "", "container",
@@ -45,14 +50,14 @@ static json_t *interfaces_of(const struct settings *settings)
     return list;
 }
 
-char *annotation_text(const struct settings *settings, const struct target *const *targets,
-                      size_t count, const char *who, const char *when, const char *run)
+static char *make(const struct settings *settings, const struct target *const *targets,
+                  size_t count, const char *who, const char *when, const char *run, bool labels)
 {
     const struct recording_settings *recording = &settings->recording;
     json_t *list = json_array();
 
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, target_json(targets[i]));
+        json_array_append_new(list, target_json(targets[i], labels));
     json_t *json = json_pack(
         "{s:s, s:s, s:s, s:{s:I, s:I, s:s}, s:s?, s:s?, s:i, s:b, s:o, s:s?, s:I, s:o}", "by", who,
         "started", when, "run", run, "keep", "bytes", (json_int_t)recording->keep_bytes, "seconds",
@@ -65,4 +70,16 @@ char *annotation_text(const struct settings *settings, const struct target *cons
 
     json_decref(json);
     return text;
+}
+
+/* Without the labels, of which a pod may have any number, the rest is small. */
+char *annotation_text(const struct settings *settings, const struct target *const *targets,
+                      size_t count, const char *who, const char *when, const char *run)
+{
+    char *text = make(settings, targets, count, who, when, run, true);
+
+    if (!text || strlen(text) <= TEXT_MOST)
+        return text;
+    free(text);
+    return make(settings, targets, count, who, when, run, false);
 }

@@ -16,6 +16,7 @@
  *                 "node": "node1", "hostNetwork": false, "ips": ["10.244.0.7"],
  *                 "labels": {"app": "web"}}, ...]}                    by their numbers
  *
+ * Where all of it would be more than a pod may have, the labels are left out.
  * Of a node that is recorded itself namespace, uid and container are "".
  */
 #ifndef KSNIFF_RECORDING_ANNOTATION_H

@@ -217,6 +217,33 @@ static void test_annotation(void **state)
     target_free(&a);
 }
 
+/* A pod may have any number of labels, and an object only so many bytes of annotations. */
+static void test_annotation_of_many_labels(void **state)
+{
+    struct target a = target_of("shop", "a", "node1", false);
+    const struct target *only[RECORDING_TARGETS_MAX];
+    struct settings settings = {.snaplen = 262144};
+    json_t *labels = json_object_get(json_object_get(a.pod->json, "metadata"), "labels");
+    char key[20];
+
+    (void)state;
+    for (size_t i = 0; i < RECORDING_TARGETS_MAX; i++)
+        only[i] = &a;
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(key, sizeof(key), "label-%u", i);
+        json_object_set_new(labels, key,
+                            json_string("the value of a label, as long as it may be, which 63 is"));
+    }
+    char *text = annotation_text(&settings, only, RECORDING_TARGETS_MAX, "", "", "");
+    assert_true(strlen(text) < 200000);
+    assert_non_null(strstr(text, "\"labels\":{}"));
+    free(text);
+    text = annotation_text(&settings, only, 1, "", "", "");
+    assert_non_null(strstr(text, "label-99"));
+    free(text);
+    target_free(&a);
+}
+
 /* A pod as the list has it, of one target. */
 static struct recording_pod pod_of(struct recorded_target *target, const char *run, int64_t created)
 {
@@ -317,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_arguments_of_a_node),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_annotation),
+        cmocka_unit_test(test_annotation_of_many_labels),
         cmocka_unit_test(test_rivals),
         cmocka_unit_test(test_a_node_as_a_target),
         cmocka_unit_test(test_nonsense_as_a_target),
