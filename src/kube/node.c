@@ -84,6 +84,25 @@ int kube_node_get(struct kube_client *client, const char *name, struct kube_node
     return result;
 }
 
+const char *kube_node_trouble(const struct kube_node *node)
+{
+    const json_t *list = json_object_get(json_object_get(node->json, "status"), "conditions");
+    size_t i;
+    json_t *each;
+
+    json_array_foreach(list, i, each)
+    {
+        const char *type = json_string_value(json_object_get(each, "type")),
+                   *status = json_string_value(json_object_get(each, "status")),
+                   *message = json_string_value(json_object_get(each, "message")),
+                   *reason = json_string_value(json_object_get(each, "reason"));
+
+        if (type && status && strcmp(type, "Ready") == 0 && strcmp(status, "True") != 0)
+            return message && *message ? message : reason ? reason : "";
+    }
+    return NULL;
+}
+
 void kube_node_free(struct kube_node *node)
 {
     if (!node)

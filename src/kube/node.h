@@ -42,6 +42,10 @@ bool kube_node_allocatable(const struct kube_node *node, const char *resource, u
  */
 bool kube_node_counts_disk(const struct kube_node *node);
 
+/* kube_node_trouble - Return: why it is not ready, raw text of the node; NULL: it is, or does not
+ * say so. */
+const char *kube_node_trouble(const struct kube_node *node);
+
 /* kube_node_free - NULL is allowed. */
 void kube_node_free(struct kube_node *node);
 

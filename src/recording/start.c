@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "kube/client.h"
 #include "kube/name.h"
+#include "kube/node.h"
 #include "method/agent_binary.h"
 #include "method/facts.h"
 #include "method/helper_pod.h"
@@ -234,17 +235,30 @@ static bool any_runs(const struct start *start)
     return false;
 }
 
+/* No more time helps where the node is not ready. */
+static int node_too_late(const struct start *start, const struct part *part, struct error *err)
+{
+    const char *name = part->group->targets[0]->node_name, *trouble = NULL;
+    struct kube_node *node = NULL;
+    struct error unknown;
+
+    if (kube_node_get(start->client, name, &node, &unknown) == 0)
+        trouble = kube_node_trouble(node);
+    error_set(err, ERROR_TIMEOUT, "nothing is recorded on node \"%s\" yet%s%s", name,
+              *part->waits ? ": " : "", part->waits);
+    if (trouble)
+        error_remedy(err, "that node is not ready: %s", trouble);
+    else
+        error_remedy(err, "give it more time with --pod-creation-timeout");
+    kube_node_free(node);
+    return -1;
+}
+
 static int too_late(const struct start *start, struct error *err)
 {
-    for (size_t i = 0; i < start->part_count; i++) {
-        const struct part *part = &start->parts[i];
-
-        if (part->state == PART_RECORDS)
-            continue;
-        error_set(err, ERROR_TIMEOUT, "nothing is recorded on node \"%s\" yet%s%s",
-                  part->group->targets[0]->node_name, *part->waits ? ": " : "", part->waits);
-        return error_remedy(err, "give it more time with --pod-creation-timeout");
-    }
+    for (size_t i = 0; i < start->part_count; i++)
+        if (start->parts[i].state != PART_RECORDS)
+            return node_too_late(start, &start->parts[i], err);
     return error_set(err, ERROR_TIMEOUT, "the recorders are not done with their start");
 }
 

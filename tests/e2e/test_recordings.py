@@ -401,6 +401,24 @@ def test_it_takes_too_long(box, sniff, shop):
     wait_until(lambda: not recorders(box), "a clean cluster")
 
 
+def test_a_node_that_is_not_ready(box, sniff, shop):
+    """Its kubelet starts nothing: that is said, and not that more time would help."""
+    node = box.get("/api/v1/nodes/node2")
+    conditions = [{**each, "status": "Unknown", "reason": "NodeStatusUnknown", "message": "Kubelet stopped posting node status."}
+                  if each["type"] == "Ready" else each for each in node["status"]["conditions"]]
+    where = "/api/v1/nodes/node2/status"
+    code, answer = box.call("PATCH", where, {"status": {"conditions": conditions}})
+    assert code == 200, answer
+    try:
+        with box.faults(hold_pods=True):
+            error = sniff.fail("shop-3", "--record=t", "--pod-creation-timeout", "2s")
+    finally:
+        box.call("PATCH", where, {"status": {"conditions": node["status"]["conditions"]}})
+    assert error == ('nothing is recorded on node "node2" yet: ContainerCreating (that node is not ready: Kubelet stopped posting node '
+                     "status.)")
+    wait_until(lambda: not recorders(box), "a clean cluster")
+
+
 @pytest.mark.parametrize("way", ["apparmor", "selinux", "privileged"])
 def test_it_gets_the_privilege_that_it_needs(box, sniff, shop, way):
     with box.faults(setns_denied=way):
