@@ -73,7 +73,7 @@ static int look_for_frozen(struct kube_client *client, struct recordings *record
         log_info("what node '%s' records is frozen: nothing new will come of it", pod->node);
     }
     what->live = frozen + ended < recordings->count;
-    if (!what->live)
+    if (!what->live && frozen > 0)
         log_info("all of the recording '%s' is frozen: the fetch ends with what is there",
                  what->fetched);
     return 0;

@@ -56,8 +56,8 @@ static void fail(struct question *question)
     if (!question->told)
         error_set(&pod->error, ERROR_TIMEOUT, "pod \"%s\" gives no answer to an exec", pod->name);
     else if (question->exit.kind != KUBE_EXIT_CODE)
-        error_set(&pod->error, ERROR_SERVER, "no exec in pod \"%s\": %s", pod->name,
-                  question->exit.message);
+        error_set(&pod->error, kube_exit_reached(&question->exit) ? ERROR_TARGET : ERROR_SERVER,
+                  "no exec in pod \"%s\": %s", pod->name, question->exit.message);
     else if (words && *words)
         error_set(&pod->error, ERROR_TARGET, "the recorder in pod \"%s\": %.*s", pod->name,
                   (int)strcspn(words, "\n"), words);

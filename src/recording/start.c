@@ -31,15 +31,14 @@
 #include "method/report.h"
 #include "recording/annotation.h"
 #include "recording/arguments.h"
+#include "recording/fresh.h"
 #include "recording/groups.h"
-#include "recording/kind.h"
 #include "recording/program.h"
 #include "recording/recordings.h"
 #include "recording/rivals.h"
 #include "recording/room.h"
 #include "recording/who.h"
 #include "settings/settings.h"
-#include "target/find.h"
 #include "target/target.h"
 
 #define ASK_MS   200 /* between two questions whether all is recorded */
@@ -61,16 +60,13 @@ struct part {
 
 struct start {
     struct kube_client *client;
-    struct kind kind;
-    const struct settings *settings; /* the kind's */
+    const struct settings *settings; /* those of the kind that is recorded already */
     const char *name;
     char made_name[RECORDING_NAME_SIZE];
     char *who, *when; /* owned */
     char run[RUN_SIZE];
     struct facts *facts;
-    struct target_set set;
-    const struct target **fresh; /* owned is the array: of the set, those not recorded yet */
-    size_t fresh_count;
+    struct fresh fresh;
     struct recording_groups groups;
     struct helper_pods *pods;
     struct part *parts; /* owned */
@@ -391,7 +387,8 @@ static int begin_parts(struct start *start, struct error *err)
 {
     start->pods = helper_pods_new(start->client, start->settings, 0);
     if (!start->pods ||
-        groups_make(start->settings, start->fresh, start->fresh_count, &start->groups) < 0 ||
+        groups_make(start->settings, start->fresh.targets, start->fresh.count, &start->groups) <
+            0 ||
         !(start->parts = calloc(start->groups.count, sizeof(*start->parts))))
         return error_set(err, ERROR_INTERNAL, "out of memory");
     if (room_check(start->settings, &start->groups, err) < 0)
@@ -414,116 +411,6 @@ static void end_part(struct start *start, struct part *part)
     json_decref(part->arguments);
     json_decref(part->labels);
     json_decref(part->annotations);
-}
-
-/* ---- what is to be recorded ---- */
-
-static bool is_recorded(const struct recorded_target *recorded, const struct target *target)
-{
-    const char *node = json_string_value(json_object_get(recorded->json, "node"));
-
-    if (target->pod && strcmp(recorded->uid, target->pod->uid) == 0)
-        return true;
-    return target->host_network && json_is_true(json_object_get(recorded->json, "hostNetwork")) &&
-           node && strcmp(node, target->node_name) == 0;
-}
-
-static bool has_target(const struct recording_pod *pod, const struct target *target)
-{
-    for (size_t i = 0; i < pod->target_count && !pod->ended; i++)
-        if (is_recorded(&pod->targets[i], target))
-            return true;
-    return false;
-}
-
-static bool is_among(const struct recordings *recordings, const struct target *target)
-{
-    for (size_t i = 0; i < recordings->count; i++)
-        if (has_target(&recordings->pods[i], target))
-            return true;
-    return false;
-}
-
-static int not_recorded(const struct start *start, const struct recording_pod *pod,
-                        struct error *err)
-{
-    char why[sizeof(pod->error.text) + 40];
-
-    if (pod->state.condition != RECORDING_UNKNOWN)
-        snprintf(why, sizeof(why), "it is %s", recording_condition_name(pod->state.condition));
-    else if (pod->error.kind != ERROR_NONE)
-        snprintf(why, sizeof(why), "%s", pod->error.text);
-    else
-        snprintf(why, sizeof(why), "it does not run: %s", *pod->why ? pod->why : "not yet");
-    error_set(err, ERROR_TARGET, "the recorder \"%s\" of the recording \"%s\" does not record: %s",
-              pod->name, start->name, why);
-    return error_remedy(err, "kubectl sniff --end %s, or record under another name", start->name);
-}
-
-/* A target whose recorder is there, but does not record, would be missed without a word. */
-static int check_recording(struct start *start, struct recordings *there, struct error *err)
-{
-    if (there->count == 0)
-        return 0;
-    if (recordings_ask(start->client, there, "status", err) < 0)
-        return -1;
-    for (size_t i = 0; i < there->count; i++)
-        for (size_t k = 0; k < start->fresh_count; k++)
-            if (there->pods[i].state.condition != RECORDING_RUNS &&
-                has_target(&there->pods[i], start->fresh[k]))
-                return not_recorded(start, &there->pods[i], err);
-    return 0;
-}
-
-/* Takes what is recorded in the namespace of its pods out of those that are fresh. */
-static int look_in(struct start *start, const char *namespace, struct error *err)
-{
-    CLEANUP(recordings_free) struct recordings there = {0};
-    size_t kept = 0;
-
-    if (recordings_look(start->client, namespace, start->name, &there, err) < 0 ||
-        kind_take(&start->kind, start->client, &there, start->name, err) < 0 ||
-        check_recording(start, &there, err) < 0)
-        return -1;
-    for (size_t i = 0; i < start->fresh_count; i++) {
-        const struct target *target = start->fresh[i];
-
-        if (strcmp(helper_namespace_of(start->settings, target), namespace) != 0 ||
-            !is_among(&there, target))
-            start->fresh[kept++] = target;
-    }
-    start->fresh_count = kept;
-    return 0;
-}
-
-static const char *namespace_of(const struct start *start, size_t at)
-{
-    return helper_namespace_of(start->settings, start->set.targets[at]);
-}
-
-static bool seen_before(const struct start *start, size_t at)
-{
-    for (size_t i = 0; i < at; i++)
-        if (start->set.targets[i] && strcmp(namespace_of(start, i), namespace_of(start, at)) == 0)
-            return true;
-    return false;
-}
-
-static int find_targets(struct start *start, struct error *err)
-{
-    if (targets_find(start->client, start->settings, &start->set, err) < 0)
-        return -1;
-    start->fresh = calloc(start->set.count + 1, sizeof(*start->fresh));
-    if (!start->fresh)
-        return error_set(err, ERROR_INTERNAL, "out of memory");
-    for (size_t i = 0; i < start->set.count; i++)
-        if (start->set.targets[i])
-            start->fresh[start->fresh_count++] = start->set.targets[i];
-    for (size_t i = 0; i < start->set.count; i++)
-        if (start->set.targets[i] && !seen_before(start, i) &&
-            look_in(start, namespace_of(start, i), err) < 0)
-            return -1;
-    return 0;
 }
 
 /* ---- may it be? ---- */
@@ -550,30 +437,13 @@ static int check_targets(struct start *start, struct error *err)
     start->facts = facts_new(start->client);
     if (!start->facts)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    for (size_t i = 0; i < start->fresh_count; i++)
-        if (check_target(start, start->fresh[i], err) < 0)
+    for (size_t i = 0; i < start->fresh.count; i++)
+        if (check_target(start, start->fresh.targets[i], err) < 0)
             return -1;
     return 0;
 }
 
 /* ---- what is told ---- */
-
-/* "-n shop", or "-A" where the pods are in several */
-static void say_where(const struct start *start, char *out, size_t size)
-{
-    const char *only = NULL;
-
-    for (size_t i = 0; i < start->set.count; i++) {
-        const char *each = start->set.targets[i] ? namespace_of(start, i) : only;
-
-        if (only && strcmp(only, each) != 0) {
-            snprintf(out, size, "-A");
-            return;
-        }
-        only = each;
-    }
-    snprintf(out, size, "-n %s", only ? only : start->settings->namespace);
-}
 
 static void say_end(const struct start *start, char *out, size_t size)
 {
@@ -586,22 +456,22 @@ static void say_end(const struct start *start, char *out, size_t size)
 
 static void tell(const struct start *start)
 {
-    size_t there = start->set.count - start->fresh_count;
+    size_t there = start->fresh.set.count - start->fresh.count;
     char where[KUBE_NAMESPACE_MAX + 4], end[32];
 
-    say_where(start, where, sizeof(where));
+    fresh_where(&start->fresh, where, sizeof(where));
     say_end(start, end, sizeof(end));
-    if (start->fresh_count == 0)
+    if (start->fresh.count == 0)
         printf("recording \"%s\": nothing is new, %zu target%s recorded already\n", start->name,
                there, there == 1 ? " is" : "s are");
     else if (there)
         printf("recording \"%s\": %zu new target%s, until %s, beside %zu that %s recorded "
                "already\n",
-               start->name, start->fresh_count, start->fresh_count == 1 ? "" : "s", end, there,
+               start->name, start->fresh.count, start->fresh.count == 1 ? "" : "s", end, there,
                there == 1 ? "is" : "are");
     else
-        printf("recording \"%s\": %zu target%s, until %s\n", start->name, start->fresh_count,
-               start->fresh_count == 1 ? "" : "s", end);
+        printf("recording \"%s\": %zu target%s, until %s\n", start->name, start->fresh.count,
+               start->fresh.count == 1 ? "" : "s", end);
     printf("  to list it:   kubectl sniff --recordings %s\n"
            "  to fetch it:  kubectl sniff --fetch %s %s\n"
            "  to end it:    kubectl sniff --end %s %s\n",
@@ -612,9 +482,9 @@ static void tell(const struct start *start)
 
 static int run(struct start *start, struct error *err)
 {
-    if (find_targets(start, err) < 0)
+    if (fresh_find(&start->fresh, err) < 0)
         return -1;
-    if (start->fresh_count > 0) {
+    if (start->fresh.count > 0) {
         if (check_targets(start, err) < 0)
             return -1;
         start->who = who_am_i(start->client);
@@ -633,12 +503,10 @@ static void start_free(struct start *start)
     helper_pods_free(start->pods);
     groups_free(&start->groups);
     facts_free(start->facts);
-    target_set_free(&start->set);
-    free(start->fresh);
+    fresh_free(&start->fresh);
     free(start->parts);
     free(start->who);
     free(start->when);
-    kind_free(&start->kind);
 }
 
 static void choose_name(struct start *start)
@@ -650,6 +518,7 @@ static void choose_name(struct start *start)
     recording_name_make(start->settings, &parts, start->made_name);
     start->name =
         start->settings->recording.name ? start->settings->recording.name : start->made_name;
+    start->fresh.name = start->name;
 }
 
 /* Return: -1: there is no randomness. */
@@ -666,10 +535,11 @@ static int name_run(char run[static RUN_SIZE])
 
 int recording_start(struct kube_client *client, const struct settings *settings, struct error *err)
 {
-    struct start start = {.client = client, .settings = &start.kind.settings};
+    struct start start = {
+        .client = client, .settings = &start.fresh.kind.settings, .fresh = {.client = client}};
     char now[32];
 
-    kind_begin(&start.kind, settings);
+    kind_begin(&start.fresh.kind, settings);
     choose_name(&start);
     start.when = strdup(text_format_time(now, sizeof(now), (int64_t)time(NULL)));
     if (!start.when || name_run(start.run) < 0) {

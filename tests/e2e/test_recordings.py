@@ -226,7 +226,20 @@ def test_what_does_not_record_is_not_said_to_be_recorded(box, sniff, shop):
         wait_until(lambda: len(recorders(box)) == 2, "its pod")
         process.kill()
         process.communicate()
-        assert 'of the recording "t" does not record: it does not run: ' in sniff.fail("shop-2", "--record=t")
+        error = sniff.fail("shop-2", "--record=t")
+        assert error.endswith('of the recording "t" does not record: it does not run: ContainerCreating '
+                              "(it was made a moment ago, by another client: try again when it runs)")
+
+
+def test_a_recorder_that_cannot_be_asked(box, sniff, shop):
+    """Its node is away: it may record, and the others are not kept waiting for it."""
+    record(sniff, "shop-1", "--record=away")
+    pod, = recorders(box)
+    with box.faults(kubelet_down="early"):
+        process = sniff.start("shop-1", "--record=away")
+        out, err = process.communicate(timeout=GUARD)
+    assert process.returncode == 0 and b"nothing is new, 1 target is recorded already" in out, err.decode()
+    assert f"the recorder '{pod['metadata']['name']}' on node 'node1' cannot be asked whether it records: ".encode() in err
 
 
 def test_a_name_is_made_and_told(box, sniff, shop):
