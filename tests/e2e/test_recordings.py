@@ -539,6 +539,19 @@ def test_what_cannot_be_recorded(box, sniff, shop):
     assert not recorders(box)
 
 
+def test_a_quota_that_has_room_for_one_of_two(box, sniff, shop):
+    """Nothing is left of the one that was let in."""
+    there = len(box.get("/api/v1/namespaces/default/pods")["items"])
+    quotas = "/api/v1/namespaces/default/resourcequotas"
+    box.call("POST", quotas, {"metadata": {"name": "few"}, "spec": {"hard": {"pods": str(there + 1)}}})
+    try:
+        assert "exceeded quota: few, requested: pods=1" in sniff.fail("-l", "app=shop", "--record=q")
+        wait_until(lambda: not recorders(box), "a clean cluster")
+    finally:
+        box.call("DELETE", quotas + "/few")
+    assert "3 targets" in record(sniff, "-l", "app=shop", "--record=q")
+
+
 def test_an_exec_that_is_refused_on_the_way(box, sniff, shop):
     """What a gateway says is repeated, and its answer not waited for again and again."""
     with box.faults(request_error={"path": "/exec", "code": 403, "body": "blocked by the gateway"}):
