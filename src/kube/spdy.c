@@ -10,8 +10,9 @@
  * Windows: kubelets and runtimes (moby/spdystream) keep none. They send no WINDOW_UPDATE and no
  * SETTINGS, pass over ours, and leave back-pressure to TCP. A server that does keep them says so
  * before the streams stand, by SETTINGS or WINDOW_UPDATE; its windows are obeyed from then on. Ours
- * are announced to everybody, wide enough for throughput, and are given back in large steps as what
- * came has been taken: while the stream is paused nothing is read, and so nothing given back.
+ * are announced to everybody, and are given back in steps as what came has been taken: while the
+ * stream is paused nothing is read, and so nothing given back. The steps are so large because a
+ * server that has ended throws away what it has not sent when anything comes from us.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@
 
 #define STATUS_MAX (256u << 10) /* bytes of the final Status */
 #define STDIN_MAX  (2u << 20)   /* bytes queued for stdin; the stream takes as much and more */
-#define WINDOW     (16u << 20)  /* bytes that a server may send ahead, of a stream and of all */
+#define WINDOW     (256u << 20) /* bytes that a server may send ahead, of a stream and of all */
 #define WINDOW_END 0x7fffffff   /* no window may be larger */
 
 /* In the order in which they are opened; as kubectl has them. */

@@ -647,6 +647,12 @@ void kube_stream_prefer_spdy(struct kube_client *client)
     kube_client_set_transport(client, &kube_spdy);
 }
 
+void kube_stream_quiet(struct kube_stream *stream)
+{
+    if (stream && stream->state == OPEN)
+        loop_stop_timer(stream->ping);
+}
+
 void kube_stream_pause(struct kube_stream *stream, bool paused)
 {
     if (stream->paused == paused)

@@ -70,6 +70,10 @@ size_t kube_stream_queued(const struct kube_stream *stream);
  * protocol cannot say it (WebSocket, v4): then only the end of the connection does. */
 bool kube_stream_close_stdin(struct kube_stream *stream);
 
+/* kube_stream_quiet - ask for no sign of life any more: the server may have ended, and would then
+ * throw away what it has not sent yet. NULL is allowed. */
+void kube_stream_quiet(struct kube_stream *stream);
+
 /* kube_stream_pause - stop, or go on, reading: the way back-pressure reaches the agent. */
 void kube_stream_pause(struct kube_stream *stream, bool paused);
 

@@ -20,7 +20,8 @@
 #include "kube/stream.h"
 
 #define HEARTBEAT_MS     15000
-#define AGAIN_MS         30 /* between some in a row: of their answers the fastest counts */
+#define AGAIN_MS         30    /* between some in a row: of their answers the fastest counts */
+#define LAST_MS          45000 /* between those while it ends: session_stop() */
 #define FIRST_ROW        8
 #define ROW              4
 #define STALL_MS         10000 /* without a byte, after the agent was told to end */
@@ -85,10 +86,26 @@ static void on_heartbeat(void *data)
 {
     struct session *session = data;
 
-    bool listens = session->state == SESSION_RUNNING ||
-                   (session->state == SESSION_STOPPING && !session->account.complete);
+    if (session->state == SESSION_STOPPING) {
+        loop_set_timer(session->heartbeat, LAST_MS);
+        if (!session->account.complete)
+            session->method->heartbeat(session);
+        return;
+    }
+    loop_set_timer(session->heartbeat,
+                   session->state == SESSION_RUNNING ? beat(session) : HEARTBEAT_MS);
+}
 
-    loop_set_timer(session->heartbeat, listens ? beat(session) : HEARTBEAT_MS);
+/*
+ * The agent, and with it the exec, may end long before we have read what it has sent: a slow reader
+ * holds us up, or a slow way the server's socket. The server has closed that by then, and answers
+ * the next byte of ours by throwing away what it has not sent yet. So we keep as silent as the
+ * agent allows (AGENT_SILENCE_SECONDS).
+ */
+static void fall_silent(struct session *session)
+{
+    loop_set_timer(session->heartbeat, LAST_MS);
+    kube_stream_quiet(session->stream);
 }
 
 struct session *session_start(const struct session_env *env, const struct method *method,
@@ -154,7 +171,7 @@ void session_resume(struct session *session)
     session_hang_up(session);
     session->state = SESSION_STARTING;
     session->error = (struct error){0};
-    session->cut = session->elsewhere = false;
+    session->cut = session->elsewhere = session->died = false;
     session->resumed = true;
     session->refilter = false; /* it begins with the present one */
     session->last_complaint[0] = '\0';
@@ -245,6 +262,7 @@ void session_stop(struct session *session, bool wanted)
         session->state = SESSION_STOPPING;
         session->asked = true;
         session->method->stop(session);
+        fall_silent(session);
         session_stage(session, "its end", STALL_MS);
     }
     if (session->state == SESSION_STOPPING && !wanted && !session->unwanted) {
@@ -549,7 +567,7 @@ static void explain_exit(struct session *session, const struct kube_exit *exit, 
                   session->where, exit->code - 128);
         error_remedy(err, "see: kubectl get pod %s -n %s", session->place.pod,
                      session->place.namespace);
-        session->cut = true;
+        session->cut = session->died = true;
     } else if (exit->kind == KUBE_EXIT_CODE) {
         error_set(err, ERROR_TARGET, "the capture in %s ended with exit code %d%s%s",
                   session->where, exit->code, session->last_complaint[0] ? ": " : "",

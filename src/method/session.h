@@ -58,6 +58,7 @@ struct session {
     bool exec_works;     /* an exec into the target's pod was seen to reach a container's runtime */
     bool refused;        /* an exec was refused, and not for want of a right */
     bool cut;            /* beginning again may help, if it ran once: session_resume() */
+    bool died;           /* it was: a signal has ended it, as when its container ends */
 
     struct account account;   /* of the agent that runs, or was the last */
     struct clock clock;       /* that agent's, against loop_time() */

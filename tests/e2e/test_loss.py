@@ -356,6 +356,19 @@ def test_reader_that_closes_its_pipe_while_it_ends(sandbox, ksniff):
     assert captured + dropped + lost == 12000 and not sure and captured - totals(data)[0] in (0, 1)
 
 
+def test_reader_that_rests_while_it_ends(sandbox, ksniff):
+    """For longer than from one sign of life to the next. The server has ended by then, and would answer a byte of ours by
+    throwing away what it has not been able to send."""
+    with ksniff.capturing("client", "-f", "udp dst port 4418", "-o", "-") as process:
+        get = hear(process)
+        send(sandbox, 4418, 4000)  # 5.8 MB: more than there is room for on this side
+        process.send_signal(signal.SIGINT)
+        time.sleep(20)
+        data = read_all(process)
+        err = get(0)
+    assert totals(data)[:3] == (4000, 4000, 0) and summary(err) == (4000, 0, 0, "")
+
+
 def test_reader_that_has_enough_is_a_normal_end(sandbox, ksniff):
     """It was not late: what passed afterwards is not wanted."""
     with ksniff.capturing("client", "-f", "udp dst port 4413", "-o", "-") as process:

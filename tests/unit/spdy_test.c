@@ -10,7 +10,7 @@
 #define HEAD                                                                                       \
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"             \
     "X-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\n"
-#define WINDOW (16u << 20) /* what the client announces */
+#define WINDOW (256u << 20) /* what the client announces */
 
 /* ---- the recording ---- */
 
@@ -294,7 +294,7 @@ static void open_wire(struct wire *wire)
 static void test_recorded_exec(void **state)
 {
     static const char asked[] =
-        "settings 0;7=16777216;window 0;syn 1;streamtype=error;syn 3;streamtype=stdin;"
+        "settings 0;7=268435456;window 0;syn 1;streamtype=error;syn 3;streamtype=stdin;"
         "syn 5;streamtype=stdout;syn 7;streamtype=stderr;";
 
     (void)state;
@@ -436,7 +436,7 @@ static void test_windows_of_the_client(void **state)
     open_wire(&wire);
     assert_int_equal(wire.server.granted_session, WINDOW - SPDY_WINDOW);
     before = wire.server.granted_session;
-    for (unsigned i = 0; i < 2000; i++) {
+    for (unsigned i = 0; i < 6000; i++) {
         tell_data(&wire, i % 4 ? 5 : 7, 0, piece, sizeof(piece));
         hear(&wire);
         assert_true(wire.server.granted_session - before <= wire.taken);
@@ -444,7 +444,7 @@ static void test_windows_of_the_client(void **state)
         assert_true(wire.server.granted <= wire.taken);
         assert_true(strlen(wire.server.said) == 0 || wire.taken >= WINDOW / 2);
     }
-    assert_int_equal(wire.taken, 2000 * sizeof(piece));
+    assert_int_equal(wire.taken, 6000 * sizeof(piece));
     assert_true(wire.server.granted > 0 && wire.server.granted_session > before);
     end(&wire);
 }
