@@ -27,8 +27,9 @@ def token(version, key):
 
 
 class Lists:
-    def __init__(self, store):
-        self.store = store
+    def __init__(self, store, faults):
+        """faults: a function"""
+        self.store, self.faults = store, faults
         self.watches = set()  # those of clients
 
     def place(self, text):
@@ -105,6 +106,8 @@ class Lists:
                 event = await asyncio.wait_for(watch.queue.get(), max(min(end - clock(), BOOKMARKS), 0.01))
                 if event is None:
                     return
+                while self.faults().get("hold_watches"):
+                    await asyncio.sleep(0.02)
                 await send(event)
             except asyncio.TimeoutError:
                 if bookmarks and clock() < end:

@@ -44,7 +44,7 @@ class Api:
     def __init__(self, sandbox):
         self.sandbox, self.store, self.users = sandbox, sandbox.store, sandbox.users
         self.authorizer = rbac.Authorizer(self.store)
-        self.lists = Lists(self.store)
+        self.lists = Lists(self.store, lambda: self.sandbox.faults)
         self.app = web.Application(client_max_size=MAX_BODY)
         route = self.app.router.add_route
         route("*", "/sandbox/{what}", self.admin)

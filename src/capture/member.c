@@ -403,6 +403,19 @@ static void on_retry(void *data)
     member->due = true;
 }
 
+static void tell_cut(struct member *member)
+{
+    member->untold = false;
+    log_warning("%s%s%s: taking it up again", WHO(member), member->why);
+}
+
+/* Of those that are followed the end of an agent is often that of its pod, as in a rollout; and the
+ * watch may tell so a moment later. */
+static bool may_be_gone(const struct member *member)
+{
+    return member->settings.follow && member->session->died;
+}
+
 static void on_cut(struct member *member)
 {
     const struct error *error = &member->session->error;
@@ -417,7 +430,9 @@ static void on_cut(struct member *member)
     if (!member->resumed || loop_now() - member->resumed > STEADY_MS)
         member->backoff = BACKOFF_FIRST_MS;
     snprintf(member->why, sizeof(member->why), "%.299s", error->text);
-    log_warning("%s%s%s: taking it up again", WHO(member), error->text);
+    member->untold = may_be_gone(member);
+    if (!member->untold)
+        tell_cut(member);
 }
 
 static bool plan_retry(struct member *member)
@@ -466,8 +481,12 @@ static bool try_again(struct member *member)
     const struct error *err = &member->answer;
 
     member->planned = member->answered = false;
+    member->gone = err->kind != ERROR_NONE && !error_is_passing(err) &&
+                   !patience_doubts(&member->refused, err);
+    member->departing = member->settings.follow && member->gone && err->kind == ERROR_TARGET;
+    if (member->untold && !member->departing)
+        tell_cut(member);
     if (err->kind != ERROR_NONE) {
-        member->gone = !error_is_passing(err) && !patience_doubts(&member->refused, err);
         session->error = *err;
     } else if (!member->running && session->method == &method_upload) {
         error_set(&session->error, ERROR_TARGET, "container \"%s\" of pod \"%s\" does not run",
@@ -717,8 +736,8 @@ int member_reset(struct member *member, struct error *err)
     member->state = MEMBER_WAITING;
     member->error = (struct error){0};
     member->drain = (struct drain){0};
-    member->begun = member->stopping = member->left = member->planned = member->due = member->gone =
-        member->gap_open = member->answered = member->found = false;
+    member->begun = member->stopping = member->left = member->planned = member->untold =
+        member->due = member->gone = member->gap_open = member->answered = member->found = false;
     member->cuts = 0;
     member->resumed = member->gap_length = member->began = member->answers = 0;
     member->backoff = BACKOFF_FIRST_MS;

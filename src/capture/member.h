@@ -70,6 +70,7 @@ struct member {
     bool stopping;    /* the user or a limit has ended it */
 
     bool planned;   /* the time of the next try is set */
+    bool untold;    /* the cut: its pod may be gone, and is asked for first */
     bool due;       /* and has come */
     bool gone;      /* there is no use in trying */
     bool departing; /* its pod is being deleted, or was: then its end is no failure */

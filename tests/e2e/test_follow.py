@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """--follow: targets that come and go while they are captured."""
 import contextlib
+import os
 import re
+import signal
 import threading
 import time
 
@@ -111,6 +113,33 @@ def arrives(sandbox, name, path, port=4801):
     time.sleep(0.2)
     with open(path, "rb") as file:
         return f"default/{name}:lo".encode() in file.read()
+
+
+@contextlib.contextmanager
+def one_that_is_captured(sandbox, ksniff, tmp_path):
+    words = ["-l", "follow=yes", "-f", "udp port 4804", "-i", "lo", "--method", "upload", "-o", str(tmp_path / "x.pcapng")]
+    with pods(sandbox, "first"), following(ksniff, *words) as process:
+        read_until(process, "capturing; Ctrl-C ends it")
+        yield process
+        code, said = end(process)
+    assert code == 0, said
+
+
+def test_its_agent_ends_before_the_watch_tells_why(sandbox, ksniff, tmp_path):
+    """As in any rollout where the server is busy: nothing has failed, and nothing is said to be taken up again."""
+    with one_that_is_captured(sandbox, ksniff, tmp_path) as process:
+        with sandbox.faults(hold_watches=True):
+            sandbox.delete_pod("first")
+            read_until(process, 'pod "first" is gone: its capture has ended')
+    assert "WARN[" not in process.said
+
+
+def test_its_container_dies(sandbox, ksniff, tmp_path):
+    """The pod is still there: that is told, and its next container is captured."""
+    with one_that_is_captured(sandbox, ksniff, tmp_path) as process:
+        os.kill(sandbox.pod("first")["containers"]["app"]["pid"], signal.SIGKILL)
+        read_until(process, "capturing again")
+    assert re.search(r'WARN.*container "app" of pod "first" was ended by signal 9: .*: taking it up again', process.said)
 
 
 def put_deployment(sandbox, labels):
