@@ -88,7 +88,9 @@ def visible(env, title):
 
 
 def press(env, title, key):
-    xdotool(env, "windowfocus", visible(env, title)[0], "key", key)
+    """In the window of this title, which changes when a capture ends: a moment after the client has said so."""
+    window = wait_until(lambda: visible(env, title), f"the window '{title}'")[0]
+    xdotool(env, "windowfocus", window, "key", key)
 
 
 def line_with(process, words):
