@@ -88,7 +88,6 @@ def test_a_full_node_and_another_method(sandbox, ksniff, tmp_path):
             err = captures(sandbox, ksniff, tmp_path, "crowded")
         line, = [line for line in err.splitlines() if "using the ephemeral method (upload: " in line]
         assert "; node: the helper pod " in line and "OutOfcpu" in line
-        wait_until(lambda: not list(agents_running(sandbox)), "its end", 75)
 
 
 def test_a_node_that_pods_of_this_namespace_may_not_run_on(sandbox, ksniff, tmp_path):
@@ -274,7 +273,6 @@ def test_two_share_one_ephemeral_container(sandbox, ksniff, tmp_path):
             process.communicate(timeout=GUARD)
         for path in paths:
             assert payloads(path, 4312) == [b"number 0", b"number 1", b"number 2"]
-        wait_until(lambda: not list(agents_running(sandbox)), "the container's end", 75)
 
 
 def test_one_that_still_starts_is_waited_for(sandbox, ksniff, tmp_path):
@@ -291,4 +289,3 @@ def test_one_that_still_starts_is_waited_for(sandbox, ksniff, tmp_path):
         for process in (first, second):
             process.terminate()
             process.communicate(timeout=GUARD)
-        wait_until(lambda: not list(agents_running(sandbox)), "the container's end", 75)

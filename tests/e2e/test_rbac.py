@@ -118,7 +118,6 @@ def test_suffices(sandbox, ksniff, tmp_path, method):
                 with sandbox.faults(exec_verb=verb, images_named={"registry.k8s.io/pause:3.10": "registry.local/pause:3.10"}):
                     err = captures(sandbox, ksniff, tmp_path, config, pod, "--method", method)
                     assert not complaints(err)
-            wait_until(lambda: not leftovers(sandbox), "what is added to end by itself", 75)
         # The role is of this one namespace.
         error = ksniff.fail("web", "-n", "shop", "--kubeconfig", config, "-o", str(tmp_path / "y"))
         assert "(needs: get pods)" in error and 'namespace "shop"' in error
