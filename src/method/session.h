@@ -141,6 +141,12 @@ void session_refilter(struct session *session);
  * long, for its word of how much that is. */
 void session_give_up(struct session *session, const char *why);
 
+/* session_cut_short - what will be missing is missing for the reason @why; the first one counts. */
+void session_cut_short(struct session *session, const char *why);
+
+/* session_progress - bytes have come: where it was told to end, the next ones are waited for. */
+void session_progress(struct session *session);
+
 /* session_cut - end it now, whatever it still has. */
 void session_cut(struct session *session);
 
