@@ -55,11 +55,11 @@ mkdir -p "$objects"
 trap 'rm -rf "$objects"' EXIT
 
 # What every packet passes is built for speed, the rest to be small; all of it for ppc64le and s390x,
-# whose code is the largest, and for arm64 what a fetch looks at blocks with.
+# whose code is the largest, and for arm64 what a recorder looks at blocks with.
 optimize() {
     case $arch/${1##*/} in
     ppc64le/* | s390x/*) echo -Oz ;;
-    arm64/segment.c | arm64/sieve.c) echo -Os ;;
+    arm64/lane.c | arm64/segment.c | arm64/sieve.c) echo -Os ;;
     */bpf.c | */feedback.c | */flow.c | */headers.c | */lane.c | */link.c | */output.c | */own.c | */segment.c | */sieve.c | */source.c | */tap.c) echo -O2 ;;
     *) echo -Os ;;
     esac
