@@ -12,7 +12,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/ksniff/musl
 # architecture. A function that is not here is an undefined reference in the agent's link.
 parts="_Exit _Fork __environ __errno_location __init_tls __lctrans __libc_start_main __lock __set_thread_area
     __syscall_cp __tls_get_addr __unmapself _exit abort_lock access bind block clock_gettime clock_nanosleep close default_attr
-    defsysinfo dup2 exit fcntl flock fstat fstatat ftruncate getpid getppid getenv getrandom getsockopt htons inotify ioctl kill libc lseek
+    defsysinfo dup2 epoll execv execve exit fcntl flock fstat fstatat ftruncate getpid getppid getenv getrandom getsockopt htons inotify ioctl kill libc lseek
     memchr memcmp memcpy memmem memmove memrchr memset mkdirat mmap munmap nanosleep ntohs open openat pipe pipe2 poll ppoll prctl pread
     procfdname pwrite renameat stat pthread_sigmask read recv recvfrom raise recvmmsg recvmsg restore send sendto setns setsockopt
     sigaction sigaddset sigemptyset signal sigprocmask sigtimedwait socket splice stpcpy strcat strchr strchrnul strcmp

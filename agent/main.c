@@ -6,11 +6,15 @@
 #include "agent/commands.h"
 #include "agent/follow.h"
 #include "agent/hold.h"
+#include "agent/relay.h"
 
 static const struct command commands[] = {
     {"capture", capture_command},
     {"follow", follow_command},
     {"hold", hold_command},
+#ifndef AGENT_NO_RELAY
+    {"relay", relay_command},
+#endif
     {NULL, NULL},
 };
 

@@ -52,10 +52,10 @@ def interfaces(path):
     return count
 
 
-def measure(box, tool, names, seconds, directory):
+def measure(box, tool, names, words, directory):
     path = os.path.join(directory, "scale.pcapng")
     asked = len(box.get("/sandbox/requests"))
-    flags = ["--max-targets", str(len(names))] if len(names) > 1 else []
+    flags = ["--method", words.method] + (["--max-targets", str(len(names))] if len(names) > 1 else [])
     with open(os.path.join(directory, "log"), "w+b") as log:
         client = subprocess.Popen([CLIENT, *names, *flags, "-i", "lo", "-f", f"udp dst port {PORT}", "-o", path],
                                   env=box.env, stdin=subprocess.DEVNULL, stderr=log)
@@ -66,7 +66,7 @@ def measure(box, tool, names, seconds, directory):
             reader = subprocess.Popen([tool, "read", path], stdout=subprocess.PIPE)
             before = cpu_seconds(client.pid)
             spaces = ["/run/netns/" + pod["netns"] for (_, name), pod in box.pods().items() if name in set(names)]
-            sent = subprocess.run([tool, "send", str(PORT), str(SIZE), str(RATE), str(seconds), *spaces],
+            sent = subprocess.run([tool, "send", str(PORT), str(SIZE), str(RATE), str(words.seconds), *spaces],
                                   check=True, stdout=subprocess.PIPE)
             time.sleep(1)
             row.update(sent=int(sent.stdout), cpu=cpu_seconds(client.pid) - before,
@@ -121,6 +121,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--targets", type=int, action="append", help=f"how many; again for more rows; default: {TARGETS}")
     parser.add_argument("--seconds", type=int, default=SECONDS)
+    parser.add_argument("--method", default="node",
+                        help="upload: an exec for each target; node: one for each node; default: %(default)s")
     words = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("scale_bench: needs root (network namespaces)")
@@ -134,7 +136,7 @@ def main():
                   "requests/target", flush=True)
             rows = []
             for number in sorted(words.targets or TARGETS):
-                rows.append(measure(box, tool, pods_up_to(box, number), words.seconds, directory))
+                rows.append(measure(box, tool, pods_up_to(box, number), words, directory))
                 show(rows[-1])
             aims(rows)
         finally:

@@ -23,6 +23,7 @@
 #include "kube/client.h"
 #include "method/facts.h"
 #include "method/helper_pods.h"
+#include "method/relay.h"
 #include "method/sweep.h"
 #include "settings/settings.h"
 #include "sink/sink.h"
@@ -312,8 +313,10 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
     recorder_init(&run.recorder);
     run.facts = facts_new(client);
     run.env.helpers = helper_pods_new(client, settings, settings->follow ? FOLLOW_ROOM : 0);
-    int result = run.facts && run.env.helpers ? timeline_init(&run.timeline, err)
-                                              : error_set(err, ERROR_INTERNAL, "out of memory");
+    run.env.relays = relays_new(client);
+    int result = run.facts && run.env.helpers && run.env.relays
+                     ? timeline_init(&run.timeline, err)
+                     : error_set(err, ERROR_INTERNAL, "out of memory");
     if (result == 0)
         result = members_find(&run, err);
     if (result == 0)
@@ -324,6 +327,7 @@ int capture_run(struct kube_client *client, const struct settings *settings, str
     members_free(&run);
     timeline_free(&run.timeline);
     helper_pods_free(run.env.helpers);
+    relays_free(run.env.relays);
     target_set_free(&run.targets);
     facts_free(run.facts);
     return result;

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "method/command.h"
+#include "method/relay.h"
 #include "method/session.h"
 #include "settings/filter.h"
 #include "settings/settings.h"
@@ -29,8 +30,12 @@ int agent_exec_open(struct session *session, const char *const *command,
         .command = command,
     };
 
-    session->stream = kube_stream_open(session->client, &exec, events, session, err);
-    return session->stream ? 0 : -1;
+    if (session->shares)
+        session->stream.channel =
+            relay_open(session->relays, &exec, session->first_line, events, session, err);
+    else
+        session->stream.exec = kube_stream_open(session->client, &exec, events, session, err);
+    return agent_stream_is_there(&session->stream) ? 0 : -1;
 }
 
 static void on_opened(void *data)
@@ -38,7 +43,7 @@ static void on_opened(void *data)
     struct session *session = data;
 
     if (session->first_line)
-        kube_stream_send(session->stream, session->first_line, strlen(session->first_line));
+        agent_stream_send(&session->stream, session->first_line, strlen(session->first_line));
     session_stage(session, "the start of the agent", START_MS);
 }
 
@@ -91,7 +96,7 @@ void agent_exec_stop(struct session *session)
     static const char end[] = {AGENT_STOP, AGENT_HEARTBEAT};
 
     /* Its standard input stays open: its end would tell the agent that nobody waits any more. */
-    kube_stream_send(session->stream, end, sizeof(end));
+    agent_stream_send(&session->stream, end, sizeof(end));
 }
 
 void agent_exec_heartbeat(struct session *session)
@@ -102,7 +107,7 @@ void agent_exec_heartbeat(struct session *session)
     if (!session->settings->tcpdump_path)
         snprintf(beat, sizeof(beat), "%c%" PRIu32 "\n", AGENT_CLOCK,
                  clock_asked(&session->clock, loop_time()));
-    kube_stream_send(session->stream, beat, strlen(beat));
+    agent_stream_send(&session->stream, beat, strlen(beat));
 }
 
 void agent_exec_refilter(struct session *session)
@@ -114,5 +119,5 @@ void agent_exec_refilter(struct session *session)
 
     /* Without memory for it the present one stays. */
     if (line && (program || !filter->program))
-        kube_stream_send(session->stream, line, strlen(line));
+        agent_stream_send(&session->stream, line, strlen(line));
 }

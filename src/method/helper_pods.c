@@ -2,6 +2,7 @@
 #include "method/helper_pods.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -15,8 +16,9 @@
 #include "method/trial.h"
 #include "settings/settings.h"
 
-#define FRESH_MS  2000 /* what was seen to run then still does */
-#define SETTLE_MS 1000
+#define FRESH_MS    2000 /* what was seen to run then still does */
+#define RELAY_LEAST 4    /* targets of a node, of which each would have an exec of its own */
+#define SETTLE_MS   1000
 
 /* ---- those of a run ---- */
 
@@ -174,6 +176,14 @@ void helper_user_wait(struct helper_user *user, bool cut)
         group->unwatched = false;
         helper_pod_look(pod);
     } /* else it is being made, and looked at */
+}
+
+/* The largest agent has no room for it (agent/build-agent.sh). */
+bool helper_user_shares(const struct helper_user *user)
+{
+    const struct helper_group *group = user->group;
+
+    return group->room >= RELAY_LEAST && strcmp(group->recipe.machine, "ppc64le") != 0;
 }
 
 bool helper_user_may_have_more(const struct helper_user *user)

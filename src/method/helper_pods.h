@@ -96,6 +96,10 @@ int helper_pods_join(struct helper_pods *pods, struct helper_user *user,
  * @cut: after a cut: the server may be away */
 void helper_user_wait(struct helper_user *user, bool cut);
 
+/* helper_user_shares - is its agent one of many in the helper, which take one exec (relay.h)? Holds
+ * when the helper is ready. */
+bool helper_user_shares(const struct helper_user *user);
+
 /* helper_user_may_have_more - is there a helper with more privilege, or can one be made? */
 bool helper_user_may_have_more(const struct helper_user *user);
 /* helper_user_needs_more - the agent may not get in from its helper: it waits for such a one. @why:

@@ -124,6 +124,7 @@ static int run_agent(struct session *session, struct error *err)
     node->secret = node->user.pod->secret;
     session_set_place(session, &place);
     session->first_line = node->secret.line;
+    session->shares = session->relays && helper_user_shares(&node->user);
     if (!node->user.despite_shell)
         more[used++] = "-N";
     if (!target->host_network)

@@ -12,7 +12,6 @@
 #include "settings/settings.h"
 #include "target/target.h"
 #include "kube/client.h"
-#include "kube/stream.h"
 
 #define HEARTBEAT_MS  15000
 #define AGAIN_MS      30    /* between some in a row: of their answers the fastest counts */
@@ -93,7 +92,7 @@ static void on_heartbeat(void *data)
 static void fall_silent(struct session *session)
 {
     loop_set_timer(session->heartbeat, LAST_MS);
-    kube_stream_quiet(session->stream);
+    agent_stream_quiet(&session->stream);
 }
 
 void session_stage(struct session *session, const char *stage, uint64_t milliseconds)
@@ -128,6 +127,7 @@ struct session *session_start(const struct session_env *env, const struct method
     session->loop = kube_client_loop(env->client);
     session->client = env->client;
     session->helpers = env->helpers;
+    session->relays = env->relays;
     session->method = method;
     session->target = target;
     session->settings = settings;
@@ -164,9 +164,8 @@ void session_free(struct session *session)
 
 void session_hang_up(struct session *session)
 {
-    kube_stream_free(session->stream);
-    kube_stream_free(session->retired);
-    session->stream = session->retired = NULL;
+    agent_stream_close(&session->stream);
+    agent_stream_close(&session->retired);
 }
 
 void session_resume(struct session *session)
@@ -199,9 +198,9 @@ void session_set_place(struct session *session, const struct session_place *plac
 
 void session_retire_stream(struct session *session)
 {
-    kube_stream_free(session->retired);
+    agent_stream_close(&session->retired);
     session->retired = session->stream;
-    session->stream = NULL;
+    session->stream = (struct agent_stream){0};
 }
 
 /* ---- it runs ---- */

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "method/account.h"
+#include "method/agent_stream.h"
 #include "method/clock.h"
 #include "method/segments.h"
 #include "kube/status.h"
@@ -24,7 +25,7 @@
 struct helper_pods;
 struct method;
 struct kube_client;
-struct kube_stream;
+struct relays;
 struct loop;
 struct loop_timer;
 struct settings;
@@ -42,6 +43,7 @@ enum session_state {
 struct session_env {
     struct kube_client *client;
     struct helper_pods *helpers; /* of the node method; NULL where that is not used */
+    struct relays *relays;       /* that its agents may share; NULL: each has an exec of its own */
 };
 
 /* Where the agent runs: the target's own container, an ephemeral one, or a helper pod. */
@@ -71,6 +73,7 @@ struct session {
     struct loop *loop;
     struct kube_client *client;
     struct helper_pods *helpers;
+    struct relays *relays;
     const struct target *target;
     const struct settings *settings;
     const struct method *method;
@@ -80,10 +83,11 @@ struct session {
     struct session_place place; /* of the agent; set before its stream is opened */
     char where[400];            /* what messages call the place: container "app" of pod "web" */
 
+    bool shares;                 /* its agent is run over an exec that others share (relay.h) */
     const char *first_line;      /* that the agent wants to hear before it begins; NULL: none */
     const char *farewell;        /* why the method has told the agent to end; NULL: it has not */
-    struct kube_stream *stream;  /* the agent's, once the method has it */
-    struct kube_stream *retired; /* one that has ended: it cannot be freed in its own event */
+    struct agent_stream stream;  /* the agent's, once the method has it */
+    struct agent_stream retired; /* one that has ended: it cannot be closed in its own event */
     struct capture_reader *reader;
     struct buf complaint;           /* the unfinished last line of standard error */
     char last_complaint[512];       /* the last whole one */

@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "common/agent.h"
 #include "common/recording.h"
-#include "kube/stream.h"
 #include "method/method.h"
 #include "method/own_traffic.h"
 #include "method/session.h"
@@ -77,8 +76,8 @@ void session_pump(struct session *session)
         }
     }
     session->paused = !taken;
-    if (session->stream && session->state != SESSION_ENDED)
-        kube_stream_pause(session->stream, session->paused);
+    if (agent_stream_is_there(&session->stream) && session->state != SESSION_ENDED)
+        agent_stream_pause(&session->stream, session->paused);
 }
 
 void session_release(struct session *session)

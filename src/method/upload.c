@@ -215,11 +215,12 @@ static int send_piece(struct session *session, struct upload *upload)
     int result;
 
     piece = piece < left ? piece : left;
-    result = upload->octal ? send_octal(session->stream, upload->bytes + upload->sent, piece)
-                           : kube_stream_send(session->stream, upload->bytes + upload->sent, piece);
+    result = upload->octal
+                 ? send_octal(session->stream.exec, upload->bytes + upload->sent, piece)
+                 : kube_stream_send(session->stream.exec, upload->bytes + upload->sent, piece);
     upload->sent += piece;
     if (result == 0 && upload->octal && upload->sent == upload->length)
-        result = kube_stream_send(session->stream, ".\n", 2);
+        result = kube_stream_send(session->stream.exec, ".\n", 2);
     return result;
 }
 
@@ -235,7 +236,7 @@ static void send_more(struct session *session)
 
         upload->sized = true;
         snprintf(size, sizeof(size), "%zu\n", upload->length);
-        result = kube_stream_send(session->stream, size, strlen(size));
+        result = kube_stream_send(session->stream.exec, size, strlen(size));
     }
     for (int i = 0; i < 8 && result == 0 && upload->sent < upload->length; i++)
         result = send_piece(session, upload);
@@ -408,7 +409,7 @@ static void on_tar_opened(void *data)
 {
     struct session *session = data;
 
-    send_archive(session, session->stream);
+    send_archive(session, session->stream.exec);
 }
 
 static void on_tar_output(void *data, enum kube_channel channel, const unsigned char *bytes,
