@@ -26,7 +26,7 @@
 #include "common/agent.h"
 #include "common/relay.h"
 
-#define GATHER_MS   10
+#define GATHER_MS   4
 #define GATHER_FULL 32768u /* so much is sent on without waiting for more */
 #define READ_MAX    32768u /* of one capture, before it is another's turn */
 #define SAY_MAX     4096u  /* PIPE_BUF: what a pipe takes whole, or not at all */
