@@ -59,22 +59,10 @@ static struct {
 
 /* ---- frames to the client ---- */
 
-static void put_head(uint8_t *head, enum relay_kind kind, unsigned number, size_t length)
-{
-    const uint8_t bytes[RELAY_HEAD] = {
-        (uint8_t)kind,           0,
-        (uint8_t)(number >> 8),  (uint8_t)number,
-        (uint8_t)(length >> 24), (uint8_t)(length >> 16),
-        (uint8_t)(length >> 8),  (uint8_t)length,
-    };
-
-    memcpy(head, bytes, sizeof(bytes));
-}
-
 /* Its bytes stand behind the room for its head already. */
 static void put_frame(enum relay_kind kind, unsigned number, size_t length)
 {
-    put_head(relay.output.buffer + relay.output.used, kind, number, length);
+    relay_put_head(relay.output.buffer + relay.output.used, kind, number, length);
     relay.output.used += RELAY_HEAD + length;
 }
 
@@ -86,7 +74,7 @@ static uint8_t *payload(void)
 /* The same on standard error, which has room. @frame: with room for its head */
 static void say_frame(uint8_t *frame, enum relay_kind kind, unsigned number, size_t length)
 {
-    put_head(frame, kind, number, length);
+    relay_put_head(frame, kind, number, length);
     if (write(STDERR_FILENO, frame, RELAY_HEAD + length) < 0)
         return; /* nobody listens */
 }
@@ -300,17 +288,10 @@ static void give_input(struct channel *channel, const uint8_t *bytes, size_t len
         close_stream(channel, INPUT);
 }
 
-static size_t frame_length(void)
-{
-    const uint8_t *head = relay.frame;
-
-    return (size_t)head[4] << 24 | (size_t)head[5] << 16 | (size_t)head[6] << 8 | head[7];
-}
-
 /* Return: false when it is none of ours. */
 static bool take_frame(void)
 {
-    unsigned number = (unsigned)relay.frame[2] << 8 | relay.frame[3];
+    unsigned number = relay_number(relay.frame);
     struct channel *channel = &relay.channels[number % RELAY_CHANNELS];
     uint8_t *bytes = relay.frame + RELAY_HEAD;
     size_t length = relay.got - RELAY_HEAD;
@@ -343,7 +324,7 @@ static bool take_byte(char byte)
     relay.frame[relay.got++] = (uint8_t)byte;
     if (relay.got < RELAY_HEAD)
         return true;
-    size_t length = frame_length();
+    size_t length = relay_length(relay.frame);
     if (length > RELAY_FRAME_MAX) {
         refuse();
     } else if (relay.got == RELAY_HEAD + length) {

@@ -15,6 +15,9 @@
 #ifndef KSNIFF_COMMON_RELAY_H
 #define KSNIFF_COMMON_RELAY_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #define RELAY_HEAD      8u
 #define RELAY_FRAME_MAX 65536u /* bytes behind a head */
 #define RELAY_CHANNELS  128u   /* numbers are below it */
@@ -32,5 +35,26 @@ enum relay_kind {
     RELAY_EXIT = 'X',   /* its exit code (1 byte), as shells have it: the number is free */
     RELAY_LINE = 'k',
 };
+
+static inline void relay_put_head(uint8_t head[static RELAY_HEAD], enum relay_kind kind,
+                                  unsigned number, size_t length)
+{
+    head[0] = (uint8_t)kind;
+    head[1] = 0;
+    head[2] = (uint8_t)(number >> 8);
+    head[3] = (uint8_t)number;
+    for (unsigned i = 0; i < 4; i++)
+        head[4 + i] = (uint8_t)(length >> (24 - 8 * i));
+}
+
+static inline unsigned relay_number(const uint8_t head[static RELAY_HEAD])
+{
+    return (unsigned)head[2] << 8 | head[3];
+}
+
+static inline size_t relay_length(const uint8_t head[static RELAY_HEAD])
+{
+    return (size_t)head[4] << 24 | (size_t)head[5] << 16 | (size_t)head[6] << 8 | head[7];
+}
 
 #endif

@@ -80,16 +80,12 @@ void relays_free(struct relays *relays)
 static int send_frame(struct relay *relay, enum relay_kind kind, unsigned number, const void *bytes,
                       size_t length)
 {
-    const unsigned char head[RELAY_HEAD] = {
-        (unsigned char)kind,           0,
-        (unsigned char)(number >> 8),  (unsigned char)number,
-        (unsigned char)(length >> 24), (unsigned char)(length >> 16),
-        (unsigned char)(length >> 8),  (unsigned char)length,
-    };
+    unsigned char head[RELAY_HEAD];
     struct buf frame;
 
     if (!relay->open || relay->over || length > RELAY_FRAME_MAX)
         return -1;
+    relay_put_head(head, kind, number, length);
     buf_init(&frame, RELAY_HEAD + RELAY_FRAME_MAX);
     bool built = buf_append(&frame, head, sizeof(head)) && buf_append(&frame, bytes, length);
     int result = built ? kube_stream_send(relay->stream, buf_bytes(&frame), frame.length) : -1;
@@ -158,18 +154,6 @@ static void open_channels(void *data)
 
 /* ---- from the agent ---- */
 
-static unsigned frame_number(const struct frames *frames)
-{
-    return (unsigned)frames->head[2] << 8 | frames->head[3];
-}
-
-static size_t frame_length(const struct frames *frames)
-{
-    const unsigned char *head = frames->head;
-
-    return (size_t)head[4] << 24 | (size_t)head[5] << 16 | (size_t)head[6] << 8 | head[7];
-}
-
 static void take_exit(struct slot *slot, unsigned char code)
 {
     const struct kube_exit exit = {.kind = KUBE_EXIT_CODE, .code = code};
@@ -188,7 +172,7 @@ static void take_exit(struct slot *slot, unsigned char code)
 static void take_bytes(struct relay *relay, const struct frames *frames, const unsigned char *bytes,
                        size_t length)
 {
-    unsigned number = frame_number(frames);
+    unsigned number = relay_number(frames->head);
     struct slot *slot = number < RELAY_CHANNELS ? &relay->slots[number] : NULL;
     struct relay_channel *channel = slot ? slot->channel : NULL;
 
@@ -220,7 +204,7 @@ static size_t take_head(struct frames *frames, const unsigned char *bytes, size_
     memcpy(frames->head + frames->head_used, bytes, part);
     frames->head_used += part;
     if (frames->head_used == RELAY_HEAD)
-        frames->left = frame_length(frames);
+        frames->left = relay_length(frames->head);
     return part;
 }
 
