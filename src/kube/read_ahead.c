@@ -9,7 +9,7 @@
 /*
  * Bytes: two records of the largest kind. OpenSSL 3.0 moves what is left to the front of its buffer
  * for each record that it takes out, so that a larger one costs more in copies than it saves in
- * calls (measured: 64 KiB are no better than none). It has it only while it holds something.
+ * calls (measured: 64 KiB are no better than none).
  */
 #define READ_AHEAD (2 * SSL3_RT_MAX_ENCRYPTED_LENGTH + 2 * SSL3_RT_HEADER_LENGTH)
 
@@ -19,6 +19,9 @@ static CURLcode set_read_ahead(CURL *easy, void *context, void *data)
     (void)data;
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
+    /* curl has each buffer given back as soon as it is empty, after nearly each record: musl's
+     * malloc has such a large one from the kernel, page by page, each time. */
+    SSL_CTX_clear_mode(context, SSL_MODE_RELEASE_BUFFERS);
     return CURLE_OK;
 }
 

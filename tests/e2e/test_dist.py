@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from dns import NameServer
 BUILD_GUARD = 60 * GUARD  # all libraries, where nothing is kept yet
 VERSION = "0.1.0"
 LINUX = {"x86_64-linux-musl": "linux_amd64", "aarch64-linux-musl": "linux_arm64"}
-LIBRARIES = {"zlib", "libzstd", "lz4", "jansson", "libyaml", "libpcap", "wslay", "c-ares", "openssl", "curl", "musl"}
+LIBRARIES = {"zlib", "libzstd", "lz4", "jansson", "libyaml", "libpcap", "wslay", "c-ares", "openssl", "curl", "musl", "zig"}
 COMPLETIONS = {"completions/kubectl-sniff.bash", "completions/_kubectl-sniff", "completions/kubectl-sniff.fish"}
 LARGEST = 8 << 20
 VIEWER = [{"verbs": ["get", "list", "watch"], "resources": ["pods"]}]
@@ -187,6 +188,28 @@ def test_arm64(sandbox, tmp_path, dist):
                           check=False, text=True, stderr=subprocess.PIPE, timeout=10 * GUARD)
     assert done.returncode == 0, done.stderr
     assert len(tshark(path, "frame.number")) == 5
+
+
+def test_reading_asks_for_no_memory(sandbox, program, tmp_path):
+    """What TLS reads its records into is kept: musl's malloc has such a large buffer from the kernel each time, and gives it back."""
+    port, size, count = 4206, 8000, 2500
+    trace, out = tmp_path / "trace", str(tmp_path / "x.pcapng")
+    command = ["strace", "-f", "-o", trace, "-e", "trace=mmap,recvfrom", program, "web", "-i", "lo", "-f", f"udp dst port {port}",
+               "--count", str(count), "-o", out]
+    with subprocess.Popen(command, env=sandbox.env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as client:
+        said = ""
+        while "capturing" not in said:
+            said = client.stderr.readline()
+            assert said, "the client ended"
+        with in_netns(sandbox.netns("web")), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+            for _ in range(count):
+                one.sendto(bytes(size), ("127.0.0.1", port))
+        rest = client.communicate(timeout=GUARD)[1]
+    assert client.returncode == 0, rest
+    said = trace.read_text()
+    assert said.count(" recvfrom(") > size * count / 65536
+    buffers = [int(length) for length in re.findall(r" mmap\(NULL, (\d+)", said) if 32768 < int(length) < 40960]
+    assert 0 < len(buffers) < 20, len(buffers)  # two records of 16 KiB and their heads
 
 
 # ---- certificates ----
