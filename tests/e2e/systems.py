@@ -11,7 +11,8 @@ import pytest
 
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "ksniff", "roots")
 SCRIPTS = "/usr/share/debootstrap/scripts"
-UBUNTU_KEYS = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
+# Debian 12 has no package with it: F6EC B376 2474 EDA9 D21B 7022 8719 20D1 991B C93C, "Ubuntu Archive Automatic Signing Key (2018)".
+UBUNTU_KEY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "ubuntu-archive-key-2018.gpg")
 
 
 def mirror():
@@ -41,7 +42,7 @@ def make(suite, root):
         pytest.skip(f"debootstrap is not here, or knows no {suite}")
     ubuntu = os.path.realpath(os.path.join(SCRIPTS, suite)).endswith("gutsy")
     shutil.rmtree(root + ".new", ignore_errors=True)
-    keys = [f"--keyring={UBUNTU_KEYS}"] if ubuntu else []
+    keys = [f"--keyring={UBUNTU_KEY}"] if ubuntu else []
     done = subprocess.run(["debootstrap", "--variant=minbase", *keys, suite, root + ".new", *([] if ubuntu else mirror())],
                           check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
