@@ -217,7 +217,7 @@ static void test_examples(void **state)
         int argc = split(text, argv, 32);
         if (options_parse(argc, argv, &options, &err) < 0)
             fail_msg("%s: %s", line, err.text);
-        assert_true(options.action <= OPTIONS_RECORD);
+        assert_true(options.action <= OPTIONS_CLEANUP);
         examples++;
     }
     assert_in_range(examples, 5, 12);
