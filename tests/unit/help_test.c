@@ -220,7 +220,7 @@ static void test_examples(void **state)
         assert_true(options.action <= OPTIONS_CLEANUP);
         examples++;
     }
-    assert_in_range(examples, 5, 12);
+    assert_in_range(examples, 5, 13);
     free(help);
 }
 
