@@ -4,6 +4,8 @@ import importlib.machinery
 import importlib.util
 import os
 
+import pytest
+
 from conftest import BUILD, ROOT, exchange_in, wait_until
 from test_extcap import packets
 from test_wireshark import windows
@@ -37,6 +39,7 @@ def has_stopped(name):
     return "Kubernetes" in name and "Capturing" not in name and "Options" not in name
 
 
+@pytest.mark.timeout(900)  # on a busy machine each of its windows takes its time
 def test_start_asks_for_a_pod_which_is_listed_live_and_then_captured(sandbox, tmp_path):
     drive, processes = dialog_of_the_docs(), []
     try:
