@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "agent/clock.h"
-#include "agent/lock.h"
 #include "agent/message.h"
 #include "agent/output.h"
 #include "agent/peer.h"
@@ -132,9 +131,12 @@ static void reap_all(void)
 
 /* ---- what captures write ---- */
 
-/* Return: are there @got bytes for the client? */
+/* A child that is being started holds our ends until its exec: epoll may name one that is closed.
+ * Return: are there @got bytes for the client? */
 static bool take_read(struct channel *channel, int which, ssize_t got)
 {
+    if (channel->streams[which] < 0)
+        return false;
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
         close_stream(channel, which);
         relay.ending += is_ending(channel);
@@ -304,8 +306,10 @@ static bool take_frame(void)
         open_channel(number, (char *)bytes, length);
     else if (relay.frame[0] == RELAY_INPUT)
         give_input(channel, bytes, length);
-    else
+    else if (relay.frame[0] == RELAY_END)
         close_stream(channel, INPUT);
+    else
+        return false;
     channel->unwanted |= relay.frame[0] == RELAY_END;
     return true;
 }

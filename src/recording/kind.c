@@ -185,13 +185,11 @@ static bool same_keep(const struct settings *settings, const json_t *described)
 static void say_keep(const json_t *described, char *out)
 {
     uint64_t bytes = bytes_of(described), seconds = seconds_of(described);
-    bool even = bytes % (1u << 20) == 0;
-    char time[32] = "";
+    char size[KEEP_TEXT_SIZE], time[32] = "";
 
     if (seconds)
         snprintf(time, sizeof(time), ",%" PRIu64 "s", seconds);
-    snprintf(out, TEXT_SIZE, "--keep %" PRIu64 "%s%s", even ? bytes >> 20 : bytes, even ? "M" : "",
-             time);
+    snprintf(out, TEXT_SIZE, "--keep %s%s", keep_format(size, bytes), time);
 }
 
 static bool in_memory_of(const json_t *described)

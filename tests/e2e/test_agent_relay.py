@@ -272,6 +272,13 @@ def test_it_is_opened_twice(relay):
     assert "carries no frames" in one.end(BAD_OPTIONS)
 
 
+def test_a_word_that_is_none_of_ours(relay):
+    one = relay()
+    one.capture(0)
+    one.send(b"z", 0)
+    assert "carries no frames" in one.end(BAD_OPTIONS)
+
+
 @pytest.mark.parametrize("heard", [b"", b"other\n"])
 def test_the_secret(relay, heard):
     """Of a helper: nothing is done before it, nor by a capture without it."""
