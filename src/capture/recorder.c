@@ -246,8 +246,21 @@ int recorder_finish(struct recorder *recorder, struct error *err)
     int result = 0;
 
     for (struct recorder_file *file = recorder->files; file; file = file->next)
-        result |= finish(recorder, &file->outlet, result < 0 ? NULL : err);
+        if (file->outlet.begun)
+            result |= finish(recorder, &file->outlet, result < 0 ? NULL : err);
     return finish(recorder, &recorder->outlet, result < 0 ? NULL : err) < 0 ? -1 : result;
+}
+
+void recorder_end(struct recorder *recorder, const struct share *share)
+{
+    struct outlet *outlet = recorder->apart ? share->outlet : NULL;
+    struct error err;
+
+    if (!outlet || !outlet->begun)
+        return;
+    if (finish(recorder, outlet, &err) < 0)
+        fail(recorder, &err);
+    outlet->begun = false;
 }
 
 static bool has_room(const struct recorder *recorder, const struct outlet *outlet)

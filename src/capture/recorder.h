@@ -118,6 +118,9 @@ uint64_t recorder_files(const struct recorder *recorder, const char **ret_last);
 /* recorder_finish - close the sink in order, and each target's. */
 int recorder_finish(struct recorder *recorder, struct error *err);
 
+/* recorder_end - nothing more comes of this target: a file of its own is closed in order. */
+void recorder_end(struct recorder *recorder, const struct share *share);
+
 /* recorder_abandon - what the sink has not taken by now is not for whoever reads from it next. */
 void recorder_abandon(struct recorder *recorder);
 

@@ -111,6 +111,17 @@ static bool step_members(struct run *run)
     return moved;
 }
 
+/* With --follow, in time, more targets have a file of their own than a process may have open. */
+static void end_files(struct run *run)
+{
+    for (size_t i = 0; run->recorder.apart && i < run->count; i++) {
+        const struct member *member = run->members[i];
+
+        if (member->state == MEMBER_ENDED && !timeline_holds(&run->timeline, member->source))
+            recorder_end(&run->recorder, &member->track.share);
+    }
+}
+
 /* Of several targets the first that runs has begun the capture; the last is worth a word, too. */
 static void tell_when_all_are_up(struct run *run)
 {
@@ -172,6 +183,7 @@ static bool turn(struct run *run)
     if (!run->all_up && !run->stopping && run->recorder.begun && !members_single(run))
         tell_when_all_are_up(run);
     timeline_step(&run->timeline, loop_time());
+    end_files(run);
     return moved || timeline_invites(&run->timeline);
 }
 

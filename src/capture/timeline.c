@@ -274,6 +274,11 @@ void timeline_end(struct timeline *timeline)
     merge_end(&timeline->merge, END_NS);
 }
 
+bool timeline_holds(const struct timeline *timeline, unsigned source)
+{
+    return merge_holds(&timeline->merge, source) > 0;
+}
+
 bool timeline_is_empty(const struct timeline *timeline)
 {
     return timeline->merge.held == 0;

@@ -92,6 +92,9 @@ int timeline_wait(const struct timeline *timeline, uint64_t now);
  * so that the last packets are in order, too. */
 void timeline_end(struct timeline *timeline);
 
+/* timeline_holds - is anything of this one still to be written? */
+bool timeline_holds(const struct timeline *timeline, unsigned source);
+
 /* timeline_is_empty - everything has been written. */
 bool timeline_is_empty(const struct timeline *timeline);
 

@@ -141,6 +141,7 @@ static int finish(struct sink *sink, struct error *err)
     int result = sink->compression && sink->fd >= 0 ? compressed_flush(sink, err) : 0;
     int fd = sink->fd;
 
+    compressed_free(sink);
     sink->own_fd = false;
     sink->fd = -1;
     /* Network file systems tell only here that something could not be written. */

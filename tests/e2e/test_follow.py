@@ -92,6 +92,28 @@ def test_pods_come_and_go(sandbox, ksniff, tmp_path, method):
     wait_until(lambda: not sandbox.leftovers(), "a clean cluster")
 
 
+def open_files(process, folder):
+    paths = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{process.pid}/fd")]
+    return sorted(os.path.basename(path) for path in paths if path.startswith(str(folder)))
+
+
+def test_the_file_of_a_pod_that_goes(sandbox, ksniff, tmp_path):
+    """It is whole, and not kept open: in time there would be too many."""
+    words = ["-l", "follow=yes", "-f", "udp port 4806", "-i", "lo", "--method", "upload", "-o", f"{tmp_path}/%p.pcapng"]
+    with pods(sandbox, "first", "second"), following(ksniff, *words) as process:
+        read_until(process, "2 of 2 targets are being captured")
+        sandbox.datagrams("first", 4806)
+        wait_until(lambda: open_files(process, tmp_path) == ["first.pcapng", "second.pcapng"], "both files")
+        sandbox.delete_pod("first")
+        read_until(process, 'pod "first" is gone: its capture has ended')
+        wait_until(lambda: open_files(process, tmp_path) == ["second.pcapng"], "that the other alone is open")
+        assert payloads(tmp_path / "first.pcapng", "default/first:lo") == [b"number 0", b"number 1", b"number 2"]
+        sandbox.datagrams("second", 4806)
+        code, said = end(process)
+    assert code == 0, said
+    assert payloads(tmp_path / "second.pcapng", "default/second:lo") == [b"number 0", b"number 1", b"number 2"]
+
+
 def test_pod_that_comes_after_the_end(sandbox, ksniff):
     """While the end waits for a slow reader: it is not waited for."""
     words = ["-l", "follow=yes", "-f", "udp port 4802", "-i", "lo", "--method", "upload", "--duration", "2s", "-o", "-"]

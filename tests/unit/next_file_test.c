@@ -345,6 +345,29 @@ static void test_a_file_for_each(void **state)
     end(fixture);
 }
 
+/* A target that has gone does not keep its file open, and the rest goes on. */
+static void test_a_file_of_one_that_ends(void **state)
+{
+    struct fixture *fixture = begin("%p.pcapng", 0);
+    const struct share *gone = &fixture->tracks[0].share;
+    struct error err;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        give_interface(&fixture->tracks[i], "eth0", LINKTYPE_ETHERNET);
+        give_packet(&fixture->tracks[i], 0);
+    }
+    recorder_end(&fixture->recorder, gone);
+    assert_int_equal(gone->outlet->sink->fd, -1);
+    assert_int_equal(recorder_unwritten(&fixture->recorder, gone), 0);
+    recorder_end(&fixture->recorder, gone);
+    give_packet(&fixture->tracks[1], 0);
+    fixture->names = 1;
+    recorder_names(&fixture->recorder);
+    assert_int_equal(recorder_finish(&fixture->recorder, &err), 0);
+    end(fixture);
+}
+
 /* A file of its own may have another link type. */
 static void test_pcap(void **state)
 {
@@ -369,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_ended_interfaces),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_a_file_for_each),
+        cmocka_unit_test(test_a_file_of_one_that_ends),
         cmocka_unit_test(test_pcap),
     };
 
