@@ -29,6 +29,7 @@
 #include "agent/message.h"
 #include "agent/output.h"
 #include "agent/peer.h"
+#include "agent/record.h"
 #include "agent/ring.h"
 #include "agent/segment.h"
 #include "common/agent.h"
@@ -196,7 +197,17 @@ static bool open_segment(void)
     return false;
 }
 
-/* Has one been added? */
+/* What was written up to that moment is still to be taken. */
+static bool has_frozen(void)
+{
+    if (!freeze_is_done(fetch.ring.base))
+        return false;
+    message(RECORDING_ENDS_FROZEN, NULL, NULL);
+    fetch.options.live = false;
+    return true;
+}
+
+/* Has one been added, or may there be more in the open one? */
 static bool find_more(void)
 {
     uint64_t now = clock_ms(), first, last;
@@ -214,9 +225,10 @@ static bool find_more(void)
     if (now < fetch.search_due)
         return false;
     fetch.search_due = now + SEARCH_MS;
+    bool frozen = has_frozen();
     ring_look(&fetch.ring, fetch.number == RING_NONE ? 0 : fetch.number, &first, &last);
     if (last == RING_NONE || (fetch.last != RING_NONE && last <= fetch.last))
-        return false;
+        return frozen;
     if (fetch.number == RING_NONE)
         fetch.number = first;
     fetch.last = last;

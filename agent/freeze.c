@@ -18,7 +18,7 @@
 #define LOOK_MS     50
 #define PATIENCE_MS 60000
 
-static bool is_frozen(int base)
+bool freeze_is_done(int base)
 {
     static char text[STATE_TEXT];
     static struct ring_state state; /* too large for a stack */
@@ -37,7 +37,7 @@ static int wait_for_it(int base)
     static const struct timespec between = {.tv_nsec = LOOK_MS * 1000000};
     uint64_t end = clock_ms() + PATIENCE_MS;
 
-    while (!is_frozen(base)) {
+    while (!freeze_is_done(base)) {
         if (clock_ms() >= end) {
             message("the ring is not frozen yet: does the recorder run?", NULL, NULL);
             return AGENT_EXIT_INTERNAL;

@@ -95,6 +95,7 @@
  *   ksniff-recorder: clock ID NANOSECONDS
  *                            as the agent
  *   ksniff-recorder: live    with -L: all that was there has been written
+ *   ksniff-recorder: frozen  with -L: so is the ring by now, and the fetch ends with what is there
  */
 #ifndef KSNIFF_COMMON_RECORDING_H
 #define KSNIFF_COMMON_RECORDING_H
@@ -110,5 +111,6 @@
 #define RECORDING_SEGMENT_PREFIX "segment: "
 #define RECORDING_TARGETS_MAX    64 /* of one recorder */
 #define RECORDING_LIVE           "live"
+#define RECORDING_ENDS_FROZEN    "frozen"
 
 #endif

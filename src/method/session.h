@@ -66,6 +66,7 @@ struct session {
     struct clock clock;       /* that agent's, against loop_time() */
     struct segments segments; /* of what was recorded: how far it has come, whatever was cut */
     bool live;                /* all that was recorded has come, and it goes on */
+    bool frozen;              /* nothing is recorded any more: it ends with what is there */
     bool asked;               /* it was told to end, while it captured */
     bool unwanted;            /* its packets are, from then on: only what it says counts */
     char cut_short[300];      /* why its end was not waited for; "": it was */

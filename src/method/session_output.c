@@ -137,6 +137,9 @@ static void show_complaint(struct session *session, const char *line)
     } else if (session->method->recorded && strcmp(line, RECORDING_LIVE) == 0) {
         session->live = true;
         return;
+    } else if (session->method->recorded && strcmp(line, RECORDING_ENDS_FROZEN) == 0) {
+        session->frozen = true;
+        return;
     } else if (account_line(&session->account, line)) {
         log_debug("the agent has %s", line);
         return;

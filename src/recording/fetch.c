@@ -109,6 +109,15 @@ static int build(struct words *words, const struct session *session, struct erro
 
 /* ---- its stream ---- */
 
+/* While it was followed: else that was said before. */
+static void tell_frozen(struct session *session)
+{
+    if (session->frozen)
+        log_info("%s: its recording is frozen: nothing new will come of it",
+                 session->target->label);
+    session->frozen = false;
+}
+
 static void on_opened(void *data)
 {
     struct session *session = data;
@@ -128,6 +137,7 @@ static void on_output(void *data, enum kube_channel channel, const unsigned char
         return;
     if (channel == KUBE_CHANNEL_STDERR) {
         session_complaint(session, bytes, length);
+        tell_frozen(session);
         if (session->live)
             loop_set_timer(fetch->live, LIVE_MS);
         session->live = false;

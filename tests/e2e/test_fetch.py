@@ -449,6 +449,21 @@ def test_live_of_what_is_frozen(box, ksniff, tmp_path):
         assert len(rows_of(path)) == 4 * ROUNDS + 10
 
 
+def test_live_of_what_freezes_meanwhile(box, ksniff, tmp_path):
+    """The target that is frozen is told, and its last packets come; the others go on until they are, which ends it."""
+    path = str(tmp_path / "x.pcapng")
+    with trap(ksniff, "caught", 5738):
+        sent = recorded_exchange(box, ksniff, "caught", path, 5738)
+        with ksniff.capturing("--fetch", "caught", "--live", "-f", "udp port 5738", "-o", path) as process:
+            spring(box, 5738)
+            Ksniff.read_until(process, 'pod "web": its recording is frozen: nothing new will come of it')
+            more = exchange_in(box, 5738, 5)
+            wait_until(lambda: len(whole_rows(path)) == 4 * ROUNDS + 10, "what the other has recorded since")
+            assert ksniff.run("--wait-for", "caught", "-o", str(tmp_path / "y.pcapng")).code == 0
+            assert process.wait(timeout=GUARD) == 0
+        assert sorted(rows_of(path)) == sorted(seen(sent) + [row for row in seen(more) if "/client:" in row[0]])
+
+
 def nanoseconds(time):
     """Of an RFC 3339 time with nine digits behind the point, or a packet's "1790000000.123456789"."""
     if "T" in time:

@@ -347,6 +347,20 @@ def test_follows_as_it_grows(fetch, ring):
     assert identities(one.out) == expected(0, 1, 2, 4, 7)
 
 
+def test_follows_until_it_is_frozen(fetch, ring):
+    """What was recorded up to then comes, from the open segment and from one behind it; then it ends by itself."""
+    blocks = ring.blocks(0)
+    ring.write(0, b"".join(blocks[:40]))
+    one = fetch("-L")
+    assert one.line() == "live"
+    ring.add(0, b"".join(blocks[40:]))
+    ring.write(1)
+    with open(os.path.join(ring.path, "state.new"), "w", encoding="ascii") as file:
+        file.write("state frozen\n")
+    os.rename(file.name, os.path.join(ring.path, "state"))
+    assert one.finish() == ["frozen", "stopped: 200 packets, 0 dropped"] and identities(one.out) == expected(0, 1)
+
+
 def test_follows_from_nothing(fetch, tmp_path):
     """No segment yet, and no directory of the target: both may come. The first that comes is no loss, whatever its number."""
     os.mkdir(tmp_path / "ring")
