@@ -179,8 +179,9 @@ static int prepare(struct member *member, struct error *err)
 static bool give(void *data, enum capture_item_kind kind, const struct capture_item *item)
 {
     const struct member *member = data;
+    uint64_t came = member->session ? member->session->came : 0;
 
-    return timeline_put(member->timeline, member->source, kind, item, loop_time());
+    return timeline_put(member->timeline, member->source, kind, item, came ? came : loop_time());
 }
 
 static int enter_timeline(struct member *member, struct error *err)

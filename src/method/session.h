@@ -100,6 +100,7 @@ struct session {
     const char *stage_flag;         /* that gives it more time; NULL: none */
     struct loop_timer *heartbeat;
     unsigned beats; /* since the agent runs */
+    uint64_t came;  /* loop_time() when what is given out came; 0: nothing is */
     bool paused;    /* the owner could not take a packet: it stays in the reader */
     bool refilter;  /* the agent was started with another filter than the settings have now */
     bool held;      /* the owner takes nothing yet: session_hold() */

@@ -54,6 +54,7 @@ void session_pump(struct session *session)
     struct error err;
     bool taken = true;
 
+    session->came = loop_time();
     while (session->reader && taken) {
         enum capture_item_kind kind = capture_reader_next(session->reader, &item, &err);
 
@@ -75,6 +76,7 @@ void session_pump(struct session *session)
             session_end(session, &err);
         }
     }
+    session->came = 0;
     session->paused = !taken;
     if (agent_stream_is_there(&session->stream) && session->state != SESSION_ENDED)
         agent_stream_pause(&session->stream, session->paused);
