@@ -25,13 +25,14 @@ LABEL = "labelSelector=app.kubernetes.io/name=ksniff"
 
 
 def wait_until(condition, what, seconds=GUARD):
-    end = time.monotonic() + seconds
+    begin = time.monotonic()
     while True:
         result = condition()
         if result:
             return result
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.02)
+        waited = time.monotonic() - begin
+        assert waited < seconds, f"waited in vain for {what}"
+        time.sleep(min(0.02 + waited / 10, 0.25))  # to look costs more than what is waited for, often
 
 
 def exchanged(rounds):

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from conftest import GUARD, TRANSPORTS, Ksniff, capinfos, exchange_in, in_netns, tshark, wait_until
+from conftest import GUARD, LARGE_PAGES, TRANSPORTS, Ksniff, capinfos, exchange_in, in_netns, tshark, wait_until
 
 SLOW = 40_000  # bytes per second: it is not over before it is cut
 
@@ -169,7 +169,7 @@ def test_live_goes_on_without_a_gap(box, ksniff, shop, tmp_path):
 
 def whole_rows(path):
     """Of a file that is being written."""
-    done = subprocess.run(["tshark", "-n", "-r", path, "-T", "fields", "-e", "frame.number"], stdout=subprocess.PIPE,
+    done = subprocess.run(["tshark", "-n", "-r", path, "-T", "fields", "-e", "frame.number"], env=LARGE_PAGES, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True, check=False)
     return done.stdout.splitlines()
 

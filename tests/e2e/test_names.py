@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from conftest import Ksniff, in_netns, wait_until
+from conftest import LARGE_PAGES, Ksniff, in_netns, wait_until
 from test_filter_names import service
 
 ELSEWHERE = "203.0.113.7"  # nobody's
@@ -57,7 +57,7 @@ def capture(sandbox, ksniff, path, *flags):
 def shown(path, *flags):
     """Source and destination of each packet, as tshark shows them."""
     done = subprocess.run(["tshark", "-r", path, *(flags or ["-n"]), "-T", "fields", "-e", "_ws.col.Source", "-e",
-                           "_ws.col.Destination"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+                           "_ws.col.Destination"], env=LARGE_PAGES, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, GUARD, tshark
+from conftest import BUILD, GUARD, LARGE_PAGES, tshark
 from test_agent import ARCHITECTURE, BAD_OPTIONS, NO_INTERFACE, compile_filter, inside, ip, namespaces, udp
 
 _ = namespaces  # a fixture
@@ -118,8 +118,8 @@ class Recorder:
 
 
 def torn(path, display):
-    done = subprocess.run(["tshark", "-r", path, "-Y", display, "-T", "fields", "-e", "udp.payload"], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True, check=False)
+    done = subprocess.run(["tshark", "-r", path, "-Y", display, "-T", "fields", "-e", "udp.payload"], env=LARGE_PAGES,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     return [bytes.fromhex(line) for line in done.stdout.split()]
 
 
