@@ -31,6 +31,15 @@ def press(drive, env, button, wanted):
     return False
 
 
+def state(process):
+    """What it does, for whoever must find out why a window did not come: its threads, and where in the kernel they wait."""
+    if process.poll() is not None:
+        return f"has ended with {process.returncode}"
+    tasks = f"/proc/{process.pid}/task"
+    return [(open(f"{tasks}/{task}/comm", encoding="ascii").read().strip(), open(f"{tasks}/{task}/wchan", encoding="ascii").read())
+            for task in os.listdir(tasks)]
+
+
 def is_capturing(name):
     return "Capturing from Kubernetes" in name
 
@@ -63,8 +72,8 @@ def test_start_asks_for_a_pod_which_is_listed_live_and_then_captured(sandbox, tm
         wait_until(lambda: sandbox.ours_in("web"), "the agent")
         processes[-1].kill()
         wait_until(lambda: not sandbox.ours_in("web"), "the agent's end")
-    except AssertionError:
-        print("windows:", windows(env))
+    except (AssertionError, SystemExit):
+        print("windows:", windows(env), "Wireshark:", state(processes[-1]), (tmp_path / "wireshark.log").read_text()[-2000:])
         raise
     finally:
         for process in reversed(processes):
