@@ -295,6 +295,13 @@ def forget_failures(item):
     stack.update({node: (finalizers, None) for node, (finalizers, _) in stack.items()})
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Why what was run once more had failed, which nothing else says."""
+    for report in terminalreporter.getreports("rerun"):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        terminalreporter.write_line(f"RERUN {report.nodeid}: {crash.message if crash else report.longrepr}"[:2000])
+
+
 @pytest.fixture(scope="module", params=TRANSPORTS)
 def transport(request, cluster):
     """For files whose tests run once over WebSocket and once over SPDY: pytestmark = BOTH_TRANSPORTS."""

@@ -74,6 +74,7 @@ def test_a_rerun_forgets_nothing(tmp_path):
     process = start(tmp_path, SCOPES, "--reruns", "1")
     said = process.communicate(timeout=GUARD)[0]
     assert process.returncode == 0 and "3 passed, 1 rerun" in said, said
+    assert "test_that_fails_once: assert 1 == 2" in said
     assert said.count("the module's end") == said.count("the session's end") == 1, said
 
 
