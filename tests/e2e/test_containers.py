@@ -126,7 +126,7 @@ def test_init_and_ephemeral_containers_can_be_named(sandbox, ksniff, tmp_path):
     error = ksniff.fail("web", "-c", "nope", "-o", str(tmp_path / "x"))
     # And the ephemeral containers of other tests, perhaps.
     assert re.fullmatch(r'no container "nope" in pod "web" \(it has: httpd, sidecar(, ksniff-[0-9a-f]{8})*\)', error), error
-    init = {"name": "setup", "image": "busybox", "command": ["sleep", "3"]}
+    init = {"name": "setup", "image": "busybox", "command": SLEEP}
     main = {"name": "app", "image": "busybox", "command": SLEEP}
     sandbox.create_pod("slow-start", wait=False, initContainers=[init], containers=[main])
     try:
