@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+from time import sleep
 
 import pytest
 
@@ -477,19 +478,21 @@ def test_a_time_back_is_from_what_has_fired(box, ksniff, tmp_path):
     path = str(tmp_path / "x.pcapng")
     with trap(ksniff, "back", 5734):
         recorded_exchange(box, ksniff, "back", path, 5734)
+        sleep(0.1)
+        exchange_in(box, 5734, ROUNDS)
+        sleep(0.1)
         spring(box, 5734)
         wait_until(lambda: "frozen" in state_of(ksniff, "back"), "the trigger")
         fetch(ksniff, "back", path)
         times = [nanoseconds(time) for time in times_of(path)]
         fired, = {nanoseconds(pod["trigger"]["time"]) for one in json.loads(ksniff.run("--recordings=json").out)
                   if one["name"] == "back" for pod in one["pods"] if pod["trigger"]}
-        # In the midst of the exchange, to the millisecond; and before it.
-        first, last = (-(-(fired - times[at]) // 10**6) for at in (100, 150))
+        # The second exchange alone, by milliseconds amid the pauses before it and behind it.
+        first, last = (fired // 10**6 - (times[at - 1] + times[at]) // 2 // 10**6 for at in (4 * ROUNDS, 8 * ROUNDS))
         part = str(tmp_path / "y.pcapng")
         done = ksniff.run("--wait-for", "back", "-o", part, "--since", f"{first}ms", "--until", f"{last}ms")
         assert done.code == 0, done.err
-        inside = [time for time in times if fired - first * 10**6 <= time <= fired - last * 10**6]
-        assert len(inside) > 10 and [nanoseconds(time) for time in times_of(part)] == inside
+        assert [nanoseconds(time) for time in times_of(part)] == times[4 * ROUNDS:8 * ROUNDS]
 
 
 def test_what_waiting_refuses(box, ksniff, shop, tmp_path):
