@@ -67,19 +67,18 @@ class Sandbox(Cluster):
         kind = kind or "application/" + ("strategic-merge-patch+json" if method == "PATCH" else "json")
         body = None if obj is None else json.dumps(obj).encode()
         headers = {"Authorization": "Bearer " + (token or self.tokens["sandbox-token"]), "Content-Type": kind, "Accept": accept}
-        kept = hasattr(self.local, "connection")
-        if not kept:
-            self.local.connection = http.client.HTTPSConnection(self.admin.removeprefix("https://"), context=self.tls,
-                                                                    timeout=GUARD)
+        kept = vars(self.local).pop("connection", None)  # back when all went well
+        connection = kept or http.client.HTTPSConnection(self.admin.removeprefix("https://"), context=self.tls, timeout=GUARD)
         try:
-            self.local.connection.request(method, path, body, headers)
-            answer = self.local.connection.getresponse()
+            connection.request(method, path, body, headers)
+            with connection.getresponse() as answer:
+                result = answer.status, json.load(answer)
         except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
-            del self.local.connection
             if not kept:
                 raise
             return self.call(method, path, obj, token, kind, accept)  # a server closes what was idle
-        return answer.status, json.load(answer)
+        self.local.connection = connection
+        return result
 
     def request(self, method, path, body, token=None):
         """The whole answer: status, headers and body."""
