@@ -35,14 +35,8 @@ class Kubelet:
         if pod.deleted:
             await pod.gone.wait()
             return
-        # It may be just starting: what it is about to make must be there to be removed.
-        task = self.tasks[pod.uid]
-        pod.deleted = True
-        while not task.done() and not (pod.pause and pod.pause.node_pid) and not pod.ending:
-            await asyncio.wait([task], timeout=0.02)
         await pod.delete(grace)
-        task.cancel()
-        self.tasks.pop(pod.uid, None)
+        self.tasks.pop(pod.uid).cancel()
         self.pods.pop(pod.uid, None)
         pod.gone.set()
 

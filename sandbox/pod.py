@@ -24,6 +24,9 @@ UNAUTHORIZED = ('failed to pull and unpack image "{0}": failed to resolve image:
                 'anonymous token: unexpected status from GET request to https://{1}/token: 401 Unauthorized')
 NO_SUCH_LABEL = ("unable to start container process: error during container init: "
                  "write /proc/thread-self/attr/keycreate: invalid argument")
+# What a kubelet says of a container that had not run when its pod was ended.
+NEVER_RAN = {"exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": None, "finishedAt": None,
+             "message": "The container could not be located when the pod was terminated"}
 START_ERROR = ('failed to create containerd container: error unpacking image: failed to extract layer: '
                'mount callback failed: input/output error')
 
@@ -359,12 +362,15 @@ class Pod:
         held = self.kubelet.faults().get("hold_starts")
         return held is True or container.name in (held or [])
 
+    async def may_start(self, container):
+        while self.is_held(container) and not self.over:
+            await asyncio.sleep(RETRY / 5)
+        return not self.over
+
     async def run_once(self, container):
         """One start of a container until its end, which its state tells then."""
         container.next_attempt()
         container.starting = True
-        while self.is_held(container) and not self.over:
-            await asyncio.sleep(RETRY / 5)
         before = asyncio.get_running_loop().time()
         try:
             if container.spec["image"] in (self.kubelet.faults().get("start_error") or []):
@@ -394,7 +400,7 @@ class Pod:
         """Runs a container, and again, as the restart policy says."""
         if not await self.obtain_image(container):
             return
-        while not self.over:
+        while await self.may_start(container):
             await self.run_once(container)
             self.update()
             if not self.restarts_after(container):
@@ -424,6 +430,8 @@ class Pod:
             self.tasks.append(self.watched(self.end_when_too_large()))
         while (self.kubelet.faults().get("hold_pods") or list(self.missing_volumes())) and not self.over:
             await asyncio.sleep(RETRY / 5)
+        if self.over:
+            return
         if self.host_network:
             self.netns, self.address = self.kubelet.network.node, self.kubelet.node.address
         else:
@@ -484,7 +492,11 @@ class Pod:
         if self.over:
             return
         self.object["status"].update(phase="Failed", reason=reason, message=message)
+        await self.settled()
         await self.stop(grace)
+        if all(c.state.get("terminated", {}).get("exitCode") == 0 for c in self.containers if c.kind == "init"):
+            for container in [c for c in self.containers if c.kind == "regular" and "waiting" in c.state]:
+                container.state = {"terminated": NEVER_RAN}
         self.update()
         self.finish_if_done()
 
@@ -507,10 +519,17 @@ class Pod:
         for container in running:
             await container.done.wait()
 
-    async def delete(self, grace):
-        self.deleted = True
+    async def settled(self):
+        """Waits for what is just being started: what that makes must be there to be removed."""
+        task = self.kubelet.tasks[self.uid]
+        while not task.done() and not (self.pause and self.pause.node_pid) and not self.ending:
+            await asyncio.wait([task], timeout=0.02)
         while any(c.starting for c in self.containers):
             await asyncio.sleep(0.02)
+
+    async def delete(self, grace):
+        self.deleted = True
+        await self.settled()
         await self.stop(grace)
         for task in self.tasks:
             task.cancel()

@@ -132,12 +132,33 @@ def test_a_service_account(sandbox):
         assert kubectl(sandbox, "exec", "subject", "--", "ls", place, check=False).returncode
 
 
+def past_its_deadline(sandbox):
+    """Gives the pod a deadline that it is past, and returns its status when it has ended."""
+    sandbox.call("PATCH", "/api/v1/namespaces/default/pods/subject", {"spec": {"activeDeadlineSeconds": 1}})
+
+    def look():
+        status = sandbox.get("/api/v1/namespaces/default/pods/subject")["status"]
+        return status if "terminated" in state_of(status) else None
+    return wait_until(look, "the end of the container")
+
+
 def test_a_deadline(sandbox):
-    with pod_until(sandbox, lambda status: status["phase"] == "Failed", activeDeadlineSeconds=1,
-                   terminationGracePeriodSeconds=1, containers=[container("sleep", "1000")]) as status:
-        assert status["reason"] == "DeadlineExceeded"
-        wait_until(lambda: "terminated" in state_of(
-            sandbox.get("/api/v1/namespaces/default/pods/subject")["status"]), "the end of the container")
+    with sandbox.running_pod("subject", terminationGracePeriodSeconds=1, containers=[container("sleep", "1000")]):
+        status = past_its_deadline(sandbox)
+        assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
+        assert state_of(status)["terminated"]["exitCode"] == 137
+
+
+@pytest.mark.parametrize("held", ["hold_pods", "hold_starts"])
+def test_a_deadline_before_the_start(sandbox, held):
+    """The container is told of as if it had run, and never does."""
+    with sandbox.faults(**{held: True}):
+        with pod_until(sandbox, lambda status: "waiting" in state_of(status), containers=[container("sleep", "1000")]):
+            status = past_its_deadline(sandbox)
+    assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
+    end = state_of(status)["terminated"]
+    assert (end["exitCode"], end["reason"], end["startedAt"]) == (137, "ContainerStatusUnknown", None)
+    assert "containerID" not in status["containerStatuses"][0]
 
 
 def test_a_shared_process_namespace(sandbox):

@@ -6,7 +6,7 @@ import signal
 
 from conftest import wait_until
 from test_sandbox import kubectl
-from test_sandbox_pods import container, pod_until, state_of
+from test_sandbox_pods import container, past_its_deadline, pod_until, state_of
 
 WRITER = {"volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}
 
@@ -84,10 +84,11 @@ def test_a_full_disk(sandbox):
 
 
 def test_it_goes_when_the_pod_has_ended(sandbox):
-    with pod_until(sandbox, evicted, volumes=volume(), activeDeadlineSeconds=1,
-                   containers=[container("sh", "-c", "echo x >/scratch/file; exec sleep 1000", **WRITER)]) as status:
-        assert status["reason"] == "DeadlineExceeded"
+    with sandbox.running_pod("subject", volumes=volume(), terminationGracePeriodSeconds=1,
+                             containers=[container("sh", "-c", "echo x >/scratch/file; exec sleep 1000", **WRITER)]):
         path = directory(sandbox)
+        wait_until(lambda: os.path.exists(path + "/file"), "the file")
+        past_its_deadline(sandbox)
         wait_until(lambda: not os.path.exists(path), "the end of the volume")
 
 
