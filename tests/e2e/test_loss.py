@@ -152,12 +152,12 @@ def check_cut(path, err, sent, why):
 
 
 @contextlib.contextmanager
-def ending_slowly(sandbox, ksniff, tmp_path, port, count=6000):
+def ending_slowly(sandbox, ksniff, tmp_path, port, count=6000, rate=SLOW):
     """A client that was told to end, and has seconds' worth of packets still to come; it knows how many. Yields it and
     its file."""
     path = str(tmp_path / "x.pcapng")
     with ksniff.capturing("client", "-v", "-f", f"udp dst port {port}", "-o", path) as process:
-        with sandbox.faults(exec_bytes_per_second=SLOW):
+        with sandbox.faults(exec_bytes_per_second=rate):
             send(sandbox, port, count)
             process.send_signal(signal.SIGINT)
             until(process, "the agent has stopped: ")
@@ -215,9 +215,10 @@ def test_cut_while_it_ends(sandbox, ksniff, tmp_path):
 
 def test_agent_killed_while_it_ends(sandbox, ksniff, tmp_path):
     """With more than what stands on the way: the agent itself still has some."""
-    with ending_slowly(sandbox, ksniff, tmp_path, 4407, 14000) as (process, path):
+    with ending_slowly(sandbox, ksniff, tmp_path, 4407, 14000, rate=SLOW // 10) as (process, path):
         for pid, _ in agents_running(sandbox):
             os.kill(pid, signal.SIGKILL)
+        sandbox.set_faults(exec_bytes_per_second=None)
         err = end(process, None, code=LOSS)
     check_cut(path, err, 14000, 'container "client" of pod "client" was ended by signal 9: it died, or was deleted')
 
