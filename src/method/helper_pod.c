@@ -16,7 +16,7 @@
 #include "kube/client.h"
 #include "kube/pod.h"
 
-#define POLL_FIRST_MS   50
+#define POLL_FIRST_MS   200 /* no pod is there sooner */
 #define POLL_MOST_MS    500
 #define REMOVE_MS       5000 /* for each stage of a removal */
 #define REMOVE_FIRST_MS 300  /* until the first repetition */
