@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "base/system.h"
 #include "sink/sink.h"
 
 #define PIPE_SIZE (1 << 20) /* bytes, as of the pipe that is our own (wireshark.c) */
@@ -52,9 +53,7 @@ static void on_opener(void *data)
         end(sink);
         return;
     }
-#ifdef F_SETPIPE_SZ
-    fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
-#endif
+    system_widen_pipe(fd, PIPE_SIZE);
     sink->opened = true;
     if (sink_use_fd(sink, fd, true, &err) < 0)
         end(sink);
