@@ -7,7 +7,7 @@ BUILD = build
 # What the program carries: architectures, or a directory of ready-made agents.
 AGENTS = amd64,arm64
 EVERY_AGENT = amd64,arm64,arm,riscv64,ppc64le,s390x
-# Wireshark's folder for programs that capture for it.
+# Wireshark's folders for programs that capture for it, with a comma between.
 EXTCAP = $(shell packaging/extcap-folder '$(abspath $(PREFIX))' '$(DESTDIR)')
 SOURCES = $(shell git ls-files '*.c' '*.h')
 export DESTDIR
@@ -145,7 +145,8 @@ install: build ## the program, its manual, completions, roles and a link for Wir
 
 uninstall: ## removes what install has put there
 	rm -f $(DESTDIR)$(abspath $(PREFIX))/bin/kubectl-sniff $(DESTDIR)$(abspath $(PREFIX))/bin/kubectl_complete-sniff
-	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/man/man1/kubectl-sniff.1 $(DESTDIR)$(EXTCAP)/kubectl-sniff
+	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/man/man1/kubectl-sniff.1
+	rm -f $(addprefix $(DESTDIR),$(addsuffix /kubectl-sniff,$(subst $(comma), ,$(EXTCAP))))
 	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/bash-completion/completions/kubectl-sniff
 	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/zsh/site-functions/_kubectl-sniff
 	rm -f $(DESTDIR)$(abspath $(PREFIX))/share/fish/vendor_completions.d/kubectl-sniff.fish

@@ -125,7 +125,8 @@ def test_install_and_uninstall(plain_build):
         shells = {f"{inside}/share/{name}" for name in COMPLETIONS}
         assert files_below(destination) == roles | pages | shells | {
             f"{inside}/bin/kubectl-sniff", f"{inside}/bin/kubectl_complete-sniff", f"{inside}/share/man/man1/kubectl-sniff.1",
-            f"{inside}/lib/wireshark/extcap/kubectl-sniff", f"{inside}/share/doc/kubectl-sniff/LICENSE"}
+            f"{inside}/lib/wireshark/extcap/kubectl-sniff", f"{inside}/libexec/wireshark/extcap/kubectl-sniff",
+            f"{inside}/share/doc/kubectl-sniff/LICENSE"}
         program = destination / inside / "bin" / "kubectl-sniff"
         manual = subprocess.run([program, "--help=man"], check=True, text=True, stdout=subprocess.PIPE).stdout
         assert f"{prefix}/share/doc/kubectl-sniff/rbac" in manual.replace("\\-", "-")
@@ -133,17 +134,32 @@ def test_install_and_uninstall(plain_build):
         assert not files_below(destination)
 
 
+def folder(*words, user=None, env=None):
+    with open(os.path.join(ROOT, "packaging", "extcap-folder"), encoding="utf-8") as file:
+        return subprocess.run(["sh", "-s", *words], check=True, text=True, stdin=file, stdout=subprocess.PIPE, user=user,
+                              env=env).stdout.strip()
+
+
 def test_wiresharks_folder():
     """The link goes where Wireshark looks for it, where one may write there and means this machine."""
-    script = os.path.join(ROOT, "packaging", "extcap-folder")
-
-    def folder(*words, user=None):
-        with open(script, encoding="utf-8") as file:
-            return subprocess.run(["sh", "-s", *words], check=True, text=True, stdin=file, stdout=subprocess.PIPE, user=user).stdout.strip()
-
     listed = subprocess.run(["dpkg", "-L", "wireshark-common"], check=True, text=True, stdout=subprocess.PIPE).stdout
     assert folder("/usr/local", "") in listed.splitlines()
-    assert folder("/usr/local", "/staged") == folder("/usr/local", "", user="nobody") == "/usr/local/lib/wireshark/extcap"
+    own = "/usr/local/lib/wireshark/extcap,/usr/local/libexec/wireshark/extcap"
+    assert folder("/usr/local", "/staged") == folder("/usr/local", "", user="nobody") == own
+
+
+@pytest.mark.parametrize("version, says, there", [
+    ("4.0", "Extcap path:", "usr/lib/riscv64-linux-gnu"), ("4.4", "Global Extcap path:", "usr/lib64"),
+    ("4.6", "Global Extcap path:", "usr/libexec"), ("silent", None, "usr/libexec"), ("silent, before 4.6", None, "usr/lib64")])
+def test_the_folder_of_another_wireshark(tmp_path, version, says, there):
+    """It is asked, as others know it; where it does not say, it is where the folder is."""
+    place = tmp_path / there / "wireshark/extcap"
+    place.mkdir(parents=True)
+    (tmp_path / "tshark").write_text(
+        "#!/bin/sh\n" + (f"printf 'Temp: \t/tmp\nPersonal Extcap path:\t/home\n{says}\t{place}\n'\n" if says else "exit 1\n"))
+    (tmp_path / "tshark").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **({} if says else {"ROOT": str(tmp_path)})}
+    assert folder("/usr/local", "", env=env) == str(place), version
 
 
 def test_help_lists_every_target():

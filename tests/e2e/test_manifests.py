@@ -244,7 +244,8 @@ def test_pkgbuild(arch):
     names = {name for name in files_below(arch / "root") if not name.startswith(".")}
     roles = {f"usr/share/doc/kubectl-sniff/rbac/{name}" for name in os.listdir(os.path.join(ROOT, "docs", "rbac"))}
     completions = {"usr/share/" + name for name in COMPLETIONS}
-    assert roles | completions | {"usr/bin/kubectl-sniff", "usr/bin/kubectl_complete-sniff", "usr/lib/wireshark/extcap/kubectl-sniff",
+    assert roles | completions | {"usr/bin/kubectl-sniff", "usr/bin/kubectl_complete-sniff",
+                    "usr/lib/wireshark/extcap/kubectl-sniff", "usr/libexec/wireshark/extcap/kubectl-sniff",
                     "usr/share/licenses/kubectl-sniff/LICENSE", "usr/share/man/man1/kubectl-sniff.1.gz"} <= names
     assert "kubectl-sniff" in run(str(arch / "root/usr/bin/kubectl-sniff"), "--version")
     assert agents_in(read(arch / "root/usr/bin/kubectl-sniff")) == ARCHITECTURES

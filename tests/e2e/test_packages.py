@@ -91,15 +91,20 @@ def left_of(place, *databases):
     return {path for path in place.written() if not path.startswith(own)}
 
 
+def links(library):
+    """Where Wireshark looks before 4.6, and since."""
+    return {f"{folder}/wireshark/extcap/kubectl-sniff" for folder in (library, "usr/libexec")}
+
+
 def test_deb(deb, place, sandbox, tmp_path_factory):
     place.run("dpkg", "--no-triggers", "-i", deb)
     listed = {path[1:] for path in place.run("dpkg", "-L", "kubectl-sniff").splitlines()}
     listed |= {path.removesuffix(".md.gz") + ".md" for path in listed}  # Debian wants longer texts compressed
-    extcap = f"usr/lib/{MULTIARCH}/wireshark/extcap/kubectl-sniff"
+    extcap = links(f"usr/lib/{MULTIARCH}")
     documents = {f"usr/share/doc/kubectl-sniff/{name}" for name in ("copyright", "changelog.gz", "changelog.Debian.gz")}
     completions = {"usr/share/" + name.replace("site-functions", "vendor-completions") for name in COMPLETIONS}
-    assert CONTENTS | documents | completions | {extcap, "usr/share/man/man1/kubectl-sniff.1.gz"} <= listed
-    assert place.run("readlink", "-f", "/" + extcap) == "/usr/bin/kubectl-sniff\n"
+    assert CONTENTS | documents | completions | extcap | {"usr/share/man/man1/kubectl-sniff.1.gz"} <= listed
+    assert {place.run("readlink", "-f", "/" + link) for link in extcap} == {"/usr/bin/kubectl-sniff\n"}
     assert "kubectl-sniff.1.gz" in place.run("man", "-w", "kubectl-sniff")
     captures(place, sandbox, tmp_path_factory)
     place.run("dpkg", "--no-triggers", "-P", "kubectl-sniff")
@@ -176,11 +181,11 @@ def test_rpm(rpm, place, sandbox, tmp_path_factory):
     place.run("rpm", *database, "-i", rpm)
     listed = {path[1:] for path in place.run("rpm", *database, "-ql", "kubectl-sniff").splitlines()}
     completions = {"usr/share/" + name for name in COMPLETIONS}
-    extcap = "usr/lib64/wireshark/extcap/kubectl-sniff"
-    assert CONTENTS | completions | {extcap, "usr/share/man/man1/kubectl-sniff.1.gz",
-                                     "usr/share/licenses/kubectl-sniff/LICENSE"} <= listed
+    extcap = links("usr/lib64")
+    assert CONTENTS | completions | extcap | {"usr/share/man/man1/kubectl-sniff.1.gz",
+                                              "usr/share/licenses/kubectl-sniff/LICENSE"} <= listed
     assert {f"usr/share/licenses/kubectl-sniff/LICENSE.{name}" for name in BUNDLED} <= listed
-    assert place.run("readlink", "-f", "/" + extcap) == "/usr/bin/kubectl-sniff\n"
+    assert {place.run("readlink", "-f", "/" + link) for link in extcap} == {"/usr/bin/kubectl-sniff\n"}
     captures(place, sandbox, tmp_path_factory)
     place.run("rpm", *database, "-e", "kubectl-sniff")
     assert not left_of(place, "var/lib/rpm/")
