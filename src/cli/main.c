@@ -32,6 +32,7 @@
 #include "extcap/answers.h"
 #include "extcap/extcap.h"
 #include "extcap/install.h"
+#include "extcap/path.h"
 #include "kube/client.h"
 #include "sink/sink.h"
 #include "target/words.h"
@@ -160,6 +161,8 @@ static int be_extcap(int argc, char *argv[])
 {
     struct extcap extcap = {.log = NULL};
     struct error err = {0};
+
+    extcap_widen_path();
     int result = extcap_parse(argc, argv, &extcap.request, &err);
 
     if (result == 0)

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "extcap/lists.h"
 #include "extcap/memory.h"
 #include "extcap/toolbar.h"
@@ -196,24 +197,47 @@ static void print_config(const struct extcap_request *asked, FILE *out)
     json_decref(memory);
 }
 
+/* What was listed last, and why there is nothing newer. */
+static void print_failure(FILE *out, const struct extcap_request *request, const json_t *memory,
+                          const struct error *err)
+{
+    const enum extcap_setting setting = request->reload;
+    cleanup_free char *why = text_format(*err->remedy ? "%s (%s)" : "%s", err->text, err->remedy);
+
+    print_names(out, setting, memory_list(memory, request, setting), extcap_value(request, setting),
+                why ? why : err->text);
+}
+
+/* Asks the cluster. */
+static void print_newest(FILE *out, const struct extcap_request *request, json_t *memory)
+{
+    const enum extcap_setting setting = request->reload;
+    struct error err = {0};
+    json_t *names = NULL;
+    bool more = false;
+
+    if (lists_ask(request, setting, &names, &more, &err) < 0) {
+        print_failure(out, request, memory, &err);
+        return;
+    }
+    memory_put_list(memory, request, setting, names);
+    memory_save(memory);
+    print_names(out, setting, names, extcap_value(request, setting), nothing(setting, NULL));
+    if (more)
+        print_value(out, setting, "", "(there are more: name another in More targets)", false);
+    json_decref(names);
+}
+
 static void print_reload(const struct extcap_request *asked, FILE *out)
 {
     struct extcap_request request = *asked;
-    json_t *memory = memory_load(), *names = NULL;
-    const enum extcap_setting setting = request.reload;
-    struct error err = {0};
+    json_t *memory = memory_load();
 
     memory_fill(memory, &request);
-    const char *chosen = extcap_value(&request, setting);
-
-    if (lists_ask(&request, setting, &names, &err) < 0) {
-        print_names(out, setting, memory_list(memory, &request, setting), chosen, err.text);
-    } else {
-        memory_put_list(memory, &request, setting, names);
-        memory_save(memory);
-        print_names(out, setting, names, chosen, nothing(setting, NULL));
-    }
-    json_decref(names);
+    if (request.reload == EXTCAP_CONTEXT)
+        print_selector(out, &request, memory, EXTCAP_CONTEXT);
+    else
+        print_newest(out, &request, memory);
     json_decref(memory);
 }
 

@@ -167,6 +167,14 @@ static json_t *take_namespaces(const json_t *answer)
     return names;
 }
 
+bool lists_go_on(const json_t *answer)
+{
+    const char *next =
+        json_string_value(json_object_get(json_object_get(answer, "metadata"), "continue"));
+
+    return next && *next;
+}
+
 /* ---- the cluster ---- */
 
 /* What takes too long is interrupted, as by the user. */
@@ -177,7 +185,7 @@ static void on_late(void *data)
 }
 
 static int ask(struct kube_client *client, const struct extcap_request *request,
-               enum extcap_setting setting, json_t **ret_names, struct error *err)
+               enum extcap_setting setting, json_t **ret_names, bool *ret_more, struct error *err)
 {
     cleanup_free char *namespace = kube_escape(kube_client_config(client)->namespace);
     cleanup_free char *path =
@@ -193,12 +201,14 @@ static int ask(struct kube_client *client, const struct extcap_request *request,
     *ret_names = setting == EXTCAP_NAMESPACE
                      ? take_namespaces(answer)
                      : lists_take_pods(answer, setting, extcap_value(request, EXTCAP_POD));
+    *ret_more = lists_go_on(answer);
     json_decref(answer);
     return 0;
 }
 
 static int ask_in_loop(struct loop *loop, const struct extcap_request *request,
-                       enum extcap_setting setting, json_t **ret_names, struct error *err)
+                       enum extcap_setting setting, json_t **ret_names, bool *ret_more,
+                       struct error *err)
 {
     const char *kubeconfig = extcap_value(request, EXTCAP_KUBECONFIG);
     const char *context = extcap_value(request, EXTCAP_CONTEXT);
@@ -213,21 +223,21 @@ static int ask_in_loop(struct loop *loop, const struct extcap_request *request,
     if (kube_config_load(&overrides, &config, err) < 0)
         return -1;
     if (kube_client_new(loop, config, REQUEST_MS, &client, err) == 0)
-        result = ask(client, request, setting, ret_names, err);
+        result = ask(client, request, setting, ret_names, ret_more, err);
     kube_client_free(client);
     kube_config_free(config);
     return result;
 }
 
 int lists_ask(const struct extcap_request *request, enum extcap_setting setting, json_t **ret_names,
-              struct error *err)
+              bool *ret_more, struct error *err)
 {
     struct loop *loop = loop_new(err);
 
     if (!loop)
         return -1;
     struct loop_timer *late = loop_add_timer(loop, ALL_MS, on_late, NULL);
-    int result = ask_in_loop(loop, request, setting, ret_names, err);
+    int result = ask_in_loop(loop, request, setting, ret_names, ret_more, err);
 
     if (result < 0 && err->kind == ERROR_INTERRUPTED)
         error_set(err, ERROR_TIMEOUT, "no answer for %d s", ALL_MS / 1000);

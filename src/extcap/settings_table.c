@@ -40,7 +40,7 @@ const struct extcap_row extcap_rows[EXTCAP_SETTINGS] = {
                           "{reload=true}{placeholder=Load namespaces}", TARGET, "", NULL},
     [EXTCAP_CONTEXT] = {"context", "--context", "Context",
                         "The kubeconfig context to use; load namespaces and pods anew for another",
-                        "selector", "", CLUSTER, "", NULL},
+                        "selector", "{reload=true}{placeholder=Load contexts}", CLUSTER, "", NULL},
     [EXTCAP_KUBECONFIG] = {"kubeconfig", "--kubeconfig", "Kubeconfig",
                            "The file to use; where none is chosen those of KUBECONFIG, or "
                            "~/.kube/config",

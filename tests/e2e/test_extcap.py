@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods among Wireshark's interfaces: the real tshark and dumpcap call the program as an extcap."""
 import contextlib
+import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -110,7 +112,8 @@ def test_the_dialog_asks_for_all_that_matters(sandbox, home):
     assert set(calls) == {"--pod", "--targets", "--container", "--namespace", "--context", "--kubeconfig", "--interface", "--filter",
                           "--snaplen", "--buffer", "--names", "--method", "--log-level", "--log-file"}
     assert {arg["group"] for arg in calls.values()} == {"Target", "Cluster", "Capture", "Log"}
-    assert {name for name, arg in calls.items() if arg.get("reload") == "true"} == {"--pod", "--namespace", "--container"}
+    assert {name for name, arg in calls.items() if arg.get("reload") == "true"} == {
+        "--pod", "--namespace", "--container", "--context"}
     assert values(text, "context")[:2] == [("", "(the current one: sandbox)", True), ("sandbox", "sandbox", False)]
     assert [value for value, _, _ in values(text, "method")] == ["", "upload", "node", "ephemeral"]
     assert home.extcap("--extcap-interfaces", "--extcap-version=4.0").startswith("extcap {version=")
@@ -128,9 +131,35 @@ def test_lists_are_read_live_for_the_context_and_namespace_that_are_chosen(sandb
     other = [value for value, _, _ in reload("pod", "--namespace", "kube-system")]
     assert "web" not in other
     assert [value for value, _, _ in reload("container", "--pod", "web")][-2:] == ["httpd", "sidecar"]
+    # The contexts of a kubeconfig that was chosen just now: nothing is asked of a cluster.
+    other = sandbox.kubeconfig_for("elsewhere", [])
+    home.env["KUBECONFIG"] = "/nowhere"
+    assert [value for value, _, _ in reload("context", "--kubeconfig", other)][-2:] == ["", "elsewhere"]
+    home.env["KUBECONFIG"] = sandbox.kubeconfig
     # What was listed last is there when the dialog opens again.
     text = home.extcap("--extcap-config", "--extcap-interface", "kubernetes")
     assert "default" in [value for value, _, _ in values(text, "namespace")]
+
+
+def test_a_credential_plugin_that_the_desktop_does_not_know(sandbox, home, tmp_path):
+    """Wireshark was started from a menu: PATH is a bare one, and the plugin is where its installer puts it."""
+    path = tmp_path / "config"
+    shutil.copy(sandbox.kubeconfig_for("unused", []), path)
+    config = json.loads(path.read_text())
+    config["users"][0]["user"] = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "cloud-login",
+                                           "interactiveMode": "Never"}}
+    path.write_text(json.dumps(config))
+    home.env.update(KUBECONFIG=str(path), PATH="/usr/bin:/bin")
+    words = "--extcap-config", "--extcap-interface", "kubernetes", "--extcap-reload-option", "namespace"
+    said = sentences(home.extcap(*words), "value")[0]["display"]
+    assert said.startswith('the credential plugin "cloud-login"') and said.endswith("(install it, or add its folder to PATH)")
+    plugin = home.path / ".local/bin/cloud-login"
+    plugin.parent.mkdir(parents=True)
+    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+                  "status": {"token": sandbox.tokens["sandbox-token"]}}
+    plugin.write_text(f"#!/bin/sh\necho '{json.dumps(credential)}'\n")
+    plugin.chmod(0o700)
+    assert "default" in [one["value"] for one in sentences(home.extcap(*words), "value")]
 
 
 def test_a_cluster_that_refuses_says_so_in_the_list(sandbox, home):
@@ -231,7 +260,7 @@ class Toolbar:
     """Wireshark's side of it: what is captured goes into a file, as dumpcap writes it."""
 
     def __init__(self, home, top, *words):
-        self.path, self.got = top / "toolbar.pcapng", b""
+        self.path, self.fifo, self.got = top / "toolbar.pcapng", str(top / "fifo"), b""
         fifo, to_us, from_us = (str(top / name) for name in ("fifo", "in", "out"))
         for name in (fifo, to_us, from_us):
             os.mkfifo(name)
@@ -262,6 +291,13 @@ class Toolbar:
     def send(self, control, payload):
         os.write(self.control, message(control, 1, payload))
 
+    def pipe_size(self):
+        fd = os.open(self.fifo, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+        finally:
+            os.close(fd)
+
     def end(self):
         self.process.send_signal(signal.SIGTERM)
         err = self.process.stderr.read().decode()
@@ -289,6 +325,7 @@ def test_the_toolbar_changes_the_filter_pauses_logs_and_counts(sandbox, home, tm
         exchange_in(sandbox, 4030, 2)
         exchange_in(sandbox, 4031, 2)
         wait_until(lambda: packets(bar.path) == 4, "4 packets")
+        assert bar.pipe_size() == 1 << 20  # we are not woken for each few frames
         # A filter that is none is told in a window, and the present one stays.
         bar.send(0, b"udp prt 4031")
         bar.wait_for(WARNING, "syntax error")

@@ -73,9 +73,30 @@ static void takes_any_answer(void **state)
     json_decref(list);
 }
 
+static void an_answer_may_go_on(void **state)
+{
+    static const struct {
+        const char *metadata;
+        bool more;
+    } cases[] = {{"{}", false},
+                 {"{\"continue\": \"\"}", false},
+                 {"{\"continue\": \"eyJ2IjoibWV0\", \"remainingItemCount\": 1}", true},
+                 {"{\"continue\": 1}", false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_t *list = json_pack("{s:o}", "metadata", json_loads(cases[i].metadata, 0, NULL));
+
+        assert_int_equal(lists_go_on(list), cases[i].more);
+        json_decref(list);
+    }
+    assert_false(lists_go_on(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_may_go_on),
         cmocka_unit_test(workloads_stand_before_pods_that_live),
         cmocka_unit_test(containers_are_those_of_the_pod_or_its_workload),
         cmocka_unit_test(takes_any_answer),
