@@ -339,6 +339,22 @@ def test_the_first_screen_has_one_sentence_the_picture_and_the_install_table():
     assert any(line == "## Install" for line in lines) and any(line.startswith("| with |") for line in lines)
 
 
+# ---- privileges ----
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/production.md", "docs/from-the-go-plugin.md", "docs/methods.md"])
+def test_that_a_helper_may_become_privileged_is_told(page):
+    """tests/e2e/test_node.py holds when it does (test_more_privilege_only_where_it_is_needed)."""
+    assert "security.md#how-much-it-asks-for" in read(page)
+
+
+def test_what_is_said_of_it_then_is_what_the_program_says():
+    with open(os.path.join(ROOT, "src/method/helper_recipe.c"), encoding="utf-8") as file:
+        source = file.read()
+    told = section("docs/security.md", "## How much it asks for")
+    for words in ("the node does not let the helper pod in (", "): trying again ", "privileged"):
+        assert words in told and words in source
+
+
 # ---- installing it ----
 
 def section(page, heading):
