@@ -23,6 +23,10 @@ export CPATH := $(BREW)/include$(if $(CPATH),:$(CPATH))
 export LIBRARY_PATH := $(BREW)/lib$(if $(LIBRARY_PATH),:$(LIBRARY_PATH))
 SYSTEM_OPTIONS = -Dwerror=false
 AGENTS = ./ksniff-agents_$(shell sed -n "s/^  version: '\(.*\)',$$/\1/p" meson.build)
+# Asked first: meson's own words are about `make agents`, which needs Linux.
+define find_agents
+	@ls $(AGENTS)/ksniff-agent-* >/dev/null 2>&1 || { echo "make: no agents in \"$(AGENTS)\": unpack the release's ksniff-agents_*.tar.gz in this directory, or name another with AGENTS=./DIRECTORY (docs/macos.md)" >&2; exit 1; }
+endef
 endif
 
 all: build
@@ -43,6 +47,7 @@ define configure
 endef
 
 build: ## the program, in build/src: no test package is needed
+	$(find_agents)
 	@packaging/install-dependencies build
 	$(call configure,$(BUILD),--prefix=$(abspath $(PREFIX)) --buildtype=release -Db_ndebug=false -Dtests=disabled -Dextcapdir=$(EXTCAP) -Dagents=$(AGENTS) $(SYSTEM_OPTIONS))
 	@ninja -C $(BUILD)

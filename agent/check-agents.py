@@ -78,7 +78,8 @@ def main():
     version, directory, *architectures = sys.argv[1:]
     there = [architecture for architecture in architectures if is_there(directory, architecture, version)]
     if not there:
-        sys.exit(f"check-agents: no agent is in '{directory}': it has files ksniff-agent-ARCHITECTURE, as make agents gives them")
+        sys.exit(f"check-agents: no agent is in '{directory}': take the directory that ksniff-agents_{version}.tar.gz of the release has, "
+                 "or, on Linux, make agents")
     print("\n".join(there))
 
 

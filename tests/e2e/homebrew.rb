@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# What brew does with a formula, as far as ours uses it: homebrew.rb FORMULA facts, or homebrew.rb FORMULA install PREFIX
-# in the unpacked source. Source: Formula and SoftwareSpec of Homebrew (docs.brew.sh/rubydoc).
+# What brew does with a formula, as far as ours uses it: homebrew.rb FORMULA facts, homebrew.rb FORMULA caveats, or
+# homebrew.rb FORMULA install PREFIX in the unpacked source. Source: Formula and SoftwareSpec of Homebrew (docs.brew.sh/rubydoc).
 require "digest"
 require "fileutils"
 require "json"
@@ -80,6 +80,8 @@ load ARGV[0]
 formula = KubectlSniff.new
 if ARGV[1] == "facts"
   puts Formula::FACTS.to_json
+elsif ARGV[1] == "caveats"
+  puts formula.caveats
 else
   formula.install
   formula.run_test

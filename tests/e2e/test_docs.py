@@ -339,6 +339,60 @@ def test_the_first_screen_has_one_sentence_the_picture_and_the_install_table():
     assert any(line == "## Install" for line in lines) and any(line.startswith("| with |") for line in lines)
 
 
+# ---- privileges ----
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/production.md", "docs/from-the-go-plugin.md", "docs/methods.md"])
+def test_that_a_helper_may_become_privileged_is_told(page):
+    """tests/e2e/test_node.py holds when it does (test_more_privilege_only_where_it_is_needed)."""
+    assert "security.md#how-much-it-asks-for" in read(page)
+
+
+def test_what_is_said_of_it_then_is_what_the_program_says():
+    with open(os.path.join(ROOT, "src/method/helper_recipe.c"), encoding="utf-8") as file:
+        source = file.read()
+    told = section("docs/security.md", "## How much it asks for")
+    for words in ("the node does not let the helper pod in (", "): trying again ", "privileged"):
+        assert words in told and words in source
+
+
+# ---- installing it ----
+
+def section(page, heading):
+    """What stands under a heading, up to the next one of its level."""
+    level = heading.partition(" ")[0]
+    return re.search(rf"^{re.escape(heading)}\n(.*?)(?=^{level} |\Z)", read(page), re.M | re.S)[1]
+
+
+@pytest.mark.parametrize("page, heading", [
+    ("README.md", "## Install"), ("README.md", "## A minute's tour"), ("docs/macos.md", "## Pods among Wireshark's interfaces"),
+    ("docs/dist.md", "# One file that runs anywhere"), ("docs/packages.md", "## krew"), ("docs/packages.md", "## Homebrew and Arch Linux")])
+def test_each_way_to_install_it_leads_to_wiresharks_interfaces(page, heading):
+    """Nothing but --install-extcap makes the link there."""
+    assert "kubectl sniff --install-extcap" in section(page, heading)
+
+
+def installing(page):
+    """The lines that unpack an archive and what follows on them, as shell."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", read(page), re.M | re.S)
+    return next(block for block in blocks if block.startswith("tar -xzf kubectl-sniff_"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/dist.md", "docs/macos.md"])
+def test_an_archive_is_installed_by_the_lines_that_say_so(page, tmp_path):
+    """The program and the hook of kubectl's completion, and nothing else of what is beside them."""
+    lines = installing(page)
+    name = "kubectl-sniff_0.1.0_" + re.search(r"_\*_(\w+)\.tar", lines)[1]
+    for file in ("kubectl-sniff", "kubectl_complete-sniff", "kubectl-sniff.1", "LICENSE", "completions/kubectl-sniff.bash", "completions/_kubectl-sniff"):
+        (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / file).write_text(file)
+    subprocess.run(["tar", "-czf", f"{name}.tar.gz", name], cwd=tmp_path, check=True)
+    shutil.rmtree(tmp_path / name)
+    place = tmp_path / "bin"
+    place.mkdir()
+    subprocess.run(["sh", "-euc", lines.replace("sudo ", "").replace("/usr/local/bin", str(place))], cwd=tmp_path, check=True, timeout=GUARD)
+    assert {path.name: os.access(path, os.X_OK) for path in place.iterdir()} == {"kubectl-sniff": True, "kubectl_complete-sniff": True}
+
+
 def test_commands_of_the_manual_are_shell():
     for page in WITH_COMMANDS:
         for line in commands(page):

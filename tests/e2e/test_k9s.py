@@ -14,6 +14,8 @@ from conftest import BUILD, GUARD, ROOT, tshark
 with open(os.path.join(ROOT, "packaging", "k9s", "plugins.yaml"), encoding="utf-8") as plugins_file:
     FILE = yaml.safe_load(plugins_file)
 PLUGINS = FILE["plugins"]
+with open(os.path.join(ROOT, "docs", "k9s-lens-headlamp.md"), encoding="utf-8") as page:
+    MANUAL = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", page.read(), re.M | re.S)]
 
 # Of the schema; no other property is in the file.
 REQUIRED = {"shortCut": str, "description": str, "scopes": list, "command": str}
@@ -25,9 +27,11 @@ KEYS = {f"{modifier}-{letter}" for modifier in ("Shift", "Ctrl") for letter in s
 TAKEN = {f"Shift-{letter}" for letter in "ACFGIJLMNOPRSTUXZ"} | {f"Ctrl-{letter}" for letter in "ABCDEFGKLNPRSUWXZ"}
 
 
-def test_the_file():
-    assert set(FILE) == {"plugins"}
-    for plugin in PLUGINS.values():
+@pytest.mark.parametrize("file", [FILE, *MANUAL])
+def test_the_file(file):
+    """And what the manual gives in its place."""
+    assert set(file) == {"plugins"}
+    for plugin in file["plugins"].values():
         assert set(REQUIRED) <= set(plugin) <= set(REQUIRED) | set(OPTIONAL)
         for name, kind in {**REQUIRED, **OPTIONAL}.items():
             assert name not in plugin or isinstance(plugin[name], kind)
@@ -46,6 +50,16 @@ def test_one_key_in_each_view():
 def command(plugin, **values):
     """As k9s makes it: each argument by itself, without a shell."""
     return [plugin["command"], *[re.sub(r"\$([A-Z]+)", lambda found: values[found[1]], word) for word in plugin["args"]]]
+
+
+def test_what_goes_wrong_is_in_the_file_that_the_manual_names(tmp_path):
+    """With a kubectl that says how it was called, and fails."""
+    (tmp_path / "kubectl").write_text('#!/bin/sh\nprintf "<%s>" "$@" >&2\nexit 1\n')
+    (tmp_path / "kubectl").chmod(0o755)
+    words = command(MANUAL[0]["plugins"]["sniff-pod"], NAME="web", NAMESPACE="shop", CONTEXT="my cluster")
+    done = subprocess.run(words, env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path)}, check=False, timeout=GUARD)
+    assert done.returncode == 1
+    assert (tmp_path / "sniff.log").read_text() == "<sniff><web><-n><shop><--context><my cluster><-v>"
 
 
 @pytest.fixture

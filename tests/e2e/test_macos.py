@@ -142,6 +142,38 @@ def test_make_looks_where_homebrew_keeps_curl(mac):
                                                                    timeout=GUARD).stdout
 
 
+@pytest.fixture
+def source(tmp_path):
+    """As much of the source as make looks at before it calls meson."""
+    top = tmp_path / "source"
+    for name in ("Makefile", "meson.build", "packaging/install-dependencies", "packaging/extcap-folder", "packaging/homebrew/kubectl-sniff.rb.in"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(os.path.join(ROOT, name), top / name)
+    return top
+
+
+@pytest.mark.parametrize("words, named", [([], f"./ksniff-agents_{VERSION}"), (["AGENTS=./mine"], "./mine")])
+def test_a_build_without_agents_says_what_to_unpack(mac, source, words, named):
+    """In one line, before Homebrew installs anything; with the agents it goes on to Homebrew."""
+    env, told = mac
+    command = ["make", "-C", source, "--no-print-directory", "build", *words]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=GUARD)
+    assert done.returncode == 2 and not told.exists()
+    assert [line for line in done.stderr.splitlines() if not re.match(r"make(\[\d+\])?: \*\*\*", line)] == [
+        f'make: no agents in "{named}": unpack the release\'s ksniff-agents_*.tar.gz in this directory, or name another with '
+        "AGENTS=./DIRECTORY (docs/macos.md)"]
+    (source / named).mkdir()
+    (source / named / "ksniff-agent-amd64").touch()
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=GUARD)
+    assert "no agents in" not in done.stderr and told.exists(), done
+
+
+def test_linux_asks_for_no_folder_of_agents(source):
+    """There a build makes them."""
+    done = subprocess.run(["make", "-C", source, "-n", "--no-print-directory", "build"], capture_output=True, text=True, check=True, timeout=GUARD)
+    assert "packaging/install-dependencies build" in done.stdout and "no agents in" not in done.stdout
+
+
 # ---- what make dist-macos makes ----
 
 TARGETS = {"aarch64-macos": "darwin_arm64", "x86_64-macos": "darwin_amd64"}

@@ -92,6 +92,13 @@ def test_krew_takes_the_manifest(release):
     assert plugin["spec"]["version"] == "v" + VERSION
 
 
+def test_who_installs_by_a_manager_is_told_of_wiresharks_interfaces(release):
+    """krew installs no link, and brew one where the Wireshark of a Mac does not look."""
+    plugin = yaml.safe_load((release / "sniff.yaml").read_text())
+    for caveats in (plugin["spec"]["caveats"], formula(release, "caveats")):
+        assert "kubectl sniff --install-extcap" in caveats and "again after an upgrade" in caveats
+
+
 def broken(plugin, path, value):
     """The manifest with another value at a path; None: without it."""
     plugin = copy.deepcopy(plugin)
