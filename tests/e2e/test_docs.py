@@ -157,7 +157,6 @@ items:
 REFUSED = {
     "kubectl sniff web --viewer termshark": '"termshark" needs a terminal',  # which a test of its own has
     "kubectl sniff svc/empty": 'service "empty" in namespace "default" has no pods',  # that is the recipe
-    "kubectl sniff web --viewer termshark": '"termshark" needs a terminal',  # its own tests give it one
 }
 AT_ONCE = 10
 # Placeholders, what belongs to another machine, and what waits for a fault that does not happen here.
