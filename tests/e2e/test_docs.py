@@ -78,15 +78,72 @@ def test_every_message_stands_in_troubleshooting_with_its_remedy():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_message_that_is_new_is_missed(tmp_path):
+BURNS = 'the disk of "…" is on fire'
+BURNS_IN_C = 'error_set(err, ERROR_OUTPUT, "the disk of \\"%s\\" is on fire", "x");'
+
+
+@pytest.fixture(name="copy")
+def copy_of_the_sources(tmp_path):
     for name in ("src", "agent", "docs"):
         shutil.copytree(os.path.join(ROOT, name), tmp_path / name)
-    with open(tmp_path / "src/sink/file.c", "a", encoding="utf-8") as file:
-        file.write('int x(struct error *err) { return error_set(err, ERROR_OUTPUT, "the disk of \\"%s\\" is on fire", "x"); }\n')
-    assert "run docs/messages" in messages("--check", root=tmp_path).stderr
-    assert messages(root=tmp_path).returncode == 0
-    assert '| `the disk of "…" is on fire` |' in (tmp_path / "docs/troubleshooting.md").read_text(encoding="utf-8")
-    assert messages("--check", root=tmp_path).returncode == 0
+    return tmp_path
+
+
+def add_source(copy, text):
+    with open(copy / "src/sink/file.c", "a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def row_of(copy, said=BURNS):
+    return re.search(rf"^\| `{re.escape(said)}` \| (.*) \|$", (copy / "docs/troubleshooting.md").read_text(encoding="utf-8"), re.M)[1]
+
+
+def write_row(copy, remedy, said=BURNS):
+    page = copy / "docs/troubleshooting.md"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(re.sub(rf"^(\| `{re.escape(said)}` \|) .* \|$", lambda row: f"{row[1]} {remedy} |", text, flags=re.M), encoding="utf-8")
+
+
+def test_a_message_that_is_new_is_missed(copy):
+    add_source(copy, f"int x(struct error *err) {{ return {BURNS_IN_C} }}\n")
+    assert "run docs/messages" in messages("--check", root=copy).stderr
+    assert messages(root=copy).returncode == 0
+    assert row_of(copy)
+    assert messages("--check", root=copy).returncode == 0
+
+
+def test_a_message_without_a_table_is_missed(copy):
+    (copy / "src/sink/smoke.c").write_text(f"int x(struct error *err) {{ return {BURNS_IN_C} }}\n")
+    assert f"no table takes src/sink/smoke.c: {BURNS}" in messages("--check", root=copy).stderr
+
+
+def test_a_remedy_is_what_the_program_says(copy):
+    """A macro is part of it; what strcmp() compares with is not. Which of several is for which case is written by hand."""
+    add_source(copy, '#define BRIGADE "the fire brigade" /* theirs */\n'
+                     f"int x(struct error *err, const char *place) {{ {BURNS_IN_C}\n"
+                     '    return error_remedy(err, strcmp(place, "Oven room") == 0 ? "let it burn out" : "call " BRIGADE ", and leave"); }\n')
+    several = messages(root=copy)
+    assert row_of(copy) == "let it burn out; or: call the fire brigade, and leave"
+    assert several.returncode == 1 and f"write into the row of '{BURNS}' which remedy is for which case" in several.stderr
+    by_hand = "in an oven: let it burn out. Elsewhere: call the fire brigade, and leave"
+    write_row(copy, by_hand)
+    assert messages(root=copy).returncode == 0 and row_of(copy) == by_hand
+    write_row(copy, "in an oven: let it burn out. Elsewhere: stay")
+    assert messages(root=copy).returncode == 1 and "; or: " in row_of(copy)
+
+
+@pytest.mark.parametrize("remedy", ["needs: …", "run away", "it takes neither nor", "call somebody, or; run", "choose another, or"])
+def test_a_remedy_that_is_no_sentence_is_refused(copy, remedy):
+    write_row(copy, remedy, "cannot start: out of memory")
+    assert "no sentence: " + remedy in messages("--check", root=copy).stderr
+
+
+def test_a_remedy_for_everything_is_refused(copy):
+    page = copy / "docs/troubleshooting.md"
+    said = re.findall(r"^\| `(.*?)` \| .* \|$", page.read_text(encoding="utf-8"), re.M)
+    for one in [text for text in said if "kubeconfig" in text][:20]:
+        write_row(copy, "correct what is wrong there", one)
+    assert "messages have one remedy, which cannot be that of each: correct what is wrong there" in messages("--check", root=copy).stderr
 
 
 def known_messages():
