@@ -14,6 +14,7 @@ import threading
 import pytest
 
 from conftest import BUILD, GUARD, ROOT, Ksniff, wait_until
+from documents import DOCUMENTS, dead_links, links
 
 PAGES = sorted(os.path.relpath(path, ROOT) for pattern in ("*.md", "docs/*.md", "sandbox/*.md")
                for path in glob.glob(os.path.join(ROOT, pattern)))
@@ -24,21 +25,6 @@ TWO_LANGUAGES = pytest.mark.skipif(not os.path.exists(os.path.join(ROOT, "README
 def read(page):
     with open(os.path.join(ROOT, page), encoding="utf-8") as file:
         return file.read()
-
-
-def without_code(text):
-    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
-
-
-def anchors(text):
-    """As GitHub makes them of headings."""
-    found = set()
-    for heading in re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M):
-        name = re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()).replace(" ", "-")
-        while name in found:
-            name += "-1"
-        found.add(name)
-    return found
 
 
 def fenced(text):
@@ -56,14 +42,40 @@ def commands(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_between_documents_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(read(page))):
-        if re.match(r"[a-z]+:", target):
-            continue
-        path, _, anchor = target.partition("#")
-        there = os.path.normpath(os.path.join(os.path.dirname(page), path)) if path else page
-        assert os.path.exists(os.path.join(ROOT, there)), f"{page}: {target}"
-        if anchor:
-            assert anchor in anchors(read(there)), f"{page}: {target}"
+    assert not list(dead_links(ROOT, [page]))
+
+
+def put_documents(directory, **env):
+    subprocess.run([os.path.join(ROOT, "packaging", "documents"), directory], check=True, env={**os.environ, **env})
+
+
+def files_below(directory):
+    return {os.path.relpath(os.path.join(where, name), directory) for where, _, names in os.walk(directory) for name in names}
+
+
+def test_links_lead_somewhere_where_the_manual_is_installed(tmp_path):
+    """What make install, the packages and the archives put there has no link that leads out of it; none is missed."""
+    put_documents(tmp_path)
+    assert files_below(tmp_path) == DOCUMENTS
+    assert len({name.lower() for name in DOCUMENTS}) == len(DOCUMENTS)  # as a Mac sees them
+    assert not list(dead_links(tmp_path))
+    assert ("docs/k9s-lens-headlamp.md", "../k9s/plugins.yaml") in [(page, link) for page in DOCUMENTS if page.endswith(".md")
+                                                                 for link, _, _ in links((tmp_path / page).read_text(encoding="utf-8"))]
+    (tmp_path / "docs/security.md").unlink()
+    assert {("README.md", "docs/security.md"), ("docs/rbac/node.yaml", "../security.md")} <= set(dead_links(tmp_path, DOCUMENTS - {"docs/security.md"}))
+
+
+def test_what_is_not_installed_is_named_without_a_link(tmp_path):
+    put_documents(tmp_path)
+    assert "[HACKING.md](HACKING.md)" in read("README.md")
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "HACKING.md" in text and "(HACKING.md)" not in text
+
+
+def test_the_manual_goes_below_destdir(tmp_path):
+    """As meson installs: the directory is one of the system that will be."""
+    put_documents("/opt/share/doc/x", MESON_INSTALL_PREFIX="/opt", MESON_INSTALL_DESTDIR_PREFIX=str(tmp_path / "opt"))
+    assert files_below(tmp_path / "opt/share/doc/x") == DOCUMENTS
 
 
 # ---- messages ----
