@@ -369,7 +369,8 @@ def man():
     "calls the second sighting a TCP retransmission", "--dedup keeps the first only", "Deinterlacing conversations key",
     "takes in what is not recorded yet, such as the pods of a rollout",
     "--fetch and --wait-for end with 0 when all that the recording has of what is wanted has come",
-    "130 when they were interrupted before all had come"])
+    "130 when they were interrupted before all had come",
+    "/share/doc/kubectl-sniff/docs: troubleshooting.md has every message with what to do about it"])
 def test_the_man_page_tells(sentence):
     assert sentence in man()
 
