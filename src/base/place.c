@@ -12,17 +12,17 @@
 /* Links to the program count as the program. */
 static const char *beside_the_program(void)
 {
-    static char path[PATH_MAX + sizeof("/rbac")];
+    static char path[PATH_MAX + sizeof("/docs/rbac")];
     cleanup_free char *program = system_program();
     char *slash = program ? strrchr(program, '/') : NULL;
 
     if (!slash)
         return NULL;
     *slash = '\0';
-    snprintf(path, sizeof(path), "%s/rbac", program);
+    snprintf(path, sizeof(path), "%s/docs/rbac", program);
     if (access(path, R_OK) != 0)
         return NULL;
-    path[strlen(program)] = '\0';
+    *strrchr(path, '/') = '\0';
     return path;
 }
 

@@ -504,7 +504,10 @@ static void print_man(void)
         "loopback addresses always are\n"
         ".TP\nSSL_CERT_FILE, SSL_CERT_DIR\nCAs in the place of the system's: a file, and folders "
         "between colons; a certificate\\-authority in the kubeconfig comes before them\n"
-        ".SH \"SEE ALSO\"\n\\fBkubectl\\fR(1), \\fBwireshark\\fR(1), \\fBpcap\\-filter\\fR(7)\n");
+        ".SH \"SEE ALSO\"\n\\fBkubectl\\fR(1), \\fBwireshark\\fR(1), \\fBpcap\\-filter\\fR(7)\n"
+        ".PP\nThe pages of the manual are in ");
+    print_man_text(place_after_install());
+    printf(": \\fBtroubleshooting.md\\fR has every message with what to do about it.\n");
 }
 
 int help_print(const struct options *options)

@@ -451,13 +451,17 @@ static int failed_plugin(struct run *run, struct error *err)
     char complaint[KEPT_STDERR_BYTES / 2];
 
     quote_complaint(run, complaint, sizeof(complaint));
-    if (WIFSIGNALED(run->status))
+    if (WIFSIGNALED(run->status)) {
         error_set(err, ERROR_CONFIG, "the credential plugin \"%s\" was ended by signal %d%s",
                   plugin->command, WTERMSIG(run->status), complaint);
-    else
-        error_set(err, ERROR_CONFIG, "the credential plugin \"%s\" failed with exit code %d%s",
-                  plugin->command, WEXITSTATUS(run->status), complaint);
-    if (plugin->install_hint && WIFEXITED(run->status) && WEXITSTATUS(run->status) == 127)
+        return error_remedy(err, "run the command by hand to see why");
+    }
+    error_set(err, ERROR_CONFIG, "the credential plugin \"%s\" failed with exit code %d%s",
+              plugin->command, WEXITSTATUS(run->status), complaint);
+    /* Most often a login has run out, whatever the plugin calls it. */
+    error_remedy(err, "log in again with it, such as by aws sso login, gcloud auth login or az "
+                      "login; run the command by hand to see more");
+    if (plugin->install_hint && WEXITSTATUS(run->status) == 127)
         set_install_hint(plugin, err);
     return -1;
 }
@@ -466,9 +470,12 @@ static int finish(struct run *run, struct exec_credential *ret_credential, struc
 {
     if (!has_succeeded(run))
         return failed_plugin(run, err);
-    if (run->answer.length == 0)
-        return error_set(err, ERROR_CONFIG, "the credential plugin \"%s\" printed no credentials",
-                         run->config->exec->command);
+    if (run->answer.length == 0) {
+        error_set(err, ERROR_CONFIG, "the credential plugin \"%s\" printed no credentials",
+                  run->config->exec->command);
+        return error_remedy(err, "log in again with it, and run the command by hand: it has to "
+                                 "print an ExecCredential");
+    }
     if (exec_credential_parse(run->config->exec, buf_bytes(&run->answer), run->answer.length,
                               ret_credential, err) < 0)
         return error_prefix(err, "the credential plugin \"%s\"", run->config->exec->command);

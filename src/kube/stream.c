@@ -311,9 +311,11 @@ static void on_refused(struct kube_stream *stream, const struct kube_upgrade *up
         error_set(err, ERROR_REFUSED,
                   "the server \"%s\" takes exec neither over WebSocket nor over SPDY",
                   config->server);
-        error_remedy(err, "it speaks neither " KUBE_PROTOCOL_V5 " nor " KUBE_PROTOCOL_V4);
+        error_remedy(err, "it speaks neither " KUBE_PROTOCOL_V5 " nor " KUBE_PROTOCOL_V4
+                          ": do without the proxy before it, if there is one");
     } else if (refusal.weight <= WANTS_UPGRADE && (code == 200 || code == 400 || code == 426)) {
-        error_remedy(err, "the server, or a proxy before it, takes neither WebSockets nor SPDY");
+        error_remedy(err, "the server, or a proxy before it, takes neither WebSockets nor SPDY: "
+                          "have the proxy let upgrades through, or do without it");
     }
     if (code == 401 || refusal.weight == KUBELETS)
         finish_lost(stream, err);

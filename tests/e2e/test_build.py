@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from conftest import GUARD, ROOT
+from documents import DOCUMENTS, dead_links
 
 PACKAGES = os.path.join(ROOT, "packaging", "debian-packages.txt")
 COMPLETIONS = {"bash-completion/completions/kubectl-sniff", "zsh/site-functions/_kubectl-sniff",
@@ -120,16 +121,16 @@ def test_install_and_uninstall(plain_build):
         said = make("install", *words, env=env)
         assert re.findall(r"Compiling C object \S*/(\S+)", said) == ["base_place.c.o"]
         inside = prefix[1:]
-        roles = {f"{inside}/share/doc/kubectl-sniff/rbac/{name}" for name in os.listdir(os.path.join(ROOT, "docs", "rbac"))}
-        pages = {f"{inside}/share/doc/kubectl-sniff/{name}" for name in os.listdir(os.path.join(ROOT, "docs")) if name.endswith(".md")}
+        documents = {f"{inside}/share/doc/kubectl-sniff/{name}" for name in DOCUMENTS}
         shells = {f"{inside}/share/{name}" for name in COMPLETIONS}
-        assert files_below(destination) == roles | pages | shells | {
+        assert files_below(destination) == documents | shells | {
             f"{inside}/bin/kubectl-sniff", f"{inside}/bin/kubectl_complete-sniff", f"{inside}/share/man/man1/kubectl-sniff.1",
             f"{inside}/lib/wireshark/extcap/kubectl-sniff", f"{inside}/libexec/wireshark/extcap/kubectl-sniff",
             f"{inside}/share/doc/kubectl-sniff/LICENSE"}
+        assert not list(dead_links(destination / inside / "share/doc/kubectl-sniff"))
         program = destination / inside / "bin" / "kubectl-sniff"
         manual = subprocess.run([program, "--help=man"], check=True, text=True, stdout=subprocess.PIPE).stdout
-        assert f"{prefix}/share/doc/kubectl-sniff/rbac" in manual.replace("\\-", "-")
+        assert f"{prefix}/share/doc/kubectl-sniff/docs/rbac" in manual.replace("\\-", "-")
         make("uninstall", *words, env=env)
         assert not files_below(destination)
 

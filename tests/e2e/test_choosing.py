@@ -459,7 +459,7 @@ def test_check_with_few_rights(sandbox, ksniff):
                                          "delete configmaps")]
     assert rows["ephemeral"][1] == [exec_right, 'needs: patch pods/ephemeralcontainers in namespace "default"']
     for name in METHODS:
-        assert f"/share/doc/kubectl-sniff/rbac/{name}.yaml" in rows[name][2][0]
+        assert f"/share/doc/kubectl-sniff/docs/rbac/{name}.yaml" in rows[name][2][0]
     error = ksniff.fail("node/node1", "--check", "--context", "viewer")
     assert "needs: get nodes" in error
 

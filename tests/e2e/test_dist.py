@@ -15,6 +15,7 @@ import pytest
 import systems
 from conftest import GUARD, ROOT, Result, in_netns, tshark
 from dns import NameServer
+from documents import DOCUMENTS, dead_links
 
 BUILD_GUARD = 60 * GUARD  # all libraries, where nothing is kept yet
 VERSION = "0.1.0"
@@ -55,14 +56,15 @@ def commit_time():
 
 
 def test_what_is_in_the_archives(dist):
-    """Program, license, man page, completions, roles, and the licenses of the libraries; of root, and of the commit's time."""
+    """Program, license, man page, completions, the manual with the roles, and the licenses of the libraries, and nothing else; of
+    root, and of the commit's time."""
     out, places = dist
-    roles = {"rbac/" + name for name in os.listdir(os.path.join(ROOT, "docs", "rbac"))}
+    licenses = {f"licenses/{library}" for library in LIBRARIES}
     for name in LINUX.values():
         with tarfile.open(out / f"kubectl-sniff_{VERSION}_{name}.tar.gz") as archive:
             members = {member.name.removeprefix(f"kubectl-sniff_{VERSION}_{name}/"): member for member in archive.getmembers()}
-        assert {"kubectl-sniff", "kubectl_complete-sniff", "kubectl-sniff.1", "LICENSE"} | roles | COMPLETIONS <= set(members)
-        assert {f"licenses/{library}" for library in LIBRARIES} <= set(members)
+        assert {"kubectl-sniff", "kubectl_complete-sniff", "kubectl-sniff.1", "LICENSE"} | DOCUMENTS | COMPLETIONS | licenses == set(members)
+        assert not list(dead_links(places[name]))
         assert {member.mtime for member in members.values()} == {commit_time()}
         assert {(member.uid, member.gid, member.uname, member.gname) for member in members.values()} == {(0, 0, "root", "root")}
         assert {path for path, member in members.items() if member.mode == 0o755} == {"kubectl-sniff", "kubectl_complete-sniff"}
@@ -340,6 +342,6 @@ def test_a_name_that_is_not_there(nothing, network, sandbox, tmp_path, run_bare)
 
 def test_roles_stand_beside_the_program(nothing, sandbox, run_bare):
     """Who unpacked an archive is told of the roles that came in it."""
-    shutil.copytree(os.path.join(ROOT, "docs", "rbac"), nothing[1] / "rbac")
+    shutil.copytree(os.path.join(ROOT, "docs", "rbac"), nothing[1] / "docs" / "rbac")
     result = run_bare("web", "--check", kubeconfig=sandbox.kubeconfig_for("reader", VIEWER))
-    assert "/mnt/rbac/upload.yaml" in result.out.decode() + result.err
+    assert "/mnt/docs/rbac/upload.yaml" in result.out.decode() + result.err

@@ -14,6 +14,7 @@ import threading
 import pytest
 
 from conftest import BUILD, GUARD, ROOT, Ksniff, wait_until
+from documents import DOCUMENTS, dead_links, links
 
 PAGES = sorted(os.path.relpath(path, ROOT) for pattern in ("*.md", "docs/*.md", "sandbox/*.md")
                for path in glob.glob(os.path.join(ROOT, pattern)))
@@ -24,21 +25,6 @@ TWO_LANGUAGES = pytest.mark.skipif(not os.path.exists(os.path.join(ROOT, "README
 def read(page):
     with open(os.path.join(ROOT, page), encoding="utf-8") as file:
         return file.read()
-
-
-def without_code(text):
-    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
-
-
-def anchors(text):
-    """As GitHub makes them of headings."""
-    found = set()
-    for heading in re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M):
-        name = re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()).replace(" ", "-")
-        while name in found:
-            name += "-1"
-        found.add(name)
-    return found
 
 
 def fenced(text):
@@ -56,14 +42,40 @@ def commands(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_between_documents_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(read(page))):
-        if re.match(r"[a-z]+:", target):
-            continue
-        path, _, anchor = target.partition("#")
-        there = os.path.normpath(os.path.join(os.path.dirname(page), path)) if path else page
-        assert os.path.exists(os.path.join(ROOT, there)), f"{page}: {target}"
-        if anchor:
-            assert anchor in anchors(read(there)), f"{page}: {target}"
+    assert not list(dead_links(ROOT, [page]))
+
+
+def put_documents(directory, **env):
+    subprocess.run([os.path.join(ROOT, "packaging", "documents"), directory], check=True, env={**os.environ, **env})
+
+
+def files_below(directory):
+    return {os.path.relpath(os.path.join(where, name), directory) for where, _, names in os.walk(directory) for name in names}
+
+
+def test_links_lead_somewhere_where_the_manual_is_installed(tmp_path):
+    """What make install, the packages and the archives put there has no link that leads out of it; none is missed."""
+    put_documents(tmp_path)
+    assert files_below(tmp_path) == DOCUMENTS
+    assert len({name.lower() for name in DOCUMENTS}) == len(DOCUMENTS)  # as a Mac sees them
+    assert not list(dead_links(tmp_path))
+    assert ("docs/k9s-lens-headlamp.md", "../k9s/plugins.yaml") in [(page, link) for page in DOCUMENTS if page.endswith(".md")
+                                                                 for link, _, _ in links((tmp_path / page).read_text(encoding="utf-8"))]
+    (tmp_path / "docs/security.md").unlink()
+    assert {("README.md", "docs/security.md"), ("docs/rbac/node.yaml", "../security.md")} <= set(dead_links(tmp_path, DOCUMENTS - {"docs/security.md"}))
+
+
+def test_what_is_not_installed_is_named_without_a_link(tmp_path):
+    put_documents(tmp_path)
+    assert "[HACKING.md](HACKING.md)" in read("README.md")
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "HACKING.md" in text and "(HACKING.md)" not in text
+
+
+def test_the_manual_goes_below_destdir(tmp_path):
+    """As meson installs: the directory is one of the system that will be."""
+    put_documents("/opt/share/doc/x", MESON_INSTALL_PREFIX="/opt", MESON_INSTALL_DESTDIR_PREFIX=str(tmp_path / "opt"))
+    assert files_below(tmp_path / "opt/share/doc/x") == DOCUMENTS
 
 
 # ---- messages ----
@@ -78,15 +90,72 @@ def test_every_message_stands_in_troubleshooting_with_its_remedy():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_message_that_is_new_is_missed(tmp_path):
+BURNS = 'the disk of "…" is on fire'
+BURNS_IN_C = 'error_set(err, ERROR_OUTPUT, "the disk of \\"%s\\" is on fire", "x");'
+
+
+@pytest.fixture(name="copy")
+def copy_of_the_sources(tmp_path):
     for name in ("src", "agent", "docs"):
         shutil.copytree(os.path.join(ROOT, name), tmp_path / name)
-    with open(tmp_path / "src/sink/file.c", "a", encoding="utf-8") as file:
-        file.write('int x(struct error *err) { return error_set(err, ERROR_OUTPUT, "the disk of \\"%s\\" is on fire", "x"); }\n')
-    assert "run docs/messages" in messages("--check", root=tmp_path).stderr
-    assert messages(root=tmp_path).returncode == 0
-    assert '| `the disk of "…" is on fire` |' in (tmp_path / "docs/troubleshooting.md").read_text(encoding="utf-8")
-    assert messages("--check", root=tmp_path).returncode == 0
+    return tmp_path
+
+
+def add_source(copy, text):
+    with open(copy / "src/sink/file.c", "a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def row_of(copy, said=BURNS):
+    return re.search(rf"^\| `{re.escape(said)}` \| (.*) \|$", (copy / "docs/troubleshooting.md").read_text(encoding="utf-8"), re.M)[1]
+
+
+def write_row(copy, remedy, said=BURNS):
+    page = copy / "docs/troubleshooting.md"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(re.sub(rf"^(\| `{re.escape(said)}` \|) .* \|$", lambda row: f"{row[1]} {remedy} |", text, flags=re.M), encoding="utf-8")
+
+
+def test_a_message_that_is_new_is_missed(copy):
+    add_source(copy, f"int x(struct error *err) {{ return {BURNS_IN_C} }}\n")
+    assert "run docs/messages" in messages("--check", root=copy).stderr
+    assert messages(root=copy).returncode == 0
+    assert row_of(copy)
+    assert messages("--check", root=copy).returncode == 0
+
+
+def test_a_message_without_a_table_is_missed(copy):
+    (copy / "src/sink/smoke.c").write_text(f"int x(struct error *err) {{ return {BURNS_IN_C} }}\n")
+    assert f"no table takes src/sink/smoke.c: {BURNS}" in messages("--check", root=copy).stderr
+
+
+def test_a_remedy_is_what_the_program_says(copy):
+    """A macro is part of it; what strcmp() compares with is not. Which of several is for which case is written by hand."""
+    add_source(copy, '#define BRIGADE "the fire brigade" /* theirs */\n'
+                     f"int x(struct error *err, const char *place) {{ {BURNS_IN_C}\n"
+                     '    return error_remedy(err, strcmp(place, "Oven room") == 0 ? "let it burn out" : "call " BRIGADE ", and leave"); }\n')
+    several = messages(root=copy)
+    assert row_of(copy) == "let it burn out; or: call the fire brigade, and leave"
+    assert several.returncode == 1 and f"write into the row of '{BURNS}' which remedy is for which case" in several.stderr
+    by_hand = "in an oven: let it burn out. Elsewhere: call the fire brigade, and leave"
+    write_row(copy, by_hand)
+    assert messages(root=copy).returncode == 0 and row_of(copy) == by_hand
+    write_row(copy, "in an oven: let it burn out. Elsewhere: stay")
+    assert messages(root=copy).returncode == 1 and "; or: " in row_of(copy)
+
+
+@pytest.mark.parametrize("remedy", ["needs: …", "run away", "it takes neither nor", "call somebody, or; run", "choose another, or"])
+def test_a_remedy_that_is_no_sentence_is_refused(copy, remedy):
+    write_row(copy, remedy, "cannot start: out of memory")
+    assert "no sentence: " + remedy in messages("--check", root=copy).stderr
+
+
+def test_a_remedy_for_everything_is_refused(copy):
+    page = copy / "docs/troubleshooting.md"
+    said = re.findall(r"^\| `(.*?)` \| .* \|$", page.read_text(encoding="utf-8"), re.M)
+    for one in [text for text in said if "kubeconfig" in text][:20]:
+        write_row(copy, "correct what is wrong there", one)
+    assert "messages have one remedy, which cannot be that of each: correct what is wrong there" in messages("--check", root=copy).stderr
 
 
 def known_messages():
@@ -157,7 +226,6 @@ items:
 REFUSED = {
     "kubectl sniff web --viewer termshark": '"termshark" needs a terminal',  # which a test of its own has
     "kubectl sniff svc/empty": 'service "empty" in namespace "default" has no pods',  # that is the recipe
-    "kubectl sniff web --viewer termshark": '"termshark" needs a terminal',  # its own tests give it one
 }
 AT_ONCE = 10
 # Placeholders, what belongs to another machine, and what waits for a fault that does not happen here.
@@ -301,7 +369,8 @@ def man():
     "calls the second sighting a TCP retransmission", "--dedup keeps the first only", "Deinterlacing conversations key",
     "takes in what is not recorded yet, such as the pods of a rollout",
     "--fetch and --wait-for end with 0 when all that the recording has of what is wanted has come",
-    "130 when they were interrupted before all had come"])
+    "130 when they were interrupted before all had come",
+    "/share/doc/kubectl-sniff/docs: troubleshooting.md has every message with what to do about it"])
 def test_the_man_page_tells(sentence):
     assert sentence in man()
 

@@ -60,7 +60,7 @@ def test_forbidden(sandbox, ksniff, out):
                      '(needs: get pods)')
     config = sandbox.kubeconfig_for("reader", [PODS])
     result = ksniff.run("web", "--kubeconfig", config, "-o", out)
-    assert result.code == 1 and "needs: create pods/exec" in result.err and "/share/doc/kubectl-sniff/rbac/upload.yaml" in result.err
+    assert result.code == 1 and "needs: create pods/exec" in result.err and "/share/doc/kubectl-sniff/docs/rbac/upload.yaml" in result.err
     assert result.err.endswith('error: no method can capture pod "web" (the table says what stands in the way, and who '
                                'could change it)\n')
 

@@ -196,14 +196,14 @@ def dist(zig, tmp_path_factory):  # pylint: disable=unused-argument
 
 
 def test_the_archives_for_macos(dist):
-    """As those for Linux: program, man page, completion, roles and licenses; named in SHA256SUMS, and in the manifest for krew."""
+    """As those for Linux: program, man page, completion, manual with the roles, and licenses; named in SHA256SUMS, and in the manifest for krew."""
     out, programs = dist
     sums, manifest = (out / "SHA256SUMS").read_text(encoding="ascii"), (out / "sniff.yaml").read_text(encoding="utf-8")
     for name, program in programs.items():
         assert f"  kubectl-sniff_{VERSION}_{name}.tar.gz\n" in sums
         assert f"/kubectl-sniff_{VERSION}_{name}.tar.gz" in manifest
         assert os.access(program, os.X_OK)
-        for file in ("LICENSE", "kubectl-sniff.1", "kubectl_complete-sniff", "rbac/upload.yaml", "licenses/openssl", "licenses/curl"):
+        for file in ("LICENSE", "kubectl-sniff.1", "kubectl_complete-sniff", "README.md", "docs/rbac/upload.yaml", "licenses/openssl", "licenses/curl"):
             assert (program.parent / file).stat().st_size > 0
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from conftest import BUILD, GUARD, ROOT
+from documents import DOCUMENTS
 from krew import complaints
 from test_build import COMPLETIONS, groups
 from test_packages import ARCHITECTURES, agents_in, commit, read, run  # noqa: F401 (a fixture)
@@ -58,7 +59,7 @@ def archive(directory, name, program, licence="LICENSE"):
     with tarfile.open(directory / f"{name}.tar.gz", "w:gz") as whole:
         whole.add(program, f"{name}/kubectl-sniff")
         whole.add(os.path.join(ROOT, "LICENSE"), f"{name}/{licence}")
-        whole.add(os.path.join(ROOT, "docs", "rbac"), f"{name}/rbac")
+        whole.add(os.path.join(ROOT, "docs", "rbac"), f"{name}/docs/rbac")
 
 
 def fill_in(directory, code=0):
@@ -210,7 +211,8 @@ def test_formula_builds(release, source, tmp_path):
     prefix = tmp_path / "Cellar"
     formula(release, "install", str(prefix), cwd=source, timeout=10 * GUARD, env={**os.environ, "CFLAGS": QUICK})
     completions = {"share/" + name for name in COMPLETIONS}
-    assert completions | {"bin/kubectl-sniff", "bin/kubectl_complete-sniff", "lib/wireshark/extcap/kubectl-sniff",
+    documents = {f"share/doc/kubectl-sniff/{name}" for name in DOCUMENTS}
+    assert documents | completions | {"bin/kubectl-sniff", "bin/kubectl_complete-sniff", "lib/wireshark/extcap/kubectl-sniff",
             "share/man/man1/kubectl-sniff.1"} <= files_below(prefix)
     assert os.path.realpath(prefix / "lib/wireshark/extcap/kubectl-sniff") == str(prefix / "bin/kubectl-sniff")
 
@@ -249,9 +251,9 @@ def arch(release, tmp_path_factory):
 def test_pkgbuild(arch):
     """makepkg takes source and agents by their checksums, builds, and packs what belongs to it: with every agent."""
     names = {name for name in files_below(arch / "root") if not name.startswith(".")}
-    roles = {f"usr/share/doc/kubectl-sniff/rbac/{name}" for name in os.listdir(os.path.join(ROOT, "docs", "rbac"))}
+    documents = {f"usr/share/doc/kubectl-sniff/{name}" for name in DOCUMENTS}
     completions = {"usr/share/" + name for name in COMPLETIONS}
-    assert roles | completions | {"usr/bin/kubectl-sniff", "usr/bin/kubectl_complete-sniff",
+    assert documents | completions | {"usr/bin/kubectl-sniff", "usr/bin/kubectl_complete-sniff",
                     "usr/lib/wireshark/extcap/kubectl-sniff", "usr/libexec/wireshark/extcap/kubectl-sniff",
                     "usr/share/licenses/kubectl-sniff/LICENSE", "usr/share/man/man1/kubectl-sniff.1.gz"} <= names
     assert "kubectl-sniff" in run(str(arch / "root/usr/bin/kubectl-sniff"), "--version")

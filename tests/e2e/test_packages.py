@@ -9,14 +9,15 @@ import pytest
 
 import systems
 from conftest import BUILD, GUARD, ROOT, tshark
+from documents import DOCUMENTS, dead_links
 from roots import root
 from test_build import COMPLETIONS, make
 
 MULTIARCH = subprocess.run(["gcc", "-print-multiarch"], check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
-ROLES = {f"usr/share/doc/kubectl-sniff/rbac/{name}" for name in os.listdir(os.path.join(ROOT, "docs", "rbac"))}
 # What each package has; besides, each has its own form of the licence, the change log and the man page.
 ARCHITECTURES = {"amd64", "arm64", "arm", "riscv64", "ppc64le", "s390x"}
-CONTENTS = ROLES | {"usr/bin/kubectl-sniff", "usr/bin/kubectl_complete-sniff", "usr/share/doc/kubectl-sniff/security.md"}
+DOCUMENTED = "usr/share/doc/kubectl-sniff"
+CONTENTS = {f"{DOCUMENTED}/{name}" for name in DOCUMENTS} | {"usr/bin/kubectl-sniff", "usr/bin/kubectl_complete-sniff"}
 
 
 def run(*command, **more):
@@ -99,13 +100,13 @@ def links(library):
 def test_deb(deb, place, sandbox, tmp_path_factory):
     place.run("dpkg", "--no-triggers", "-i", deb)
     listed = {path[1:] for path in place.run("dpkg", "-L", "kubectl-sniff").splitlines()}
-    listed |= {path.removesuffix(".md.gz") + ".md" for path in listed}  # Debian wants longer texts compressed
     extcap = links(f"usr/lib/{MULTIARCH}")
     documents = {f"usr/share/doc/kubectl-sniff/{name}" for name in ("copyright", "changelog.gz", "changelog.Debian.gz")}
     completions = {"usr/share/" + name.replace("site-functions", "vendor-completions") for name in COMPLETIONS}
     assert CONTENTS | documents | completions | extcap | {"usr/share/man/man1/kubectl-sniff.1.gz"} <= listed
     assert {place.run("readlink", "-f", "/" + link) for link in extcap} == {"/usr/bin/kubectl-sniff\n"}
     assert "kubectl-sniff.1.gz" in place.run("man", "-w", "kubectl-sniff")
+    assert not list(dead_links(place.path(DOCUMENTED)))
     captures(place, sandbox, tmp_path_factory)
     place.run("dpkg", "--no-triggers", "-P", "kubectl-sniff")
     assert not left_of(place, "var/lib/dpkg/")
@@ -185,6 +186,7 @@ def test_rpm(rpm, place, sandbox, tmp_path_factory):
     assert CONTENTS | completions | extcap | {"usr/share/man/man1/kubectl-sniff.1.gz",
                                               "usr/share/licenses/kubectl-sniff/LICENSE"} <= listed
     assert {f"usr/share/licenses/kubectl-sniff/LICENSE.{name}" for name in BUNDLED} <= listed
+    assert not list(dead_links(place.path(DOCUMENTED)))
     assert {place.run("readlink", "-f", "/" + link) for link in extcap} == {"/usr/bin/kubectl-sniff\n"}
     captures(place, sandbox, tmp_path_factory)
     place.run("rpm", *database, "-e", "kubectl-sniff")

@@ -116,13 +116,18 @@ static void expect_failure(struct kube_credentials *credentials, bool rejected,
         fail_msg("\"%s\" is not in \"%s\"", remedy, err.remedy);
 }
 
-static void expect_plugin_failure(const char *script, const char *text)
+static void expect_plugin_remedy(const char *script, const char *text, const char *remedy)
 {
     use_plugin(script);
     struct kube_credentials *credentials = make();
-    expect_failure(credentials, false, ERROR_CONFIG, text, "");
+    expect_failure(credentials, false, ERROR_CONFIG, text, remedy);
     assert_null(kube_credentials_authorization(credentials));
     kube_credentials_free(credentials);
+}
+
+static void expect_plugin_failure(const char *script, const char *text)
+{
+    expect_plugin_remedy(script, text, "");
 }
 
 /* Standard error, for a while, into the file "stderr". Return: the one before. */
@@ -528,15 +533,19 @@ static void test_failing_plugin(void **state)
     expect_plugin_failure("seq 1000 >&2; printf 'a\\n\\n  \\nnot \\033[1mlogged in\\r\\nlast' >&2\n"
                           "exit 3\n",
                           "failed with exit code 3: a | not \\x1b[1mlogged in | last");
-    expect_plugin_failure("kill -9 $$\n", "was ended by signal 9");
-    expect_plugin_failure("echo hunter2; exit 1\n", "failed with exit code 1");
+    expect_plugin_remedy("kill -9 $$\n", "was ended by signal 9", "run the command by hand");
+    expect_plugin_remedy("echo hunter2; exit 1\n", "failed with exit code 1", "log in again");
+    plugin.install_hint = "Install more of it";
+    expect_plugin_remedy("exit 1\n", "failed with exit code 1", "log in again");
+    expect_plugin_remedy("exit 127\n", "failed with exit code 127", "Install more of it");
+    plugin.install_hint = NULL;
     restore_stderr(before);
 }
 
 static void test_bad_answers(void **state)
 {
     (void)state;
-    expect_plugin_failure("exit 0\n", "printed no credentials");
+    expect_plugin_remedy("exit 0\n", "printed no credentials", "log in again");
     expect_plugin_failure("echo please log in first\n", "its answer is not JSON");
     expect_plugin_failure("echo '{} {}'\n", "its answer is not JSON");
     expect_plugin_failure("echo '{\"kind\": \"Status\"}'\n",
