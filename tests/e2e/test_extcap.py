@@ -7,11 +7,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
 
-from conftest import BUILD, GUARD, exchange_in, tshark, wait_until
+from conftest import BUILD, GUARD, agents_running, exchange_in, tshark, wait_until
 
 PROGRAM = os.path.join(BUILD, "src", "kubectl-sniff")
 
@@ -160,6 +161,47 @@ def test_a_credential_plugin_that_the_desktop_does_not_know(sandbox, home, tmp_p
     plugin.write_text(f"#!/bin/sh\necho '{json.dumps(credential)}'\n")
     plugin.chmod(0o700)
     assert "default" in [one["value"] for one in sentences(home.extcap(*words), "value")]
+
+
+@pytest.mark.parametrize("silent", ["server", "plugin"])
+def test_a_list_that_does_not_come_is_given_up(sandbox, home, tmp_path, silent):
+    """Somebody waits before the dialog; neither would end by itself."""
+    with open(sandbox.kubeconfig_for("waiting", []), encoding="utf-8") as file:
+        config = json.load(file)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if silent == "server":
+            config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{server.getsockname()[1]}"
+        else:
+            config["users"][0]["user"] = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep",
+                                                   "args": ["876543"], "interactiveMode": "Never"}}
+        path = tmp_path / "config"
+        path.write_text(json.dumps(config))
+        home.env["KUBECONFIG"] = str(path)
+        said = home.extcap("--extcap-config", "--extcap-interface", "kubernetes", "--extcap-reload-option", "pod")
+    why = sentences(said, "value")[0]["display"]
+    assert re.search(r"no answer|did not answer|within \d+ s", why), why
+    listing = subprocess.run(["ps", "-eo", "args"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert "sleep 876543" not in listing.splitlines()
+
+
+def test_the_users_defaults_hold_in_a_capture_from_wireshark(sandbox, home, tmp_path):
+    """But for where the packets go: that is Wireshark's pipe."""
+    (tmp_path / "defaults").write_text(f"method = node\noutput-file = {tmp_path}/elsewhere.pcapng\n")
+    home.env["KSNIFF_CONFIG"] = str(tmp_path / "defaults")
+    path = tmp_path / "x.pcapng"
+    words = "-i", "kubernetes", "-o", "extcap.kubernetes.pod:web", "-o", "extcap.kubernetes.filter:udp port 4023"
+    with tshark_capturing(home, path, *words) as process:
+        wait_until(lambda: list(agents_running(sandbox)), "the agent")
+
+        def one():
+            exchange_in(sandbox, 4023, 1)
+            return packets(path)
+        wait_until(one, "a packet")
+        assert not sandbox.ours_in("web")  # it is in a helper pod
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=GUARD) == 0, process.stderr.read()
+    assert not (tmp_path / "elsewhere.pcapng").exists()
+    wait_until(lambda: not sandbox.leftovers(), "a clean cluster")
 
 
 def test_a_cluster_that_refuses_says_so_in_the_list(sandbox, home):
