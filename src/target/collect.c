@@ -17,8 +17,9 @@
 void collect_free(struct collect *collect)
 {
     json_decref(collect->told);
+    json_decref(collect->hints);
     json_decref(collect->lacking);
-    collect->told = collect->lacking = NULL;
+    collect->told = collect->hints = collect->lacking = NULL;
 }
 
 /* A line that is true for some time is told once. Return: is it now? */
@@ -40,14 +41,50 @@ static void tell_once(struct collect *collect, const char *text)
 
 /* ---- what is not there (yet) ---- */
 
+static bool is_hint(const char *remedy)
+{
+    return strstr(remedy, "did you mean") || strstr(remedy, "is taken for");
+}
+
 static void not_yet(struct collect *collect, const struct error *why)
 {
-    char line[ERROR_TEXT_MAX + 20];
+    bool hint = is_hint(why->remedy);
+    char line[sizeof(why->text) + sizeof(why->remedy) + 20];
 
     if (collect->mode == COLLECT_WAIT && collect->yet.kind == ERROR_NONE)
         collect->yet = *why;
-    snprintf(line, sizeof(line), "waiting: %s", why->text);
+    snprintf(line, sizeof(line), "waiting: %s%s%s%s", why->text, hint ? " (" : "",
+             hint ? why->remedy : "", hint ? ")" : "");
     tell_once(collect, line);
+}
+
+/*
+ * What may have been meant is asked for once; and not from the loop, where no request may be waited
+ * for.
+ *
+ * Return: is it to be asked for, and then to be kept? Else @err has what is known.
+ */
+static bool lacks_hint(struct collect *collect, struct error *err)
+{
+    const char *hint = json_string_value(json_object_get(collect->hints, err->text));
+
+    if (hint)
+        error_remedy(err, "%s", hint);
+    return !hint && !collect->started;
+}
+
+static void keep_hint(struct collect *collect, const struct error *err)
+{
+    if (!collect->hints)
+        collect->hints = json_object();
+    json_object_set_new(collect->hints, err->text, json_string(err->remedy));
+}
+
+static void name_near(const struct source *source, const char *name, struct error *err)
+{
+    nearest_object(source->context->client, source->kind, source->namespace, name, err);
+    if (source->names)
+        missing_type(source->namespace, name, err);
 }
 
 /* Of a source that failed, or of a pod that is named: with what may have been meant. */
@@ -58,10 +95,12 @@ static int absent(struct collect *collect, const struct source *source, const ch
     if (err->kind != ERROR_NOT_FOUND)
         return -1;
     if (collect->mode == COLLECT_NOW || source->kind->id == TARGET_NODE) {
-        nearest_object(source->context->client, source->kind, source->namespace, name, err);
-        if (source->names)
-            missing_type(source->namespace, name, err);
+        name_near(source, name, err);
         return -1;
+    }
+    if (lacks_hint(collect, err)) {
+        name_near(source, name, err);
+        keep_hint(collect, err);
     }
     not_yet(collect, err);
     return 0;
@@ -74,7 +113,12 @@ static int no_pods(struct collect *collect, const struct source *source, struct 
     if (collect->mode == COLLECT_NOW)
         return missing_set(source, err);
     error_set(err, ERROR_TARGET, "%s", missing_text(source, text, sizeof(text)));
-    error_remedy(err, "--follow goes on waiting, as --wait does without a time");
+    if (lacks_hint(collect, err)) {
+        missing_set(source, err);
+        if (!is_hint(err->remedy))
+            error_remedy(err, "--follow goes on waiting, as --wait does without a time");
+        keep_hint(collect, err);
+    }
     not_yet(collect, err);
     return 0;
 }

@@ -145,6 +145,7 @@ const char *target_why_pending(const struct kube_pod *pod)
 }
 
 struct waiting {
+    bool told;        /* that there is no such pod */
     bool begun;       /* it has been waited for already */
     bool away;        /* the server has a bad moment */
     uint64_t refused; /* for patience_doubts() */
@@ -161,7 +162,7 @@ static int look_at_pod(struct kube_client *client, const char *namespace, const 
 {
     *ret_pod = NULL;
     if (kube_pod_get(client, namespace, name, ret_pod, err) == 0 || err->kind == ERROR_NOT_FOUND) {
-        *wait = (struct waiting){.begun = true};
+        *wait = (struct waiting){.told = wait->told, .begun = true};
         return 0;
     }
     bool doubtful = patience_doubts(&wait->refused, err) && wait->away;
@@ -185,6 +186,19 @@ static int waited_in_vain(const struct kube_pod *pod, const char *namespace, con
     return error_remedy(err, "see: kubectl describe pod %s -n %s", name, namespace);
 }
 
+/* With what may have been meant, for which the server is asked once. */
+static void tell_absent(struct kube_client *client, const char *namespace, const char *name,
+                        struct waiting *wait)
+{
+    struct error near = {0};
+
+    if (!wait->told)
+        nearest_pod(client, namespace, name, &near);
+    wait->told = true;
+    log_info("waiting for pod '%s', which does not exist in namespace '%s' yet%s%s%s", name,
+             namespace, *near.remedy ? " (" : "", near.remedy, *near.remedy ? ")" : "");
+}
+
 int target_wait(struct kube_client *client, const char *namespace, const char *name,
                 const char *container, uint64_t milliseconds, struct target *ret_target,
                 struct error *err)
@@ -201,8 +215,7 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
         if (pod && strcmp(pod->phase, "Pending") != 0)
             return target_of_pod(pod, container, ret_target, err);
         if (result == 0 && !pod && !said_absent)
-            log_info("waiting for pod '%s', which does not exist in namespace '%s' yet", name,
-                     namespace);
+            tell_absent(client, namespace, name, &wait);
         if (pod && !said)
             log_info("waiting for pod '%s': %s", name, target_why_pending(pod));
         if (result == 0) {

@@ -280,6 +280,19 @@ def test_wait(ksniff, far):
     far.call("DELETE", f"/api/v1/namespaces/{FAR}/pods/late-1?gracePeriodSeconds=0")
 
 
+@pytest.mark.parametrize("words, line", [
+    (["deploy/shp", "lone"], 'waiting: deployments "shp" not found in namespace "far" (did you mean "shop"? '),
+    (["-l", "app=shpo"], 'waiting: no pod in namespace "far" has the labels "app=shpo" (did you mean "app=shop"?)'),
+    (["lnoe"], "waiting for pod 'lnoe', which does not exist in namespace 'far' yet (did you mean \"lone\"? ")])
+def test_wait_for_what_is_mistyped(ksniff, far, words, line):
+    """A near name is looked for once, however long it is waited."""
+    before = len(far.get("/sandbox/requests"))
+    result = ksniff.run("-n", FAR, "--method", "upload", "-o", "/dev/null", "--wait=2500ms", *words)
+    assert result.err.count(line) == 1 and result.err.count("waiting") == 1, result.err
+    assert result.code == 1
+    assert sum("?limit=500" in each for each in far.get("/sandbox/requests")[before:]) == 1
+
+
 def test_wait_in_vain(refused):
     assert refused("deploy/none", "lone", "--wait=100ms").startswith('deployments "none" not found in namespace "far" (')
     assert refused("-l", "state=odd", "--wait=100ms") == (
