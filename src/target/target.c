@@ -54,15 +54,20 @@ static int check_pod(const struct kube_pod *pod, struct error *err)
     return 0;
 }
 
-static const struct kube_container *default_container(const struct kube_pod *pod)
+const struct kube_container *target_default_container(const struct kube_pod *pod)
 {
     const struct kube_container *annotated =
         pod->default_container ? kube_pod_container(pod, pod->default_container) : NULL;
 
-    if (pod->default_container && !annotated)
-        log_warning("the pod's default-container annotation names '%s', which it does not have",
-                    pod->default_container);
     return annotated ? annotated : pod->container_count > 0 ? &pod->containers[0] : NULL;
+}
+
+static const struct kube_container *take_default(const struct kube_pod *pod)
+{
+    if (pod->default_container && !kube_pod_container(pod, pod->default_container))
+        log_warning("pod '%s': its default-container annotation names '%s', which it does not have",
+                    pod->name, pod->default_container);
+    return target_default_container(pod);
 }
 
 int target_of_pod(struct kube_pod *pod, const char *container, struct target *ret_target,
@@ -75,7 +80,7 @@ int target_of_pod(struct kube_pod *pod, const char *container, struct target *re
                             .host_network = pod->host_network};
 
     snprintf(target.label, sizeof(target.label), "pod \"%s\"", pod->name);
-    target.container = container ? kube_pod_container(pod, container) : default_container(pod);
+    target.container = container ? kube_pod_container(pod, container) : take_default(pod);
     if (check_pod(pod, err) == 0 &&
         (target.container || no_container(pod, container ? container : "", err) == 0)) {
         *ret_target = target;

@@ -67,6 +67,10 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
 int target_of_pod(struct kube_pod *pod, const char *container, struct target *ret_target,
                   struct error *err);
 
+/* target_default_container - the one that is taken where none is named: of the default-container
+ * annotation, else the first. Return: NULL where the pod has none. */
+const struct kube_container *target_default_container(const struct kube_pod *pod);
+
 /* target_why_pending - what keeps a pod Pending, in the words of its containers, else of its
  * conditions. */
 const char *target_why_pending(const struct kube_pod *pod);
