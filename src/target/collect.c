@@ -127,22 +127,38 @@ static int no_pods(struct collect *collect, const struct source *source, struct 
 
 enum verdict { POD_FIT, POD_NOT_YET, POD_ENDED, POD_NEVER };
 
-static bool has_begun(const struct kube_pod *pod)
+/* The container of -c, else the one that is taken where there is none of that name. */
+static const struct kube_container *chosen(const struct collect *collect,
+                                           const struct kube_pod *pod)
 {
+    const char *wanted = collect->settings->container;
+    const struct kube_container *container = wanted ? kube_pod_container(pod, wanted) : NULL;
+
+    return container ? container : target_default_container(pod);
+}
+
+/* Can a Pending pod be captured? An init container that runs has a network already; but who can
+ * wait, waits for the container that is taken, unless none is needed. */
+static bool has_begun(const struct collect *collect, const struct kube_pod *pod)
+{
+    if (collect->mode != COLLECT_NOW && !collect->settings->by_node) {
+        const struct kube_container *container = chosen(collect, pod);
+
+        return container && container->running;
+    }
     for (size_t i = 0; i < pod->container_count; i++)
         if (pod->containers[i].running)
             return true;
     return false;
 }
 
-/* An init container that runs has a network already. */
-static enum verdict judge(const struct kube_pod *pod)
+static enum verdict judge(const struct collect *collect, const struct kube_pod *pod)
 {
     if (strcmp(pod->phase, "Succeeded") == 0 || strcmp(pod->phase, "Failed") == 0)
         return POD_ENDED;
     if (strcmp(pod->os, "windows") == 0)
         return POD_NEVER;
-    if (!*pod->node || (strcmp(pod->phase, "Pending") == 0 && !has_begun(pod)))
+    if (!*pod->node || (strcmp(pod->phase, "Pending") == 0 && !has_begun(collect, pod)))
         return POD_NOT_YET;
     return POD_FIT;
 }
@@ -150,7 +166,7 @@ static enum verdict judge(const struct kube_pod *pod)
 /* Says why a pod of many is not captured. Return: false when it is to be captured. */
 static bool leave_out(struct collect *collect, const struct kube_pod *pod)
 {
-    enum verdict verdict = judge(pod);
+    enum verdict verdict = judge(collect, pod);
     struct error why;
     char line[ERROR_TEXT_MAX];
 
@@ -223,7 +239,7 @@ static int take_pod(struct collect *collect, json_t *json, bool named, struct er
         return 0;
     if (kube_pod_read(json, &pod, err) < 0)
         return -1;
-    bool waits = collect->mode != COLLECT_NOW && judge(pod) == POD_NOT_YET;
+    bool waits = collect->mode != COLLECT_NOW && judge(collect, pod) == POD_NOT_YET;
     if (((!named || waits) && leave_out(collect, pod)) || is_too_many(collect, pod)) {
         kube_pod_free(pod);
         return 0;

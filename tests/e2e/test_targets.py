@@ -270,6 +270,13 @@ def test_wait(ksniff, far):
         read_until('waiting: daemonset "late" in namespace "far" has no pods')
         put_pod(far, "late-1", owners=owner("DaemonSet", "uid-far-daemonsets-late"), labels={"app": "late"}, phase="Pending", node=None)
         read_until('waiting: pod "late-1" is still Pending: it has not been scheduled to a node yet')
+        # An init container that runs is not the one that is to be captured.
+        put(far, "pods", "late-1", metadata={"labels": {"app": "late"}, "ownerReferences": owner("DaemonSet", "uid-far-daemonsets-late")},
+            spec={"nodeName": "node1", "initContainers": [{"name": "init"}], "containers": [{"name": "app"}]}, status={
+                "phase": "Pending", "initContainerStatuses": [{"name": "init", "state": {"running": {}}}],
+                "containerStatuses": [{"name": "app", "state": {"waiting": {"reason": "PodInitializing"}}}],
+                "conditions": [{"type": "Initialized", "status": "False", "message": "containers with incomplete status: [init]"}]})
+        read_until('waiting: pod "late-1" is still Pending: containers with incomplete status: [init]')
         put_pod(far, "late-1", owners=owner("DaemonSet", "uid-far-daemonsets-late"), labels={"app": "late"})
         read_until('1 target: pod "late-1"')
     finally:
