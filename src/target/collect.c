@@ -163,29 +163,42 @@ static enum verdict judge(const struct collect *collect, const struct kube_pod *
     return POD_FIT;
 }
 
+/* What lines call a pod: with its namespace where there may be one of that name in another. */
+static const char *called(const struct collect *collect, const struct kube_pod *pod, char *out,
+                          size_t size)
+{
+    const struct settings *settings = collect->settings;
+    bool elsewhere = settings->all_namespaces || !settings->namespace ||
+                     strcmp(settings->namespace, pod->namespace) != 0;
+
+    snprintf(out, size, "%s%s%s", elsewhere ? pod->namespace : "", elsewhere ? "/" : "", pod->name);
+    return out;
+}
+
 /* Says why a pod of many is not captured. Return: false when it is to be captured. */
 static bool leave_out(struct collect *collect, const struct kube_pod *pod)
 {
     enum verdict verdict = judge(collect, pod);
     struct error why;
-    char line[ERROR_TEXT_MAX];
+    char line[ERROR_TEXT_MAX], name[400];
 
     if (verdict == POD_FIT)
         return false;
     collect->left_out++;
+    called(collect, pod, name, sizeof(name));
     if (verdict == POD_NOT_YET && collect->mode == COLLECT_WAIT) {
-        error_set(&why, ERROR_TIMEOUT, "pod \"%s\" is still Pending: %s", pod->name,
+        error_set(&why, ERROR_TIMEOUT, "pod \"%s\" is still Pending: %s", name,
                   target_why_pending(pod));
         error_remedy(&why, "see: kubectl describe pod %s -n %s", pod->name, pod->namespace);
         not_yet(collect, &why);
     } else if (verdict == POD_ENDED ||
                (verdict == POD_NOT_YET && collect->mode == COLLECT_FOLLOW)) {
-        snprintf(line, sizeof(line), "pod '%s' is left out: it %s", pod->name,
+        snprintf(line, sizeof(line), "pod '%s' is left out: it %s", name,
                  verdict == POD_ENDED ? "has ended" : "is not there yet");
         if (is_news(collect, line))
             log_debug("%s", line);
     } else {
-        snprintf(line, sizeof(line), "pod '%s' is left out: %s", pod->name,
+        snprintf(line, sizeof(line), "pod '%s' is left out: %s", name,
                  verdict == POD_NEVER ? "it runs on Windows, which has no AF_PACKET"
                                       : target_why_pending(pod));
         tell_once(collect, line);
@@ -193,20 +206,64 @@ static bool leave_out(struct collect *collect, const struct kube_pod *pod)
     return true;
 }
 
-/* Takes the pod. -c is for those that have such a container. */
+static void note_lacking(struct collect *collect, const struct kube_pod *pod)
+{
+    char name[400];
+
+    if (!collect->lacking)
+        collect->lacking = json_array();
+    json_array_append_new(collect->lacking, json_string(called(collect, pod, name, sizeof(name))));
+}
+
+/* Return: the container to take, by name; NULL: the default, which may be worth a warning. -c is
+ * for those that have such a container. */
+static const char *choose(struct collect *collect, const struct kube_pod *pod)
+{
+    const char *wanted = collect->settings->container;
+    const struct kube_container *container = chosen(collect, pod);
+
+    /* It was told of before, where it is waited for others, or it is tried again. */
+    if (!is_news(collect, pod->uid))
+        return container ? container->name : NULL;
+    if (wanted && !kube_pod_container(pod, wanted)) {
+        note_lacking(collect, pod);
+        wanted = NULL;
+    }
+    return wanted;
+}
+
+/* What comes later to a node that is captured is worth a line, as at the start. */
+static void tell_shared(struct collect *collect, const struct target *target,
+                        const struct target *captured)
+{
+    char line[ERROR_TEXT_MAX];
+
+    snprintf(line, sizeof(line),
+             "%s has the interfaces of node '%s': it is captured already, as %s", target->label,
+             target->node_name, captured->label);
+    tell_once(collect, line);
+}
+
+/* By whom the pod's interfaces are captured, as they are its node's; NULL: by nobody. */
+static const struct target *sharer(const struct collect *collect, const struct kube_pod *pod)
+{
+    return pod->host_network ? target_set_on_node(collect->set, pod->node) : NULL;
+}
+
 static int add_pod(struct collect *collect, struct kube_pod *pod, struct error *err)
 {
-    const char *container = collect->settings->container;
+    const struct target *captured = sharer(collect, pod);
     struct target target, *added = NULL;
 
-    if (container && !kube_pod_container(pod, container)) {
-        if (!collect->lacking)
-            collect->lacking = json_array();
-        json_array_append_new(collect->lacking, json_string(pod->name));
-        container = NULL;
-    }
-    if (target_of_pod(pod, container, &target, err) < 0 ||
-        target_set_add(collect->set, &target, &added, err) < 0)
+    if (target_of_pod(pod, choose(collect, pod), &target, err) < 0)
+        return -1;
+    if (collect->mode == COLLECT_FOLLOW &&
+        (collect->settings->all_namespaces ||
+         target_set_spans_namespaces(collect->set, target.namespace)))
+        target_name_namespace(&target);
+    if (captured && collect->started)
+        tell_shared(collect, &target, captured);
+    if (target_set_add(collect->set, &target, &added, err) < 0)
         return -1;
     if (added && collect->added)
         collect->added(collect->data, added);
@@ -217,15 +274,15 @@ static int add_pod(struct collect *collect, struct kube_pod *pod, struct error *
 static bool is_too_many(struct collect *collect, const struct kube_pod *pod)
 {
     uint64_t most = collect->settings->max_targets;
-    char line[400];
+    char name[400], key[sizeof(name) + 20];
 
-    if (!collect->started || !most || collect->set->count < most)
+    if (!collect->started || !most || collect->set->count < most || sharer(collect, pod))
         return false;
-    snprintf(line, sizeof(line),
-             "pod '%s' is not captured: there are %llu targets, and "
-             "--max-targets allows no more",
-             pod->name, (unsigned long long)most);
-    tell_once(collect, line);
+    snprintf(key, sizeof(key), "too many: %s", called(collect, pod, name, sizeof(name)));
+    if (is_news(collect, key))
+        log_warning("pod '%s' is not captured: there are %llu targets, and --max-targets allows no "
+                    "more",
+                    name, (unsigned long long)most);
     return true;
 }
 

@@ -195,6 +195,7 @@ int target_follow_start(struct kube_client *client, const struct settings *setti
     follow->first = NULL;
     follow->collect.started = true;
     targets_tell(&set);
+    target_set_name_namespaces(&follow->known);
     target_set_tell_shared(&follow->known);
     *ret_set = set;
     *ret_follow = follow;

@@ -90,6 +90,13 @@ int target_of_pod(struct kube_pod *pod, const char *container, struct target *re
     return -1;
 }
 
+void target_name_namespace(struct target *target)
+{
+    if (target->pod)
+        snprintf(target->label, sizeof(target->label), "pod \"%s/%s\"", target->namespace,
+                 target->name);
+}
+
 int target_resolve(struct kube_client *client, const char *namespace, const char *name,
                    const char *container, struct target *ret_target, struct error *err)
 {

@@ -78,6 +78,9 @@ const char *target_why_pending(const struct kube_pod *pod);
 /* target_pass_time - let the loop run for so long. Return: 0, or -1 when interrupted. */
 int target_pass_time(struct loop *loop, uint64_t milliseconds, struct error *err);
 
+/* target_name_namespace - messages call it pod "shop/web" from now on. A node has none. */
+void target_name_namespace(struct target *target);
+
 /* target_of_node - the node itself. Errors: no such node, Windows, a virtual kubelet. */
 int target_of_node(struct kube_client *client, const char *name, struct target *ret_target,
                    struct error *err);

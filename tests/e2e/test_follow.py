@@ -236,6 +236,52 @@ def test_what_is_taken_in(sandbox, ksniff, tmp_path):
     sandbox.call("DELETE", f"/apis/discovery.k8s.io/v1/namespaces/{FAR}/endpointslices/grow-1")
 
 
+def test_namespaces_and_shared_interfaces(sandbox, ksniff):
+    """Who comes later is called by the namespace, too, where it is followed in all of them; and of a node that is captured already
+    it is told so, also where there are as many targets as are allowed."""
+    words = ["-A", "-l", "spread=yes", "-v", "--max-targets", "2", "--method", "upload", "-o", "/dev/null"]
+    try:
+        with following(ksniff, *words) as process:
+            read_until(process, 'waiting: no pod in any namespace has the labels "spread=yes"')
+            put_pod(sandbox, "same", labels={"spread": "yes"})
+            read_until(process, f'pod "{FAR}/same" is captured from now on')
+            put_pod(sandbox, "same", namespace="crowd", labels={"spread": "yes"}, hostNetwork=True)
+            read_until(process, 'pod "crowd/same" is captured from now on')
+            put_pod(sandbox, "shares", labels={"spread": "yes"}, hostNetwork=True)
+            read_until(process, f'pod "{FAR}/shares" has the interfaces of node \'node1\': it is captured already, as pod "crowd/same"')
+            put_pod(sandbox, "more", labels={"spread": "yes"})
+            read_until(process, f"pod '{FAR}/more' is not captured: there are 2 targets")
+            _, said = end(process)
+    finally:
+        for namespace, name in ((FAR, "same"), ("crowd", "same"), (FAR, "shares"), (FAR, "more")):
+            sandbox.call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}?gracePeriodSeconds=0")
+    assert re.search(rf"WARN\S* pod '{FAR}/more' is not captured: ", said)
+    assert said.count("has the interfaces of") == 1 and "shares' is not captured" not in said
+
+
+def test_what_may_have_been_meant(sandbox, ksniff):
+    """Of a name that is not there (yet) it is told once, with a near one."""
+    put_deployment(sandbox, {"app": "grow"})
+    put_pod(sandbox, "shop-0", labels={"app": "shop"})
+    words = ["-n", FAR, "--method", "upload", "-o", "/dev/null", "deploy/gorw", "shop-1", "shpo-*", "zzzzz"]
+    try:
+        before = len(sandbox.get("/sandbox/requests"))
+        with following(ksniff, *words) as process:
+            read_until(process, f'waiting: deployments "gorw" not found in namespace "{FAR}" (did you mean "grow"? ')
+            read_until(process, f'waiting: pods "shop-1" not found in namespace "{FAR}" (did you mean "shop-0"? ')
+            read_until(process, f'waiting: no pod in namespace "{FAR}" has a name like "shpo-*" (did you mean "shop-*"?)')
+            read_until(process, f'waiting: pods "zzzzz" not found in namespace "{FAR}"\n')
+            put_pod(sandbox, "shop-1")
+            read_until(process, 'pod "shop-1" is captured from now on')
+            asked = [line for line in sandbox.get("/sandbox/requests")[before:] if line.endswith("/deployments?limit=500")]
+            end(process)
+        assert len(asked) == 1 and process.said.count("waiting: ") == 4
+    finally:
+        remove(sandbox, "shop-0")
+        remove(sandbox, "shop-1")
+        sandbox.call("DELETE", f"/apis/apps/v1/namespaces/{FAR}/deployments/grow?propagationPolicy=Orphan")
+
+
 def test_a_rollout(two_nodes, tmp_path):
     """By the controllers: the new pods are taken in, the old one's packets keep their interface, and one more replica comes."""
     path, words = str(tmp_path / "x.pcapng"), ["deploy/shop", "-f", "udp port 4803", "-i", "lo", "-o", str(tmp_path / "x.pcapng")]
