@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """--follow: targets that come and go while they are captured."""
 import contextlib
+import json
 import os
 import re
 import signal
@@ -163,6 +164,97 @@ def test_its_container_dies(sandbox, ksniff, tmp_path):
         read_until(process, "capturing again")
     assert re.search(r'WARN.*container "app" of pod "first" was ended by signal 9: .*: taking it up again', process.said)
 
+
+# ---- those that cannot be captured at once ----
+
+@contextlib.contextmanager
+def removed(sandbox, *names):
+    """Removes pods that are made meanwhile."""
+    try:
+        yield
+    finally:
+        for name in names:
+            sandbox.delete_pod(name)
+
+
+def words_for(port, path, *more):
+    return ["-l", "follow=yes", "-f", f"udp port {port}", "-i", "lo", "--method", "upload", "-o", path, *more]
+
+
+def starts_of_agents(sandbox):
+    return sum("/exec?" in line for line in sandbox.get("/sandbox/requests"))
+
+
+def test_a_pod_with_an_init_container(sandbox, ksniff, tmp_path):
+    """It has a network by then, but the container that is captured does not run: that is waited for."""
+    path = str(tmp_path / "x.pcapng")
+    init = {"name": "init", "image": "busybox", "command": ["sleep", "2"]}
+    with following(ksniff, *words_for(4807, path, "-v")) as process, removed(sandbox, "slow"):
+        read_until(process, "waiting: ")
+        sandbox.create_pod("slow", metadata={"labels": {"follow": "yes"}}, wait=False, initContainers=[init], containers=[SLEEP])
+        read_until(process, "pod 'slow' is left out: it is not there yet")
+        read_until(process, "capturing; Ctrl-C ends it")
+        sandbox.datagrams("slow", 4807)
+        code, said = end(process)
+    assert code == 0, said
+    assert payloads(path, "default/slow:lo") == [b"number 0", b"number 1", b"number 2"]
+    assert "WARN[" not in said and "tried again" not in said
+
+
+def test_a_start_that_fails_is_tried_again(sandbox, ksniff, tmp_path):
+    """A bad moment of the server's, as the pod comes: that is told once, and the pod is captured after all."""
+    path, summary = str(tmp_path / "x.pcapng"), tmp_path / "summary.json"
+    with following(ksniff, *words_for(4808, path, "-v", "--summary", str(summary))) as process, removed(sandbox, "first"):
+        read_until(process, "waiting: ")
+        with sandbox.faults(request_error={"path": "/exec$", "code": 503, "message": "not now"}):
+            sandbox.create_pod("first", metadata={"labels": {"follow": "yes"}}, containers=[SLEEP])
+            read_until(process, "; it is tried again as long as it is there")
+            wait_until(lambda: process.said.count('pod "first" is tried again') > 1 or read_line(process), "the second time")
+        read_until(process, 'pod "first": it is captured now')
+        read_until(process, "capturing; Ctrl-C ends it")
+        sandbox.datagrams("first", 4808)
+        code, said = end(process)
+    assert code == 0, said
+    assert payloads(path, "default/first:lo") == [b"number 0", b"number 1", b"number 2"]
+    assert said.count("WARN[") == 1 and said.count('pod "first" is captured from now on') == 1
+    row, = json.loads(summary.read_text())["targets"]
+    assert row["pod"] == "first" and row["error"] is None and row["packets"] == 3
+
+
+def test_what_is_refused_is_not_tried_with_each_change(sandbox, ksniff):
+    """No change of the pod gives a right."""
+    fault = {"path": "/exec$", "code": 403, "reason": "Forbidden", "message": "no"}
+    with sandbox.faults(request_error=fault), following(ksniff, *words_for(4809, "/dev/null", "-v")) as process, removed(sandbox, "first"):
+        read_until(process, "waiting: ")
+        sandbox.create_pod("first", metadata={"labels": {"follow": "yes"}}, containers=[SLEEP])
+        read_until(process, "; it is tried again as long as it is there")
+        before = starts_of_agents(sandbox)
+        for number in range(6):
+            sandbox.call("PATCH", "/api/v1/namespaces/default/pods/first", {"metadata": {"annotations": {"number": str(number)}}})
+            time.sleep(0.5)
+        assert starts_of_agents(sandbox) == before
+        code, said = end(process)
+    assert code == 130 and "pod \"first\" is tried again" not in said, said
+
+
+def test_its_container_runs_later(sandbox, ksniff, tmp_path):
+    """The pod is not Pending, but its container crashes for a while: the change that tells of its end is what is waited for."""
+    mounts = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    crashing = {**SLEEP, **mounts, "command": ["sh", "-c", "test -e /data/go || exit 1; sleep 1000"]}
+    with following(ksniff, *words_for(4810, str(tmp_path / "x.pcapng"))) as process, removed(sandbox, "first"):
+        read_until(process, "waiting: ")
+        sandbox.create_pod("first", metadata={"labels": {"follow": "yes"}}, wait=False, volumes=[{"name": "data", "emptyDir": {}}],
+                           containers=[crashing, {**SLEEP, **mounts, "name": "proxy"}])
+        read_until(process, "; it is tried again as long as it is there")
+        with open(f"/proc/{sandbox.pod('first')['containers']['proxy']['pid']}/root/data/go", "w", encoding="ascii"):
+            pass
+        read_until(process, 'pod "first": it is captured now')
+        read_until(process, "capturing; Ctrl-C ends it")
+        code, said = end(process)
+    assert code == 0, said
+
+
+# ---- objects that are only stored ----
 
 def put_deployment(sandbox, labels):
     return put(sandbox, "deployments", "grow", spec={"replicas": 0, "paused": True, "selector": {"matchLabels": labels}})
