@@ -11,6 +11,7 @@ import time
 import pytest
 
 from conftest import GUARD, Ksniff, tshark, wait_until
+from test_rbac import role_of
 from test_sandbox_workloads import APPS, pods_of, workload
 from test_targets import FAR, owner, put, put_pod
 
@@ -252,6 +253,34 @@ def test_its_container_runs_later(sandbox, ksniff, tmp_path):
         read_until(process, "capturing; Ctrl-C ends it")
         code, said = end(process)
     assert code == 0, said
+
+
+# ---- the watch ----
+
+def test_watches_that_are_cut(sandbox, ksniff, tmp_path):
+    """And what they would go on from is not kept any more: what has come and gone meanwhile is seen by a list."""
+    path = str(tmp_path / "x.pcapng")
+    config = sandbox.kubeconfig_for("follower", [*role_of("targets")["rules"], *role_of("upload")["rules"]])
+    busy = {"path": "/pods$", "code": 503, "message": "not now", "token": "follower-token"}
+    with pods(sandbox, "first", "stays"), following(ksniff, *words_for(4811, path, "--kubeconfig", config)) as process:
+        read_until(process, "2 of 2 targets are being captured")
+        sandbox.set_faults(cut_watches=True, request_error=busy)
+        sandbox.delete_pod("first")
+        with pods(sandbox, "second"):
+            before = len(sandbox.get("/sandbox/requests"))
+            sandbox.set_faults(expire_versions=True)
+            read_until(process, 'pod "second" is captured from now on')
+            read_until(process, 'pod "first" is gone: its capture has ended')
+            asked = [line for line in sandbox.get("/sandbox/requests")[before:] if "/pods?" in line and "labelSelector" in line]
+            assert "watch=" in asked[0] and any("watch=" not in line for line in asked), asked
+            # From here on by a watch again.
+            sandbox.set_faults(cut_watches=True)
+            with pods(sandbox, "third"):
+                read_until(process, 'pod "third" is captured from now on')
+                wait_until(lambda: all(arrives(sandbox, name, path, 4811) for name in ("second", "third", "stays")), "all packets")
+                code, said = end(process)
+    assert code == 0, said
+    assert said.count('pod "stays"') == 1, said  # nothing has happened to it
 
 
 # ---- objects that are only stored ----
