@@ -79,7 +79,9 @@ static bool judge(struct choice *choice, int at, struct method_report *report)
 
 static void tell(const struct choice *choice, const char *name)
 {
-    if (*choice->reasons && choice->several)
+    if (choice->again)
+        log_debug("%s: using the %s method", choice->target->label, name);
+    else if (*choice->reasons && choice->several)
         log_info("%s: using the %s method (%s)", choice->target->label, name, choice->reasons);
     else if (*choice->reasons)
         log_info("using the %s method (%s)", name, choice->reasons);

@@ -21,6 +21,7 @@ struct choice {
     const struct settings *settings;
     struct target *target;
     bool several; /* it is one of several targets: its name stands in messages */
+    bool again;   /* it was tried before: what is chosen has been told */
     struct preflight preflight;
     int next;          /* enum preflight_method: looked at next */
     int at;            /* looked at, or tried */

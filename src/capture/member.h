@@ -67,6 +67,7 @@ struct member {
     uint64_t began;   /* loop_time(): its agent captures; 0: not yet */
     uint64_t answers; /* that the clock has had */
     bool begun;       /* it has captured */
+    bool again;       /* its pod was tried before, and could not be captured then */
     bool stopping;    /* the user or a limit has ended it */
 
     bool planned;   /* the time of the next try is set */

@@ -55,6 +55,8 @@ static int keep_own_traffic_out(struct member *member, struct error *err)
     settings->filter = member->filter;
     settings->asked_filter = asked;
     settings->leave_own_out = true;
+    if (member->again)
+        return 0;
     log_info("%s%sthe interfaces are the node's own: this capture's stream is left out by the "
              "filter '%s' (--include-own-traffic keeps it)",
              WHO(member), member->filter_text);
@@ -135,6 +137,8 @@ bool member_step_choosing(struct member *member)
     if (!member->choice)
         member->choice =
             choice_new(member->facts, &member->settings, member->target, member->several);
+    if (member->choice)
+        member->choice->again = member->again;
     enum choice_answer answer =
         member->choice ? choice_next(member->choice, &method, &err) : CHOICE_NONE;
     if (answer == CHOICE_ASKING)

@@ -25,6 +25,9 @@ void member_has_begun(struct member *member)
     /* It is large, and not needed any more. */
     choice_free(member->choice);
     member->choice = NULL;
+    if (member->again)
+        log_info("%sit is captured now", member->who);
+    member->again = false;
 }
 
 /* The new agent's first item after a cut. */

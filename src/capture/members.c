@@ -18,6 +18,17 @@
 
 /* ---- from targets to members ---- */
 
+static struct member *make_member(struct run *run, struct target *target, bool several,
+                                  struct error *err)
+{
+    struct member *member =
+        member_new(&run->env, run->facts, &run->present, target, &run->timeline, several, err);
+
+    if (member && target->pod)
+        names_pod(run->names, target->pod->json);
+    return member;
+}
+
 static int add_member(struct run *run, struct target *target, bool several, struct error *err)
 {
     struct member **members = realloc(run->members, (run->count + 1) * sizeof(struct member *));
@@ -30,25 +41,86 @@ static int add_member(struct run *run, struct target *target, bool several, stru
     run->members = members;
     if (!target->keeper)
         helper_pods_expect(run->env.helpers, target);
-    members[run->count] =
-        member_new(&run->env, run->facts, &run->present, target, &run->timeline, several, err);
+    members[run->count] = make_member(run, target, several, err);
     if (!members[run->count])
         return -1;
     run->count++;
-    if (target->pod)
-        names_pod(run->names, target->pod->json);
     return 0;
 }
+
+/* ---- those that could not be captured ---- */
+
+/* Of several, one that did not begin to capture may do so later. */
+static bool is_tried_again(const struct run *run, const struct member *member)
+{
+    return run->follow && member->target->pod && !member->begun && !run->stopping &&
+           !run->settings->fail_fast;
+}
+
+void members_failed(const struct run *run, const struct member *member)
+{
+    const struct error *why = &member->error;
+
+    if (!is_tried_again(run, member))
+        log_warning("%s: %s", member->target->label, why->text);
+    else if (target_follow_failed(run->follow, member->target, why))
+        log_warning("%s: %s; it is tried again as long as it is there", member->target->label,
+                    why->text);
+    else
+        log_debug("%s: %s", member->target->label, why->text);
+}
+
+/* Return: where the one stands that is tried again; NULL: it is a new one, or its pod has come back
+ * into what is followed. */
+static struct member **place_of(const struct run *run, const struct target *target)
+{
+    for (size_t i = 0; target->pod && i < run->count; i++) {
+        const struct member *member = run->members[i];
+
+        if (member->target->pod && !member->departing &&
+            strcmp(member->target->pod->uid, target->pod->uid) == 0)
+            return &run->members[i];
+    }
+    return NULL;
+}
+
+/* One that has failed begins anew, with its pod as it is now. */
+static int try_again(struct run *run, struct member **place, struct target *target,
+                     struct error *err)
+{
+    struct member *before = *place;
+    bool is_subject = run->recorder.subject == before->target->name;
+
+    /* Another capture has begun meanwhile, or none will. */
+    if (before->state != MEMBER_ENDED || run->stopping) {
+        target_free(target);
+        free(target);
+        return 0;
+    }
+    struct member *fresh = make_member(run, target, true, err);
+    if (!fresh)
+        return -1;
+    fresh->again = true;
+    if (is_subject)
+        run->recorder.subject = fresh->target->name;
+    timeline_remove(&run->timeline, before->source);
+    member_free(before);
+    *place = fresh;
+    return 0;
+}
+
+/* ---- those that come and go ---- */
 
 /* One more, which is followed. */
 static void on_added(void *data, struct target *target)
 {
     struct run *run = data;
+    struct member **place = place_of(run, target);
     struct error err;
 
-    if (add_member(run, target, true, &err) < 0)
+    if (place ? try_again(run, place, target, &err) < 0 : add_member(run, target, true, &err) < 0)
         log_warning("%s", err.text);
-    else if (run->stopping) /* it belongs to another capture, if there is one */
+    else if (run->stopping && !place) /* it belongs to another capture, if there is one */
         member_stop(run->members[run->count - 1], true);
 }
 

@@ -7,11 +7,16 @@
 #include <stdbool.h>
 
 struct error;
+struct member;
 struct run;
 
 /* members_find - everything that was asked for becomes a member; where targets are followed, more
  * come later, as events of the loop. Return: 0; -1 with the error. */
 int members_find(struct run *run, struct error *err);
+
+/* members_failed - one of several has ended with an error: the user is told; where targets are
+ * followed, and it had not begun to capture, it is tried again. */
+void members_failed(const struct run *run, const struct member *member);
 
 /* members_ask_names - of their addresses. Nothing waits for them; without memory for them there are
  * none. */

@@ -78,7 +78,7 @@ static void leave(struct run *run, struct member *member)
     if (member->departing)
         log_info("%s is gone: its capture has ended", member->target->label);
     else if (!members_single(run) && member->error.kind != ERROR_NONE)
-        log_warning("%s: %s", member->target->label, member->error.text);
+        members_failed(run, member);
     if (!members_single(run))
         member_close(member);
     if (member->error.kind != ERROR_NONE && run->settings->fail_fast && !run->stopping) {

@@ -274,6 +274,13 @@ void timeline_end(struct timeline *timeline)
     merge_end(&timeline->merge, END_NS);
 }
 
+void timeline_remove(struct timeline *timeline, unsigned source)
+{
+    merge_remove(&timeline->merge, source);
+    free(timeline->sources[source].name);
+    timeline->sources[source] = (struct timeline_source){.node = NOWHERE};
+}
+
 bool timeline_holds(const struct timeline *timeline, unsigned source)
 {
     return merge_holds(&timeline->merge, source) > 0;

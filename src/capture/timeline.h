@@ -92,6 +92,9 @@ int timeline_wait(const struct timeline *timeline, uint64_t now);
  * so that the last packets are in order, too. */
 void timeline_end(struct timeline *timeline);
 
+/* timeline_remove - nothing has come of it, and nothing will. */
+void timeline_remove(struct timeline *timeline, unsigned source);
+
 /* timeline_holds - is anything of this one still to be written? */
 bool timeline_holds(const struct timeline *timeline, unsigned source);
 

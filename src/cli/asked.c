@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/asked.h"
 
+#include <string.h>
+
 #include "base/log.h"
 #include "cli/fetching.h"
 #include "cli/options.h"
@@ -49,6 +51,7 @@ static void take_options(const struct options *options, struct settings *setting
         .tcpdump_path = options->local_tcpdump_path,
         .remote_path = options->remote_tcpdump_path,
         .method = options->method ? method_find(options->method) : NULL,
+        .by_node = options->method && strcmp(options->method, "node") == 0,
         .wait = options->wait,
         .wait_timeout = options->wait_timeout,
         .reconnect = !options->no_reconnect,

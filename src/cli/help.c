@@ -167,8 +167,11 @@ static void print_man_targets(void)
         "and the node itself, have the same interfaces: they are captured once.\n"
         ".PP\nWith \\-\\-follow pods that come to match later are captured, too: of a rollout, of "
         "a "
-        "workload that grows, and what is made again under its name. What would then be more than "
-        "\\-\\-max\\-targets is told, and not captured.\n");
+        "workload that grows, and what is made again under its name. One whose container does not "
+        "run yet is waited for, unless the method is node; one that cannot be captured is told, "
+        "and "
+        "tried again with its next change or after a while, as long as it is there. What would "
+        "then be more than \\-\\-max\\-targets is told, and not captured.\n");
 }
 
 static void print_man_files(void)

@@ -69,6 +69,7 @@ struct settings {
     const char *remote_path;  /* -r; NULL: chosen in the container */
 
     const struct method *method; /* NULL: the best that works */
+    bool by_node;                /* it is the node's, which needs no container that runs */
     bool wait;                   /* for a pod that is Pending or does not exist yet */
     uint64_t wait_timeout;       /* milliseconds, 0: no limit */
     bool fail_fast;              /* one target that fails ends all */

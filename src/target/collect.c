@@ -17,8 +17,9 @@
 void collect_free(struct collect *collect)
 {
     json_decref(collect->told);
+    json_decref(collect->hints);
     json_decref(collect->lacking);
-    collect->told = collect->lacking = NULL;
+    collect->told = collect->hints = collect->lacking = NULL;
 }
 
 /* A line that is true for some time is told once. Return: is it now? */
@@ -40,14 +41,50 @@ static void tell_once(struct collect *collect, const char *text)
 
 /* ---- what is not there (yet) ---- */
 
+static bool is_hint(const char *remedy)
+{
+    return strstr(remedy, "did you mean") || strstr(remedy, "is taken for");
+}
+
 static void not_yet(struct collect *collect, const struct error *why)
 {
-    char line[ERROR_TEXT_MAX + 20];
+    bool hint = is_hint(why->remedy);
+    char line[sizeof(why->text) + sizeof(why->remedy) + 20];
 
     if (collect->mode == COLLECT_WAIT && collect->yet.kind == ERROR_NONE)
         collect->yet = *why;
-    snprintf(line, sizeof(line), "waiting: %s", why->text);
+    snprintf(line, sizeof(line), "waiting: %s%s%s%s", why->text, hint ? " (" : "",
+             hint ? why->remedy : "", hint ? ")" : "");
     tell_once(collect, line);
+}
+
+/*
+ * What may have been meant is asked for once; and not from the loop, where no request may be waited
+ * for.
+ *
+ * Return: is it to be asked for, and then to be kept? Else @err has what is known.
+ */
+static bool lacks_hint(struct collect *collect, struct error *err)
+{
+    const char *hint = json_string_value(json_object_get(collect->hints, err->text));
+
+    if (hint)
+        error_remedy(err, "%s", hint);
+    return !hint && !collect->started;
+}
+
+static void keep_hint(struct collect *collect, const struct error *err)
+{
+    if (!collect->hints)
+        collect->hints = json_object();
+    json_object_set_new(collect->hints, err->text, json_string(err->remedy));
+}
+
+static void name_near(const struct source *source, const char *name, struct error *err)
+{
+    nearest_object(source->context->client, source->kind, source->namespace, name, err);
+    if (source->names)
+        missing_type(source->namespace, name, err);
 }
 
 /* Of a source that failed, or of a pod that is named: with what may have been meant. */
@@ -58,10 +95,12 @@ static int absent(struct collect *collect, const struct source *source, const ch
     if (err->kind != ERROR_NOT_FOUND)
         return -1;
     if (collect->mode == COLLECT_NOW || source->kind->id == TARGET_NODE) {
-        nearest_object(source->context->client, source->kind, source->namespace, name, err);
-        if (source->names)
-            missing_type(source->namespace, name, err);
+        name_near(source, name, err);
         return -1;
+    }
+    if (lacks_hint(collect, err)) {
+        name_near(source, name, err);
+        keep_hint(collect, err);
     }
     not_yet(collect, err);
     return 0;
@@ -74,7 +113,12 @@ static int no_pods(struct collect *collect, const struct source *source, struct 
     if (collect->mode == COLLECT_NOW)
         return missing_set(source, err);
     error_set(err, ERROR_TARGET, "%s", missing_text(source, text, sizeof(text)));
-    error_remedy(err, "--follow goes on waiting, as --wait does without a time");
+    if (lacks_hint(collect, err)) {
+        missing_set(source, err);
+        if (!is_hint(err->remedy))
+            error_remedy(err, "--follow goes on waiting, as --wait does without a time");
+        keep_hint(collect, err);
+    }
     not_yet(collect, err);
     return 0;
 }
@@ -83,49 +127,78 @@ static int no_pods(struct collect *collect, const struct source *source, struct 
 
 enum verdict { POD_FIT, POD_NOT_YET, POD_ENDED, POD_NEVER };
 
-static bool has_begun(const struct kube_pod *pod)
+/* The container of -c, else the one that is taken where there is none of that name. */
+static const struct kube_container *chosen(const struct collect *collect,
+                                           const struct kube_pod *pod)
 {
+    const char *wanted = collect->settings->container;
+    const struct kube_container *container = wanted ? kube_pod_container(pod, wanted) : NULL;
+
+    return container ? container : target_default_container(pod);
+}
+
+/* Can a Pending pod be captured? An init container that runs has a network already; but who can
+ * wait, waits for the container that is taken, unless none is needed. */
+static bool has_begun(const struct collect *collect, const struct kube_pod *pod)
+{
+    if (collect->mode != COLLECT_NOW && !collect->settings->by_node) {
+        const struct kube_container *container = chosen(collect, pod);
+
+        return container && container->running;
+    }
     for (size_t i = 0; i < pod->container_count; i++)
         if (pod->containers[i].running)
             return true;
     return false;
 }
 
-/* An init container that runs has a network already. */
-static enum verdict judge(const struct kube_pod *pod)
+static enum verdict judge(const struct collect *collect, const struct kube_pod *pod)
 {
     if (strcmp(pod->phase, "Succeeded") == 0 || strcmp(pod->phase, "Failed") == 0)
         return POD_ENDED;
     if (strcmp(pod->os, "windows") == 0)
         return POD_NEVER;
-    if (!*pod->node || (strcmp(pod->phase, "Pending") == 0 && !has_begun(pod)))
+    if (!*pod->node || (strcmp(pod->phase, "Pending") == 0 && !has_begun(collect, pod)))
         return POD_NOT_YET;
     return POD_FIT;
+}
+
+/* What lines call a pod: with its namespace where there may be one of that name in another. */
+static const char *called(const struct collect *collect, const struct kube_pod *pod, char *out,
+                          size_t size)
+{
+    const struct settings *settings = collect->settings;
+    bool elsewhere = settings->all_namespaces || !settings->namespace ||
+                     strcmp(settings->namespace, pod->namespace) != 0;
+
+    snprintf(out, size, "%s%s%s", elsewhere ? pod->namespace : "", elsewhere ? "/" : "", pod->name);
+    return out;
 }
 
 /* Says why a pod of many is not captured. Return: false when it is to be captured. */
 static bool leave_out(struct collect *collect, const struct kube_pod *pod)
 {
-    enum verdict verdict = judge(pod);
+    enum verdict verdict = judge(collect, pod);
     struct error why;
-    char line[ERROR_TEXT_MAX];
+    char line[ERROR_TEXT_MAX], name[400];
 
     if (verdict == POD_FIT)
         return false;
     collect->left_out++;
+    called(collect, pod, name, sizeof(name));
     if (verdict == POD_NOT_YET && collect->mode == COLLECT_WAIT) {
-        error_set(&why, ERROR_TIMEOUT, "pod \"%s\" is still Pending: %s", pod->name,
+        error_set(&why, ERROR_TIMEOUT, "pod \"%s\" is still Pending: %s", name,
                   target_why_pending(pod));
         error_remedy(&why, "see: kubectl describe pod %s -n %s", pod->name, pod->namespace);
         not_yet(collect, &why);
     } else if (verdict == POD_ENDED ||
                (verdict == POD_NOT_YET && collect->mode == COLLECT_FOLLOW)) {
-        snprintf(line, sizeof(line), "pod '%s' is left out: it %s", pod->name,
+        snprintf(line, sizeof(line), "pod '%s' is left out: it %s", name,
                  verdict == POD_ENDED ? "has ended" : "is not there yet");
         if (is_news(collect, line))
             log_debug("%s", line);
     } else {
-        snprintf(line, sizeof(line), "pod '%s' is left out: %s", pod->name,
+        snprintf(line, sizeof(line), "pod '%s' is left out: %s", name,
                  verdict == POD_NEVER ? "it runs on Windows, which has no AF_PACKET"
                                       : target_why_pending(pod));
         tell_once(collect, line);
@@ -133,20 +206,64 @@ static bool leave_out(struct collect *collect, const struct kube_pod *pod)
     return true;
 }
 
-/* Takes the pod. -c is for those that have such a container. */
+static void note_lacking(struct collect *collect, const struct kube_pod *pod)
+{
+    char name[400];
+
+    if (!collect->lacking)
+        collect->lacking = json_array();
+    json_array_append_new(collect->lacking, json_string(called(collect, pod, name, sizeof(name))));
+}
+
+/* Return: the container to take, by name; NULL: the default, which may be worth a warning. -c is
+ * for those that have such a container. */
+static const char *choose(struct collect *collect, const struct kube_pod *pod)
+{
+    const char *wanted = collect->settings->container;
+    const struct kube_container *container = chosen(collect, pod);
+
+    /* It was told of before, where it is waited for others, or it is tried again. */
+    if (!is_news(collect, pod->uid))
+        return container ? container->name : NULL;
+    if (wanted && !kube_pod_container(pod, wanted)) {
+        note_lacking(collect, pod);
+        wanted = NULL;
+    }
+    return wanted;
+}
+
+/* What comes later to a node that is captured is worth a line, as at the start. */
+static void tell_shared(struct collect *collect, const struct target *target,
+                        const struct target *captured)
+{
+    char line[ERROR_TEXT_MAX];
+
+    snprintf(line, sizeof(line),
+             "%s has the interfaces of node '%s': it is captured already, as %s", target->label,
+             target->node_name, captured->label);
+    tell_once(collect, line);
+}
+
+/* By whom the pod's interfaces are captured, as they are its node's; NULL: by nobody. */
+static const struct target *sharer(const struct collect *collect, const struct kube_pod *pod)
+{
+    return pod->host_network ? target_set_on_node(collect->set, pod->node) : NULL;
+}
+
 static int add_pod(struct collect *collect, struct kube_pod *pod, struct error *err)
 {
-    const char *container = collect->settings->container;
+    const struct target *captured = sharer(collect, pod);
     struct target target, *added = NULL;
 
-    if (container && !kube_pod_container(pod, container)) {
-        if (!collect->lacking)
-            collect->lacking = json_array();
-        json_array_append_new(collect->lacking, json_string(pod->name));
-        container = NULL;
-    }
-    if (target_of_pod(pod, container, &target, err) < 0 ||
-        target_set_add(collect->set, &target, &added, err) < 0)
+    if (target_of_pod(pod, choose(collect, pod), &target, err) < 0)
+        return -1;
+    if (collect->mode == COLLECT_FOLLOW &&
+        (collect->settings->all_namespaces ||
+         target_set_spans_namespaces(collect->set, target.namespace)))
+        target_name_namespace(&target);
+    if (captured && collect->started)
+        tell_shared(collect, &target, captured);
+    if (target_set_add(collect->set, &target, &added, err) < 0)
         return -1;
     if (added && collect->added)
         collect->added(collect->data, added);
@@ -157,15 +274,15 @@ static int add_pod(struct collect *collect, struct kube_pod *pod, struct error *
 static bool is_too_many(struct collect *collect, const struct kube_pod *pod)
 {
     uint64_t most = collect->settings->max_targets;
-    char line[400];
+    char name[400], key[sizeof(name) + 20];
 
-    if (!collect->started || !most || collect->set->count < most)
+    if (!collect->started || !most || collect->set->count < most || sharer(collect, pod))
         return false;
-    snprintf(line, sizeof(line),
-             "pod '%s' is not captured: there are %llu targets, and "
-             "--max-targets allows no more",
-             pod->name, (unsigned long long)most);
-    tell_once(collect, line);
+    snprintf(key, sizeof(key), "too many: %s", called(collect, pod, name, sizeof(name)));
+    if (is_news(collect, key))
+        log_warning("pod '%s' is not captured: there are %llu targets, and --max-targets allows no "
+                    "more",
+                    name, (unsigned long long)most);
     return true;
 }
 
@@ -179,7 +296,7 @@ static int take_pod(struct collect *collect, json_t *json, bool named, struct er
         return 0;
     if (kube_pod_read(json, &pod, err) < 0)
         return -1;
-    bool waits = collect->mode != COLLECT_NOW && judge(pod) == POD_NOT_YET;
+    bool waits = collect->mode != COLLECT_NOW && judge(collect, pod) == POD_NOT_YET;
     if (((!named || waits) && leave_out(collect, pod)) || is_too_many(collect, pod)) {
         kube_pod_free(pod);
         return 0;

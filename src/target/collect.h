@@ -27,7 +27,8 @@ struct collect {
     bool started;     /* COLLECT_FOLLOW: what fails now is told, and is no error */
     size_t left_out;  /* pods */
     struct error yet; /* COLLECT_WAIT: what is waited for; ERROR_NONE: nothing */
-    json_t *told;     /* lines that the user has been told; owned */
+    json_t *told;     /* lines that the user has been told, and pods that were taken; owned */
+    json_t *hints;    /* of what is missing: what may have been meant; owned */
     json_t *lacking;  /* names of pods without the container of -c; owned */
 };
 

@@ -10,6 +10,7 @@
 #include "kube/client.h"
 #include "kube/node.h"
 #include "settings/settings.h"
+#include "target/again.h"
 #include "target/collect.h"
 #include "target/find.h"
 
@@ -18,7 +19,9 @@ struct target_follow {
     struct collect collect;
     struct target_set known;  /* shadows of what is captured: no more than tells them apart */
     struct target_set *first; /* where targets go before the start is over; NULL afterwards */
-    struct loop_timer *timer;
+    struct again again;       /* those that could not be captured */
+    struct loop_timer *timer; /* something has changed */
+    struct loop_timer *later; /* one of these is due */
     const struct target_follow_events *events;
     void *data;
     struct error error; /* of the start */
@@ -50,6 +53,52 @@ static struct target shadow_of(const struct target *target)
     return shadow;
 }
 
+/* ---- what has failed, and is tried again ---- */
+
+static const char *version_of(const json_t *pod)
+{
+    const char *version =
+        json_string_value(json_object_get(json_object_get(pod, "metadata"), "resourceVersion"));
+
+    return version ? version : "";
+}
+
+static bool is_leaving(const json_t *pod)
+{
+    return json_object_get(json_object_get(pod, "metadata"), "deletionTimestamp") != NULL;
+}
+
+static void wait_for_next(struct target_follow *follow)
+{
+    uint64_t wait = again_wait(&follow->again, loop_now());
+
+    if (wait != UINT64_MAX)
+        loop_set_timer(follow->later, wait);
+}
+
+bool target_follow_failed(struct target_follow *follow, const struct target *target,
+                          const struct error *why)
+{
+    const struct kube_pod *pod = target->pod;
+    bool news = again_failed(&follow->again, pod->uid, version_of(pod->json), why, loop_now());
+
+    wait_for_next(follow);
+    return news;
+}
+
+/* ---- what comes ---- */
+
+static void tell_added(struct target_follow *follow, const struct target *target)
+{
+    const char *uid = target->pod ? target->pod->uid : "";
+
+    if (again_knows(&follow->again, uid))
+        log_debug("%s is tried again", target->label);
+    else
+        log_info("%s is captured from now on", target->label);
+    again_tried(&follow->again, uid);
+}
+
 /* The run takes it; its shadow stays. */
 static void on_added(void *data, struct target *target)
 {
@@ -63,7 +112,7 @@ static void on_added(void *data, struct target *target)
     }
     *kept = given;
     if (!follow->first) {
-        log_info("%s is captured from now on", kept->label);
+        tell_added(follow, kept);
         follow->events->added(follow->data, kept);
         return;
     }
@@ -97,13 +146,25 @@ static const char *why_gone(const struct target_follow *follow, const char *uid)
 
     if (!pod)
         return "it is gone";
-    if (json_object_get(json_object_get(pod, "metadata"), "deletionTimestamp"))
+    if (is_leaving(pod))
         follow->events->leaving(follow->data, uid);
     return has_ended(pod) ? "it has ended" : NULL;
 }
 
+/* Of one that has failed, and may not be known just now. */
+static bool lose_failed(void *data, const char *uid)
+{
+    struct target_follow *follow = data;
+    const char *why = why_gone(follow, uid);
+
+    if (why && !target_set_has(&follow->known, uid))
+        follow->events->gone(follow->data, uid, why);
+    return why != NULL;
+}
+
 static void lose_what_is_gone(struct target_follow *follow)
 {
+    again_forget_if(&follow->again, lose_failed, follow);
     for (size_t i = 0; i < follow->known.count;) {
         const struct kube_pod *pod = follow->known.targets[i]->pod;
         const char *why = pod ? why_gone(follow, pod->uid) : NULL;
@@ -114,6 +175,21 @@ static void lose_what_is_gone(struct target_follow *follow)
         }
         follow->events->gone(follow->data, pod->uid, why);
         target_set_remove(&follow->known, i);
+    }
+}
+
+/* Until then they keep their places, so that others do not come instead. */
+static void take_out_what_is_due(struct target_follow *follow)
+{
+    for (size_t i = 0; i < follow->known.count;) {
+        const struct kube_pod *pod = follow->known.targets[i]->pod;
+        const json_t *there = pod ? find_pod(follow, pod->uid) : NULL;
+
+        if (there && !is_leaving(there) &&
+            again_is_due(&follow->again, pod->uid, version_of(there), loop_now()))
+            target_set_remove(&follow->known, i);
+        else
+            i++;
     }
 }
 
@@ -144,8 +220,10 @@ static void on_timer(void *data)
     if (!is_settled(follow))
         return;
     lose_what_is_gone(follow);
+    take_out_what_is_due(follow);
     if (collect_all(&follow->collect, &follow->gather, &err) < 0)
         log_warning("%s", err.text);
+    wait_for_next(follow);
 }
 
 /* ---- life ---- */
@@ -154,9 +232,11 @@ static int start(struct target_follow *follow, struct kube_client *client,
                  const struct settings *settings, struct error *err)
 {
     follow->timer = loop_add_timer(kube_client_loop(client), 0, on_timer, follow);
-    if (!follow->timer)
+    follow->later = loop_add_timer(kube_client_loop(client), 0, on_timer, follow);
+    if (!follow->timer || !follow->later)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     loop_stop_timer(follow->timer);
+    loop_stop_timer(follow->later);
     if (gather_start(&follow->gather, client, settings, true, on_heard, follow, err) < 0 ||
         gather_await(&follow->gather, err) < 0 ||
         collect_all(&follow->collect, &follow->gather, err) < 0 ||
@@ -195,6 +275,7 @@ int target_follow_start(struct kube_client *client, const struct settings *setti
     follow->first = NULL;
     follow->collect.started = true;
     targets_tell(&set);
+    target_set_name_namespaces(&follow->known);
     target_set_tell_shared(&follow->known);
     *ret_set = set;
     *ret_follow = follow;
@@ -208,6 +289,8 @@ void target_follow_end(struct target_follow *follow)
     gather_end(&follow->gather);
     collect_free(&follow->collect);
     target_set_free(&follow->known);
+    again_free(&follow->again);
     loop_remove_timer(follow->timer);
+    loop_remove_timer(follow->later);
     free(follow);
 }

@@ -9,6 +9,8 @@
 #ifndef KSNIFF_TARGET_FOLLOW_H
 #define KSNIFF_TARGET_FOLLOW_H
 
+#include <stdbool.h>
+
 #include "target/set.h"
 
 struct error;
@@ -18,7 +20,8 @@ struct target_follow;
 
 /* What is heard of it later, from the loop. No request may be waited for meanwhile. */
 struct target_follow_events {
-    /* One more. @target: taken over: target_free() and free() */
+    /* One more, or one that has failed, to be tried again, as its pod is now. @target: taken over:
+     * target_free() and free() */
     void (*added)(void *data, struct target *target);
     /* The pod of this uid is being deleted: where its capture is cut, that is its end. */
     void (*leaving)(void *data, const char *uid);
@@ -41,6 +44,16 @@ int target_follow_start(struct kube_client *client, const struct settings *setti
                         const struct target_follow_events *events, void *data,
                         struct target_set *ret_set, struct target_follow **ret_follow,
                         struct error *err);
+
+/*
+ * target_follow_failed - the capture of a pod has failed before it had begun: as long as the pod is
+ * there it is added again, with its next change or after a while; but no change of it hastens that
+ * where @why is a refusal
+ *
+ * Return: is the user to be told? Each reason is told once.
+ */
+bool target_follow_failed(struct target_follow *follow, const struct target *target,
+                          const struct error *why);
 
 /* target_follow_end - NULL is allowed. Not from within an event. */
 void target_follow_end(struct target_follow *follow);

@@ -136,7 +136,7 @@ void target_set_remove(struct target_set *set, size_t at)
     memmove(set->targets + at, set->targets + at + 1, (set->count - at) * sizeof(struct target *));
 }
 
-static const struct target *captured_on(const struct target_set *set, const char *node)
+const struct target *target_set_on_node(const struct target_set *set, const char *node)
 {
     for (size_t i = 0; i < set->count; i++)
         if (set->targets[i] && set->targets[i]->host_network &&
@@ -152,7 +152,7 @@ void target_set_tell_shared(const struct target_set *set)
 
     json_object_foreach(set->shared, node, of_node)
     {
-        const struct target *captured = captured_on(set, node);
+        const struct target *captured = target_set_on_node(set, node);
         cleanup_buf struct buf names;
         bool first = true;
 
@@ -169,24 +169,28 @@ void target_set_tell_shared(const struct target_set *set)
     }
 }
 
-void target_set_name_namespaces(struct target_set *set)
+bool target_set_spans_namespaces(const struct target_set *set, const char *more)
 {
-    const char *first = NULL;
-    bool differ = false;
+    const char *first = more;
 
     for (size_t i = 0; i < set->count; i++) {
         const struct target *target = set->targets[i];
 
         if (!target || !target->pod)
             continue;
-        differ |= first && strcmp(first, target->namespace) != 0;
+        if (first && strcmp(first, target->namespace) != 0)
+            return true;
         first = target->namespace;
     }
-    for (size_t i = 0; differ && i < set->count; i++) {
-        struct target *target = set->targets[i];
+    return false;
+}
 
-        if (target && target->pod)
-            snprintf(target->label, sizeof(target->label), "pod \"%s/%s\"", target->namespace,
-                     target->name);
+void target_set_name_namespaces(struct target_set *set)
+{
+    if (!target_set_spans_namespaces(set, NULL))
+        return;
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->targets[i])
+            target_name_namespace(set->targets[i]);
     }
 }

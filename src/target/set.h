@@ -38,8 +38,16 @@ int target_set_add(struct target_set *set, struct target *target, struct target 
 /* target_set_remove - release a target, and forget what shares its interfaces. @at: below count */
 void target_set_remove(struct target_set *set, size_t at);
 
+/* target_set_on_node - Return: the target by which the interfaces of this node are captured, NULL
+ * where they are not; it stands in the set. */
+const struct target *target_set_on_node(const struct target_set *set, const char *node);
+
 /* target_set_tell_shared - say which have the same interfaces, in one line a node. */
 void target_set_tell_shared(const struct target_set *set);
+
+/* target_set_spans_namespaces - are its pods of more than one, with one more of the namespace
+ * @more? NULL: without */
+bool target_set_spans_namespaces(const struct target_set *set, const char *more);
 
 /* target_set_name_namespaces - where not all are of one namespace, messages name it. */
 void target_set_name_namespaces(struct target_set *set);

@@ -54,15 +54,20 @@ static int check_pod(const struct kube_pod *pod, struct error *err)
     return 0;
 }
 
-static const struct kube_container *default_container(const struct kube_pod *pod)
+const struct kube_container *target_default_container(const struct kube_pod *pod)
 {
     const struct kube_container *annotated =
         pod->default_container ? kube_pod_container(pod, pod->default_container) : NULL;
 
-    if (pod->default_container && !annotated)
-        log_warning("the pod's default-container annotation names '%s', which it does not have",
-                    pod->default_container);
     return annotated ? annotated : pod->container_count > 0 ? &pod->containers[0] : NULL;
+}
+
+static const struct kube_container *take_default(const struct kube_pod *pod)
+{
+    if (pod->default_container && !kube_pod_container(pod, pod->default_container))
+        log_warning("pod '%s': its default-container annotation names '%s', which it does not have",
+                    pod->name, pod->default_container);
+    return target_default_container(pod);
 }
 
 int target_of_pod(struct kube_pod *pod, const char *container, struct target *ret_target,
@@ -75,7 +80,7 @@ int target_of_pod(struct kube_pod *pod, const char *container, struct target *re
                             .host_network = pod->host_network};
 
     snprintf(target.label, sizeof(target.label), "pod \"%s\"", pod->name);
-    target.container = container ? kube_pod_container(pod, container) : default_container(pod);
+    target.container = container ? kube_pod_container(pod, container) : take_default(pod);
     if (check_pod(pod, err) == 0 &&
         (target.container || no_container(pod, container ? container : "", err) == 0)) {
         *ret_target = target;
@@ -83,6 +88,13 @@ int target_of_pod(struct kube_pod *pod, const char *container, struct target *re
     }
     target_free(&target);
     return -1;
+}
+
+void target_name_namespace(struct target *target)
+{
+    if (target->pod)
+        snprintf(target->label, sizeof(target->label), "pod \"%s/%s\"", target->namespace,
+                 target->name);
 }
 
 int target_resolve(struct kube_client *client, const char *namespace, const char *name,
@@ -145,6 +157,7 @@ const char *target_why_pending(const struct kube_pod *pod)
 }
 
 struct waiting {
+    bool told;        /* that there is no such pod */
     bool begun;       /* it has been waited for already */
     bool away;        /* the server has a bad moment */
     uint64_t refused; /* for patience_doubts() */
@@ -161,7 +174,7 @@ static int look_at_pod(struct kube_client *client, const char *namespace, const 
 {
     *ret_pod = NULL;
     if (kube_pod_get(client, namespace, name, ret_pod, err) == 0 || err->kind == ERROR_NOT_FOUND) {
-        *wait = (struct waiting){.begun = true};
+        *wait = (struct waiting){.told = wait->told, .begun = true};
         return 0;
     }
     bool doubtful = patience_doubts(&wait->refused, err) && wait->away;
@@ -185,6 +198,19 @@ static int waited_in_vain(const struct kube_pod *pod, const char *namespace, con
     return error_remedy(err, "see: kubectl describe pod %s -n %s", name, namespace);
 }
 
+/* With what may have been meant, for which the server is asked once. */
+static void tell_absent(struct kube_client *client, const char *namespace, const char *name,
+                        struct waiting *wait)
+{
+    struct error near = {0};
+
+    if (!wait->told)
+        nearest_pod(client, namespace, name, &near);
+    wait->told = true;
+    log_info("waiting for pod '%s', which does not exist in namespace '%s' yet%s%s%s", name,
+             namespace, *near.remedy ? " (" : "", near.remedy, *near.remedy ? ")" : "");
+}
+
 int target_wait(struct kube_client *client, const char *namespace, const char *name,
                 const char *container, uint64_t milliseconds, struct target *ret_target,
                 struct error *err)
@@ -201,8 +227,7 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
         if (pod && strcmp(pod->phase, "Pending") != 0)
             return target_of_pod(pod, container, ret_target, err);
         if (result == 0 && !pod && !said_absent)
-            log_info("waiting for pod '%s', which does not exist in namespace '%s' yet", name,
-                     namespace);
+            tell_absent(client, namespace, name, &wait);
         if (pod && !said)
             log_info("waiting for pod '%s': %s", name, target_why_pending(pod));
         if (result == 0) {

@@ -67,12 +67,19 @@ int target_wait(struct kube_client *client, const char *namespace, const char *n
 int target_of_pod(struct kube_pod *pod, const char *container, struct target *ret_target,
                   struct error *err);
 
+/* target_default_container - the one that is taken where none is named: of the default-container
+ * annotation, else the first. Return: NULL where the pod has none. */
+const struct kube_container *target_default_container(const struct kube_pod *pod);
+
 /* target_why_pending - what keeps a pod Pending, in the words of its containers, else of its
  * conditions. */
 const char *target_why_pending(const struct kube_pod *pod);
 
 /* target_pass_time - let the loop run for so long. Return: 0, or -1 when interrupted. */
 int target_pass_time(struct loop *loop, uint64_t milliseconds, struct error *err);
+
+/* target_name_namespace - messages call it pod "shop/web" from now on. A node has none. */
+void target_name_namespace(struct target *target);
 
 /* target_of_node - the node itself. Errors: no such node, Windows, a virtual kubelet. */
 int target_of_node(struct kube_client *client, const char *name, struct target *ret_target,

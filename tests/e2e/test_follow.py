@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """--follow: targets that come and go while they are captured."""
 import contextlib
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from conftest import GUARD, Ksniff, tshark, wait_until
+from test_rbac import role_of
 from test_sandbox_workloads import APPS, pods_of, workload
 from test_targets import FAR, owner, put, put_pod
 
@@ -164,6 +166,125 @@ def test_its_container_dies(sandbox, ksniff, tmp_path):
     assert re.search(r'WARN.*container "app" of pod "first" was ended by signal 9: .*: taking it up again', process.said)
 
 
+# ---- those that cannot be captured at once ----
+
+@contextlib.contextmanager
+def removed(sandbox, *names):
+    """Removes pods that are made meanwhile."""
+    try:
+        yield
+    finally:
+        for name in names:
+            sandbox.delete_pod(name)
+
+
+def words_for(port, path, *more):
+    return ["-l", "follow=yes", "-f", f"udp port {port}", "-i", "lo", "--method", "upload", "-o", path, *more]
+
+
+def starts_of_agents(sandbox):
+    return sum("/exec?" in line for line in sandbox.get("/sandbox/requests"))
+
+
+def test_a_pod_with_an_init_container(sandbox, ksniff, tmp_path):
+    """It has a network by then, but the container that is captured does not run: that is waited for."""
+    path = str(tmp_path / "x.pcapng")
+    init = {"name": "init", "image": "busybox", "command": ["sleep", "2"]}
+    with following(ksniff, *words_for(4807, path, "-v")) as process, removed(sandbox, "slow"):
+        read_until(process, "waiting: ")
+        sandbox.create_pod("slow", metadata={"labels": {"follow": "yes"}}, wait=False, initContainers=[init], containers=[SLEEP])
+        read_until(process, "pod 'slow' is left out: it is not there yet")
+        read_until(process, "capturing; Ctrl-C ends it")
+        sandbox.datagrams("slow", 4807)
+        code, said = end(process)
+    assert code == 0, said
+    assert payloads(path, "default/slow:lo") == [b"number 0", b"number 1", b"number 2"]
+    assert "WARN[" not in said and "tried again" not in said
+
+
+def test_a_start_that_fails_is_tried_again(sandbox, ksniff, tmp_path):
+    """A bad moment of the server's, as the pod comes: that is told once, and the pod is captured after all."""
+    path, summary = str(tmp_path / "x.pcapng"), tmp_path / "summary.json"
+    with following(ksniff, *words_for(4808, path, "-v", "--summary", str(summary))) as process, removed(sandbox, "first"):
+        read_until(process, "waiting: ")
+        with sandbox.faults(request_error={"path": "/exec$", "code": 503, "message": "not now"}):
+            sandbox.create_pod("first", metadata={"labels": {"follow": "yes"}}, containers=[SLEEP])
+            read_until(process, "; it is tried again as long as it is there")
+            wait_until(lambda: process.said.count('pod "first" is tried again') > 1 or read_line(process), "the second time")
+        read_until(process, 'pod "first": it is captured now')
+        read_until(process, "capturing; Ctrl-C ends it")
+        sandbox.datagrams("first", 4808)
+        code, said = end(process)
+    assert code == 0, said
+    assert payloads(path, "default/first:lo") == [b"number 0", b"number 1", b"number 2"]
+    assert said.count("WARN[") == 1 and said.count('pod "first" is captured from now on') == 1
+    row, = json.loads(summary.read_text())["targets"]
+    assert row["pod"] == "first" and row["error"] is None and row["packets"] == 3
+
+
+def test_what_is_refused_is_not_tried_with_each_change(sandbox, ksniff):
+    """No change of the pod gives a right."""
+    fault = {"path": "/exec$", "code": 403, "reason": "Forbidden", "message": "no"}
+    with sandbox.faults(request_error=fault), following(ksniff, *words_for(4809, "/dev/null", "-v")) as process, removed(sandbox, "first"):
+        read_until(process, "waiting: ")
+        sandbox.create_pod("first", metadata={"labels": {"follow": "yes"}}, containers=[SLEEP])
+        read_until(process, "; it is tried again as long as it is there")
+        before = starts_of_agents(sandbox)
+        for number in range(6):
+            sandbox.call("PATCH", "/api/v1/namespaces/default/pods/first", {"metadata": {"annotations": {"number": str(number)}}})
+            time.sleep(0.5)
+        assert starts_of_agents(sandbox) == before
+        code, said = end(process)
+    assert code == 130 and "pod \"first\" is tried again" not in said, said
+
+
+def test_its_container_runs_later(sandbox, ksniff, tmp_path):
+    """The pod is not Pending, but its container crashes for a while: the change that tells of its end is what is waited for."""
+    mounts = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    crashing = {**SLEEP, **mounts, "command": ["sh", "-c", "test -e /data/go || exit 1; sleep 1000"]}
+    with following(ksniff, *words_for(4810, str(tmp_path / "x.pcapng"))) as process, removed(sandbox, "first"):
+        read_until(process, "waiting: ")
+        sandbox.create_pod("first", metadata={"labels": {"follow": "yes"}}, wait=False, volumes=[{"name": "data", "emptyDir": {}}],
+                           containers=[crashing, {**SLEEP, **mounts, "name": "proxy"}])
+        read_until(process, "; it is tried again as long as it is there")
+        with open(f"/proc/{sandbox.pod('first')['containers']['proxy']['pid']}/root/data/go", "w", encoding="ascii"):
+            pass
+        read_until(process, 'pod "first": it is captured now')
+        read_until(process, "capturing; Ctrl-C ends it")
+        code, said = end(process)
+    assert code == 0, said
+
+
+# ---- the watch ----
+
+def test_watches_that_are_cut(sandbox, ksniff, tmp_path):
+    """And what they would go on from is not kept any more: what has come and gone meanwhile is seen by a list."""
+    path = str(tmp_path / "x.pcapng")
+    config = sandbox.kubeconfig_for("follower", [*role_of("targets")["rules"], *role_of("upload")["rules"]])
+    busy = {"path": "/pods$", "code": 503, "message": "not now", "token": "follower-token"}
+    with pods(sandbox, "first", "stays"), following(ksniff, *words_for(4811, path, "--kubeconfig", config)) as process:
+        read_until(process, "2 of 2 targets are being captured")
+        sandbox.set_faults(cut_watches=True, request_error=busy)
+        sandbox.delete_pod("first")
+        with pods(sandbox, "second"):
+            before = len(sandbox.get("/sandbox/requests"))
+            sandbox.set_faults(expire_versions=True)
+            read_until(process, 'pod "second" is captured from now on')
+            read_until(process, 'pod "first" is gone: its capture has ended')
+            asked = [line for line in sandbox.get("/sandbox/requests")[before:] if "/pods?" in line and "labelSelector" in line]
+            assert "watch=" in asked[0] and any("watch=" not in line for line in asked), asked
+            # From here on by a watch again.
+            sandbox.set_faults(cut_watches=True)
+            with pods(sandbox, "third"):
+                read_until(process, 'pod "third" is captured from now on')
+                wait_until(lambda: all(arrives(sandbox, name, path, 4811) for name in ("second", "third", "stays")), "all packets")
+                code, said = end(process)
+    assert code == 0, said
+    assert said.count('pod "stays"') == 1, said  # nothing has happened to it
+
+
+# ---- objects that are only stored ----
+
 def put_deployment(sandbox, labels):
     return put(sandbox, "deployments", "grow", spec={"replicas": 0, "paused": True, "selector": {"matchLabels": labels}})
 
@@ -234,6 +355,52 @@ def test_what_is_taken_in(sandbox, ksniff, tmp_path):
         sandbox.call("DELETE", f"/apis/apps/v1/namespaces/{FAR}/{path}?propagationPolicy=Orphan")
     sandbox.call("DELETE", f"/api/v1/namespaces/{FAR}/services/grow")
     sandbox.call("DELETE", f"/apis/discovery.k8s.io/v1/namespaces/{FAR}/endpointslices/grow-1")
+
+
+def test_namespaces_and_shared_interfaces(sandbox, ksniff):
+    """Who comes later is called by the namespace, too, where it is followed in all of them; and of a node that is captured already
+    it is told so, also where there are as many targets as are allowed."""
+    words = ["-A", "-l", "spread=yes", "-v", "--max-targets", "2", "--method", "upload", "-o", "/dev/null"]
+    try:
+        with following(ksniff, *words) as process:
+            read_until(process, 'waiting: no pod in any namespace has the labels "spread=yes"')
+            put_pod(sandbox, "same", labels={"spread": "yes"})
+            read_until(process, f'pod "{FAR}/same" is captured from now on')
+            put_pod(sandbox, "same", namespace="crowd", labels={"spread": "yes"}, hostNetwork=True)
+            read_until(process, 'pod "crowd/same" is captured from now on')
+            put_pod(sandbox, "shares", labels={"spread": "yes"}, hostNetwork=True)
+            read_until(process, f'pod "{FAR}/shares" has the interfaces of node \'node1\': it is captured already, as pod "crowd/same"')
+            put_pod(sandbox, "more", labels={"spread": "yes"})
+            read_until(process, f"pod '{FAR}/more' is not captured: there are 2 targets")
+            _, said = end(process)
+    finally:
+        for namespace, name in ((FAR, "same"), ("crowd", "same"), (FAR, "shares"), (FAR, "more")):
+            sandbox.call("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}?gracePeriodSeconds=0")
+    assert re.search(rf"WARN\S* pod '{FAR}/more' is not captured: ", said)
+    assert said.count("has the interfaces of") == 1 and "shares' is not captured" not in said
+
+
+def test_what_may_have_been_meant(sandbox, ksniff):
+    """Of a name that is not there (yet) it is told once, with a near one."""
+    put_deployment(sandbox, {"app": "grow"})
+    put_pod(sandbox, "shop-0", labels={"app": "shop"})
+    words = ["-n", FAR, "--method", "upload", "-o", "/dev/null", "deploy/gorw", "shop-1", "shpo-*", "zzzzz"]
+    try:
+        before = len(sandbox.get("/sandbox/requests"))
+        with following(ksniff, *words) as process:
+            read_until(process, f'waiting: deployments "gorw" not found in namespace "{FAR}" (did you mean "grow"? ')
+            read_until(process, f'waiting: pods "shop-1" not found in namespace "{FAR}" (did you mean "shop-0"? ')
+            read_until(process, f'waiting: no pod in namespace "{FAR}" has a name like "shpo-*" (did you mean "shop-*"?)')
+            read_until(process, f'waiting: pods "zzzzz" not found in namespace "{FAR}"\n')
+            put_pod(sandbox, "shop-1")
+            read_until(process, 'pod "shop-1" is captured from now on')
+            asked = [line for line in sandbox.get("/sandbox/requests")[before:] if line.endswith("/deployments?limit=500")]
+            end(process)
+        assert len(asked) == 1 and process.said.count("waiting: ") == 4
+    finally:
+        remove(sandbox, "shop-0")
+        remove(sandbox, "shop-1")
+        sandbox.call("DELETE", f"/apis/apps/v1/namespaces/{FAR}/deployments/grow?propagationPolicy=Orphan")
 
 
 def test_a_rollout(two_nodes, tmp_path):

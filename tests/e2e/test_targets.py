@@ -270,6 +270,13 @@ def test_wait(ksniff, far):
         read_until('waiting: daemonset "late" in namespace "far" has no pods')
         put_pod(far, "late-1", owners=owner("DaemonSet", "uid-far-daemonsets-late"), labels={"app": "late"}, phase="Pending", node=None)
         read_until('waiting: pod "late-1" is still Pending: it has not been scheduled to a node yet')
+        # An init container that runs is not the one that is to be captured.
+        put(far, "pods", "late-1", metadata={"labels": {"app": "late"}, "ownerReferences": owner("DaemonSet", "uid-far-daemonsets-late")},
+            spec={"nodeName": "node1", "initContainers": [{"name": "init"}], "containers": [{"name": "app"}]}, status={
+                "phase": "Pending", "initContainerStatuses": [{"name": "init", "state": {"running": {}}}],
+                "containerStatuses": [{"name": "app", "state": {"waiting": {"reason": "PodInitializing"}}}],
+                "conditions": [{"type": "Initialized", "status": "False", "message": "containers with incomplete status: [init]"}]})
+        read_until('waiting: pod "late-1" is still Pending: containers with incomplete status: [init]')
         put_pod(far, "late-1", owners=owner("DaemonSet", "uid-far-daemonsets-late"), labels={"app": "late"})
         read_until('1 target: pod "late-1"')
     finally:
@@ -278,6 +285,19 @@ def test_wait(ksniff, far):
     assert said.count("waiting: ") == len(set(re.findall("waiting: .*", said)))
     far.call("DELETE", f"/apis/apps/v1/namespaces/{FAR}/daemonsets/late?propagationPolicy=Orphan")
     far.call("DELETE", f"/api/v1/namespaces/{FAR}/pods/late-1?gracePeriodSeconds=0")
+
+
+@pytest.mark.parametrize("words, line", [
+    (["deploy/shp", "lone"], 'waiting: deployments "shp" not found in namespace "far" (did you mean "shop"? '),
+    (["-l", "app=shpo"], 'waiting: no pod in namespace "far" has the labels "app=shpo" (did you mean "app=shop"?)'),
+    (["lnoe"], "waiting for pod 'lnoe', which does not exist in namespace 'far' yet (did you mean \"lone\"? ")])
+def test_wait_for_what_is_mistyped(ksniff, far, words, line):
+    """A near name is looked for once, however long it is waited."""
+    before = len(far.get("/sandbox/requests"))
+    result = ksniff.run("-n", FAR, "--method", "upload", "-o", "/dev/null", "--wait=2500ms", *words)
+    assert result.err.count(line) == 1 and result.err.count("waiting") == 1, result.err
+    assert result.code == 1
+    assert sum("?limit=500" in each for each in far.get("/sandbox/requests")[before:]) == 1
 
 
 def test_wait_in_vain(refused):
