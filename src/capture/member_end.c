@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/member_parts.h"
 
+#include "base/log.h"
 #include "capture/keylog.h"
 #include "capture/timeline.h"
 #include "method/session.h"
@@ -9,7 +10,9 @@ void member_end(struct member *member, const struct error *err)
 {
     member->state = MEMBER_ENDED;
     timeline_close(member->timeline, member->source);
-    if (err && member->error.kind == ERROR_NONE)
+    if (err && member->departing)
+        log_debug("%s: %s", member->target->label, err->text);
+    else if (err && member->error.kind == ERROR_NONE)
         member->error = *err;
 }
 
@@ -71,6 +74,11 @@ bool member_clock(const struct member *member, int64_t *ret_offset, int64_t *ret
     *ret_offset = clock->offset;
     *ret_bound = clock->bound;
     return clock->valid;
+}
+
+bool member_is_gone(const struct member *member)
+{
+    return member->state == MEMBER_ENDED && member->departing;
 }
 
 bool member_is_starting(const struct member *member)
