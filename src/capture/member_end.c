@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "capture/keylog.h"
 #include "capture/timeline.h"
+#include "method/method.h"
 #include "method/session.h"
 
 void member_end(struct member *member, const struct error *err)
@@ -40,9 +41,9 @@ void member_give_up(struct member *member, const char *why)
 void member_depart(struct member *member, bool gone)
 {
     member->departing = true;
-    /* One that captures is ended by that: upload's agent has died with it, and node's is told to
-     * stop by who looks after the pod. */
-    if (gone && member->state != MEMBER_ENDED && member->state != MEMBER_RUNNING)
+    /* An agent in the pod has died with it: its own end says more. */
+    if (gone && member->state != MEMBER_ENDED &&
+        (member->state != MEMBER_RUNNING || member->method->outside))
         member_stop(member, true);
 }
 

@@ -18,6 +18,7 @@ struct target_follow {
     struct collect collect;
     struct target_set known;  /* shadows of what is captured: no more than tells them apart */
     struct target_set *first; /* where targets go before the start is over; NULL afterwards */
+    bool blind;               /* a watch was given up */
     struct loop_timer *timer;
     const struct target_follow_events *events;
     void *data;
@@ -56,6 +57,7 @@ static void on_added(void *data, struct target *target)
     struct target_follow *follow = data;
     struct target given = *target, *kept = malloc(sizeof(*kept));
 
+    given.watched = !follow->blind;
     *target = shadow_of(&given);
     if (!kept) {
         target_free(&given);
@@ -117,6 +119,17 @@ static void lose_what_is_gone(struct target_follow *follow)
     }
 }
 
+static void look_at_watches(struct target_follow *follow)
+{
+    bool blind = false;
+
+    for (size_t i = 0; i < follow->gather.count; i++)
+        blind |= follow->gather.sources[i]->error.kind != ERROR_NONE;
+    if (blind && !follow->blind)
+        follow->events->blind(follow->data);
+    follow->blind = blind;
+}
+
 /* ---- the loop ---- */
 
 static bool is_settled(const struct target_follow *follow)
@@ -143,6 +156,7 @@ static void on_timer(void *data)
 
     if (!is_settled(follow))
         return;
+    look_at_watches(follow);
     lose_what_is_gone(follow);
     if (collect_all(&follow->collect, &follow->gather, &err) < 0)
         log_warning("%s", err.text);

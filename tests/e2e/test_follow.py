@@ -109,6 +109,44 @@ def test_pods_come_and_go(sandbox, ksniff, tmp_path, method):
     wait_until(lambda: not sandbox.leftovers(), "a clean cluster")
 
 
+def gets(sandbox, name):
+    return sandbox.get("/sandbox/requests").count(f"GET /api/v1/namespaces/default/pods/{name}")
+
+
+POLL = 5  # seconds between two looks at a pod that is captured from its node
+
+
+def test_the_watch_tells_that_a_pod_is_gone(sandbox, ksniff, tmp_path):
+    """At once, and nobody asks for it: with many targets their turn would come late."""
+    words = ["-l", "follow=yes", "-f", "udp port 4807", "-i", "lo", "--method", "node", "-o", str(tmp_path / "x.pcapng")]
+    with pods(sandbox, "first", "second"), following(ksniff, *words) as process:
+        read_until(process, "2 of 2 targets are being captured")
+        before = gets(sandbox, "first")
+        time.sleep(POLL + 1.5)
+        sandbox.delete_pod("first")
+        read_until(process, 'pod "first" is gone: its capture has ended')
+        assert gets(sandbox, "first") == before
+        code, said = end(process)
+    assert code == 0 and "WARN[" not in said
+
+
+def test_a_watch_that_is_given_up(sandbox, ksniff, tmp_path):
+    """The right is taken away: that a pod is gone is found by asking again, and is no failure either."""
+    report = tmp_path / "summary.json"
+    words = ["-l", "follow=yes", "-f", "udp port 4808", "-i", "lo", "--method", "node", "--fail-fast", "--summary", str(report),
+             "-o", str(tmp_path / "x.pcapng")]
+    with pods(sandbox, "first", "second"), following(ksniff, *words) as process:
+        read_until(process, "2 of 2 targets are being captured")
+        denied = {"path": "^/api/v1/namespaces/default/pods$", "code": 403, "reason": "Forbidden", "message": "no more"}
+        with sandbox.faults(request_error=denied, cut_watches=True):
+            read_until(process, "what comes later is not captured: ")
+            sandbox.call("DELETE", sandbox.path("pods", "first"))
+            read_until(process, 'pod "first" is gone: its capture has ended')
+        code, said = end(process)
+    assert code == 0, said
+    check_gone(report, said, "first")
+
+
 def test_what_has_gone_is_not_counted(sandbox, tmp_path):
     """In the live lines of a terminal, which has a row for targets alone: the last one says how many more there are."""
     words = ["--follow", "-l", "follow=yes", "-v", "-i", "lo", "-f", "udp port 4809", "--method", "upload", "-o", str(tmp_path / "x")]
