@@ -15,6 +15,7 @@ import pytest
 
 from conftest import GUARD, Ksniff, tshark, wait_until
 from test_connection import Terminal
+from test_many_complete import by_interface
 from test_sandbox_workloads import APPS, pods_of, workload
 from test_targets import FAR, owner, put, put_pod
 
@@ -167,6 +168,29 @@ def test_what_has_gone_is_not_counted(sandbox, tmp_path):
     assert b"default/first " in terminal.text[terminal.text.rindex(b"TARGET "):]  # the table has all
 
 
+def test_the_statistics_of_a_pod_that_goes(sandbox, ksniff, tmp_path):
+    """While packets come: the last statistics of its interface are of all that stands in the file, and of what was dropped."""
+    path, over = str(tmp_path / "x.pcapng"), threading.Event()
+
+    def talk():
+        while not over.is_set():
+            sandbox.datagrams("first", 4810, 20)
+            time.sleep(0.01)
+
+    with one_that_is_captured(sandbox, ksniff, tmp_path, port=4810) as process:
+        talker = threading.Thread(target=talk)
+        talker.start()
+        try:
+            wait_until(lambda: os.path.getsize(path) > 20000, "packets")
+        finally:
+            sandbox.call("DELETE", sandbox.path("pods", "first") + "?gracePeriodSeconds=0")
+            read_until(process, 'pod "first" is gone: its capture has ended')
+            over.set()
+            talker.join()
+    packets, received, dropped = by_interface(path, "lo")["first"]
+    assert packets > 20 and received == packets + dropped
+
+
 def open_files(process, folder):
     paths = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{process.pid}/fd")]
     return sorted(os.path.basename(path) for path in paths if path.startswith(str(folder)))
@@ -213,8 +237,8 @@ def arrives(sandbox, name, path, port=4801):
 
 
 @contextlib.contextmanager
-def one_that_is_captured(sandbox, ksniff, tmp_path):
-    words = ["-l", "follow=yes", "-f", "udp port 4804", "-i", "lo", "--method", "upload", "-o", str(tmp_path / "x.pcapng")]
+def one_that_is_captured(sandbox, ksniff, tmp_path, port=4804):
+    words = ["-l", "follow=yes", "-f", f"udp port {port}", "-i", "lo", "--method", "upload", "-o", str(tmp_path / "x.pcapng")]
     with pods(sandbox, "first"), following(ksniff, *words) as process:
         read_until(process, "capturing; Ctrl-C ends it")
         yield process

@@ -24,8 +24,8 @@ HUNDRED = [f"swarm-{number:02}" for number in range(100)]
 SLEEP = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
 
 
-def by_interface(path):
-    """Of each interface of a file that is named for eth0: its pod, its packets, what its last statistics say was received
+def by_interface(path, device="eth0"):
+    """Of each interface of a file that is named for this device: its pod, its packets, what its last statistics say was received
     and dropped."""
     names, packets, last = [], {}, {}
     for kind, body, options in blocks(path):
@@ -38,7 +38,7 @@ def by_interface(path):
             number, = struct.unpack_from("<I", body, 8)
             last[number] = [struct.unpack("<Q", options[code])[0] for code in (4, 5)]
     return {name.split("/")[1].split(":")[0]: (packets.get(number, 0), *last.get(number, (0, 0)))
-            for number, name in enumerate(names) if name.endswith(":eth0")}
+            for number, name in enumerate(names) if name.endswith(":" + device)}
 
 
 def rows(report):
