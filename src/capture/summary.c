@@ -248,7 +248,21 @@ void summary_table(const struct summary *summary, struct buf *out)
         put_table_row(&summary->rows[i], name_width, node_width, out);
 }
 
-/* ---- what would help ---- */
+/* ---- in a line, and what would help ---- */
+
+const char *summary_totals(const struct summary *summary, const char *lost, char *out, size_t size)
+{
+    const struct summary_row *total = &summary->total;
+    char bytes[32], late[40] = "";
+
+    if (total->late)
+        snprintf(late, sizeof(late), ", %" PRIu64 " late", total->late);
+    snprintf(out, size, "%" PRIu64 " packet%s captured, %s, %" PRIu64 " dropped%s%s%s%s",
+             total->packets, total->packets == 1 ? "" : "s",
+             text_format_bytes(bytes, sizeof(bytes), total->bytes), total->dropped,
+             *lost ? ", " : "", lost, *lost ? " lost on the way" : "", late);
+    return out;
+}
 
 const char *summary_help(const struct summary *summary, char *out, size_t size)
 {

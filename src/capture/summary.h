@@ -65,6 +65,14 @@ void summary_live(const struct summary *summary, size_t columns, size_t lines, s
 /* summary_table - a line for each target under one of headings, each ended by '\n'. */
 void summary_table(const struct summary *summary, struct buf *out);
 
+/*
+ * summary_totals - "12 packets captured, 1.2 kB, 3 dropped", and what came late
+ * @lost: "2 packets", with how sure that is; "": none are
+ *
+ * Return: @out.
+ */
+const char *summary_totals(const struct summary *summary, const char *lost, char *out, size_t size);
+
 /* summary_help - what would have helped where something is missing. Return: @out; "": all is there.
  */
 const char *summary_help(const struct summary *summary, char *out, size_t size);

@@ -166,6 +166,21 @@ static void test_more_than_fit(void **state)
     assert_null(strstr(live(&summary, 200, 100), "more"));
 }
 
+static void test_totals(void **state)
+{
+    struct summary summary = begin();
+    char text[300];
+
+    (void)state;
+    assert_string_equal(
+        summary_totals(&summary, "up to 2 packets", text, sizeof(text)),
+        "1200 packets captured, 345.7 kB, 3 dropped, up to 2 packets lost on the way, 7 late");
+    summary.total.late = 0;
+    summary.total.packets = 1;
+    assert_string_equal(summary_totals(&summary, "", text, sizeof(text)),
+                        "1 packet captured, 345.7 kB, 3 dropped");
+}
+
 static void test_table(void **state)
 {
     struct summary summary = begin();
