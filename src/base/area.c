@@ -30,15 +30,21 @@ static bool is_wrapped(const struct area *area, size_t columns)
     return false;
 }
 
+size_t area_lines(size_t rows)
+{
+    size_t most = rows > 1 ? rows - 1 : 1;
+
+    return most < AREA_LINES_MAX ? most : AREA_LINES_MAX;
+}
+
 void area_draw(struct area *area, const char *text, size_t columns, size_t rows, struct buf *out)
 {
-    size_t most = rows > 1 ? rows - 1 : 1, before = area->count, count = 0;
+    size_t most = area_lines(rows), before = area->count, count = 0;
     bool clean = is_wrapped(area, columns);
 
     go_up(area, columns, out);
     if (clean)
         buf_append(out, "\x1b[J", 3);
-    most = most < AREA_LINES_MAX ? most : AREA_LINES_MAX;
     for (; *text && count < most; count++) {
         size_t length = strcspn(text, "\n");
         /* A line that fills the terminal would move the cursor to the next. */

@@ -21,6 +21,10 @@ struct area {
     size_t lengths[AREA_LINES_MAX]; /* of each, columns */
 };
 
+/* area_lines - how many it has at most on a terminal of so many rows: one is left for what is above
+ * it. */
+size_t area_lines(size_t rows);
+
 /*
  * area_draw - put @text where the area stands, or at the bottom
  * @text: lines, '\n' between them, each of the columns that its bytes are; it is cut to what fits

@@ -259,6 +259,14 @@ size_t log_columns(void)
     return columns;
 }
 
+size_t log_lines(void)
+{
+    size_t columns, rows;
+
+    measure(&columns, &rows);
+    return area_lines(rows);
+}
+
 void log_plain(const char *text)
 {
     char line[1024];

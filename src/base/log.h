@@ -58,6 +58,9 @@ void log_status(const char *text);
 /* log_columns - how wide the terminal is now; 80 where there is none. */
 size_t log_columns(void);
 
+/* log_lines - how many lines log_status() draws now, at most; one at least. */
+size_t log_lines(void);
+
 /* log_plain - a line without a level in front of it, such as one of a table. */
 void log_plain(const char *text);
 

@@ -142,7 +142,9 @@ bool loss_record(const struct session *session, const struct loss *loss, struct 
         end.lost = loss->packets;
         end.comment = comment;
     }
-    bool said = account->complete || track->recorder->limited || end.dropped == account->dropped;
+    /* One that has died with its pod has said nothing at its end. */
+    bool said = account->complete || track->recorder->limited ||
+                (session->error.kind == ERROR_NONE && end.dropped == account->dropped);
     return track_close(track, loss || !said ? &end : NULL);
 }
 

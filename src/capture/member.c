@@ -108,8 +108,10 @@ static bool step_session(struct member *member)
         return (session->reader || session->state == SESSION_ENDED) && release(member);
 
     /* Its method may have told it to. */
-    if (session->reason.kind != ERROR_NONE)
+    if (session->reason.kind != ERROR_NONE) {
+        member->departing |= member->settings.follow && session->reason.kind == ERROR_TARGET;
         member_await_end(member);
+    }
     if (session->paused && recorder_has_room(member->track.recorder)) {
         session_pump(session);
         return !session->paused;

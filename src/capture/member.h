@@ -141,6 +141,9 @@ bool member_to_come(const struct member *member, uint64_t *ret_packets, bool *re
  * known? */
 bool member_clock(const struct member *member, int64_t *ret_offset, int64_t *ret_bound);
 
+/* member_is_gone - has it ended with its pod, as of those that are followed any may? */
+bool member_is_gone(const struct member *member);
+
 /* member_is_starting - is it on its way to its first packet? */
 bool member_is_starting(const struct member *member);
 

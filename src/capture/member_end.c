@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/member_parts.h"
 
+#include "base/log.h"
 #include "capture/keylog.h"
 #include "capture/timeline.h"
+#include "method/method.h"
 #include "method/session.h"
 
 void member_end(struct member *member, const struct error *err)
 {
     member->state = MEMBER_ENDED;
     timeline_close(member->timeline, member->source);
-    if (err && member->error.kind == ERROR_NONE)
+    if (err && member->departing)
+        log_debug("%s: %s", member->target->label, err->text);
+    else if (err && member->error.kind == ERROR_NONE)
         member->error = *err;
 }
 
@@ -37,9 +41,9 @@ void member_give_up(struct member *member, const char *why)
 void member_depart(struct member *member, bool gone)
 {
     member->departing = true;
-    /* One that captures is ended by that: upload's agent has died with it, and node's is told to
-     * stop by who looks after the pod. */
-    if (gone && member->state != MEMBER_ENDED && member->state != MEMBER_RUNNING)
+    /* An agent in the pod has died with it: its own end says more. */
+    if (gone && member->state != MEMBER_ENDED &&
+        (member->state != MEMBER_RUNNING || member->method->outside))
         member_stop(member, true);
 }
 
@@ -71,6 +75,11 @@ bool member_clock(const struct member *member, int64_t *ret_offset, int64_t *ret
     *ret_offset = clock->offset;
     *ret_bound = clock->bound;
     return clock->valid;
+}
+
+bool member_is_gone(const struct member *member)
+{
+    return member->state == MEMBER_ENDED && member->departing;
 }
 
 bool member_is_starting(const struct member *member)

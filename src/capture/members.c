@@ -145,10 +145,18 @@ static void on_gone(void *data, const char *uid, const char *why)
     depart(data, uid, true);
 }
 
+static void on_blind(void *data)
+{
+    const struct run *run = data;
+
+    for (size_t i = 0; i < run->count; i++)
+        run->members[i]->target->watched = false;
+}
+
 static int find_targets(struct run *run, struct error *err)
 {
     static const struct target_follow_events events = {
-        .added = on_added, .leaving = on_leaving, .gone = on_gone};
+        .added = on_added, .leaving = on_leaving, .gone = on_gone, .blind = on_blind};
 
     if (run->settings->fetched)
         return fetch_targets(run->settings, &run->targets, err);

@@ -125,15 +125,18 @@ static void end_files(struct run *run)
 /* Of several targets the first that runs has begun the capture; the last is worth a word, too. */
 static void tell_when_all_are_up(struct run *run)
 {
-    size_t up = 0;
+    size_t up = 0, present = 0;
 
     for (size_t i = 0; i < run->count; i++) {
-        if (run->members[i]->state == MEMBER_WAITING || member_is_starting(run->members[i]))
+        const struct member *member = run->members[i];
+
+        if (member->state == MEMBER_WAITING || member_is_starting(member))
             return;
-        up += run->members[i]->begun;
+        up += member->begun && !member_is_gone(member);
+        present += !member_is_gone(member);
     }
     run->all_up = true;
-    log_info("%zu of %zu targets are being %s", up, run->count,
+    log_info("%zu of %zu targets are being %s", up, present,
              run->settings->fetched ? "fetched" : "captured");
 }
 

@@ -54,7 +54,8 @@ static void on_status(void *data)
     summary.left = time_left(run, summary.elapsed);
     summary.rate = rate_add(&run->rate, loop_now(), summary.total.bytes);
     summary.note = note(run, rest, sizeof(rest));
-    summary_live(&summary, log_columns(), log_enabled(LOG_LEVEL_DEBUG), &lines);
+    summary_live(&summary, log_columns(), log_enabled(LOG_LEVEL_DEBUG) ? log_lines() - 1 : 0,
+                 &lines);
     log_status(buf_string(&lines));
     tally_free(&summary);
 }

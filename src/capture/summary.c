@@ -154,13 +154,39 @@ static size_t widest_name(const struct summary *summary, size_t most)
     return width < most ? width : most;
 }
 
-void summary_live(const struct summary *summary, size_t columns, bool each, struct buf *out)
+/* Return: how many of @lines are left. */
+static size_t put_rows(const struct summary *summary, bool ended, size_t width, size_t lines,
+                       struct buf *out)
+{
+    for (size_t i = 0; i < summary->count && lines > 0; i++) {
+        const struct summary_row *row = &summary->rows[i];
+
+        if (row->gone || row->ended != ended)
+            continue;
+        put_row(row, width, out);
+        lines--;
+    }
+    return lines;
+}
+
+static void put_each(const struct summary *summary, size_t lines, struct buf *out)
+{
+    size_t width = widest_name(summary, NAME_MOST);
+    size_t shown = summary->present > lines ? lines - 1 : lines;
+    size_t left = put_rows(summary, false, width, shown, out);
+
+    put_rows(summary, true, width, left, out);
+    if (summary->present > lines)
+        buf_printf(out, "\n  ... and %zu more", summary->present - shown);
+}
+
+void summary_live(const struct summary *summary, size_t columns, size_t lines, struct buf *out)
 {
     struct line line = {0};
     char text[PART_MAX];
 
     if (summary->count != 1) {
-        snprintf(text, sizeof(text), "%zu of %zu targets", summary->up, summary->count);
+        snprintf(text, sizeof(text), "%zu of %zu targets", summary->up, summary->present);
         add(&line, 7, text);
     }
     add_numbers(summary, &line);
@@ -168,11 +194,8 @@ void summary_live(const struct summary *summary, size_t columns, bool each, stru
     add(&line, 8, summary->note);
     shorten(&line, columns);
     put_line(&line, out);
-    if (!each)
-        return;
-    size_t width = widest_name(summary, NAME_MOST);
-    for (size_t i = 0; i < summary->count; i++)
-        put_row(&summary->rows[i], width, out);
+    if (lines > 0)
+        put_each(summary, lines, out);
 }
 
 /* ---- the table ---- */
@@ -225,7 +248,21 @@ void summary_table(const struct summary *summary, struct buf *out)
         put_table_row(&summary->rows[i], name_width, node_width, out);
 }
 
-/* ---- what would help ---- */
+/* ---- in a line, and what would help ---- */
+
+const char *summary_totals(const struct summary *summary, const char *lost, char *out, size_t size)
+{
+    const struct summary_row *total = &summary->total;
+    char bytes[32], late[40] = "";
+
+    if (total->late)
+        snprintf(late, sizeof(late), ", %" PRIu64 " late", total->late);
+    snprintf(out, size, "%" PRIu64 " packet%s captured, %s, %" PRIu64 " dropped%s%s%s%s",
+             total->packets, total->packets == 1 ? "" : "s",
+             text_format_bytes(bytes, sizeof(bytes), total->bytes), total->dropped,
+             *lost ? ", " : "", lost, *lost ? " lost on the way" : "", late);
+    return out;
+}
 
 const char *summary_help(const struct summary *summary, char *out, size_t size)
 {
@@ -288,11 +325,11 @@ static json_t *json_clock(const struct summary_row *row)
 
 static json_t *json_row(const struct summary_row *row)
 {
-    json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "namespace",
+    json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "namespace",
                                json_text(row->namespace), "pod", json_text(row->pod), "container",
                                json_text(row->container), "node", json_text(row->node), "method",
-                               json_text(row->method), "captured", row->captured, "clock",
-                               json_clock(row), "error", json_text(row->error));
+                               json_text(row->method), "captured", row->captured, "gone", row->gone,
+                               "clock", json_clock(row), "error", json_text(row->error));
     json_t *numbers = json_numbers(row);
 
     if (object && numbers)

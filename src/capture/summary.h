@@ -23,6 +23,8 @@ struct summary_row {
     const char *state;  /* "capturing", "cut off", ... */
     bool up;            /* it captures */
     bool captured;      /* it has captured */
+    bool ended;
+    bool gone; /* with its pod: followed targets come and go, and that is no error */
 
     uint64_t packets, bytes; /* in the output */
     uint64_t dropped;        /* that the kernel had no room for */
@@ -49,18 +51,27 @@ struct summary {
 
     struct summary_row total; /* its numbers alone */
     const struct summary_row *rows;
-    size_t count, up; /* targets, and those that capture */
+    size_t count, present, up; /* targets; those that are not gone; those that capture */
 };
 
 /*
- * summary_live - the live lines: one of the whole, and for each target
+ * summary_live - the live lines: one of the whole, and for each target that is not gone
  * @columns: of the terminal; what matters less is left out where it does not fit
- * @each: a line for each target, too
+ * @lines: for targets, at most: those that have ended stand last, and where not all of them fit,
+ * the last line says how many more there are; 0: the whole alone
  */
-void summary_live(const struct summary *summary, size_t columns, bool each, struct buf *out);
+void summary_live(const struct summary *summary, size_t columns, size_t lines, struct buf *out);
 
 /* summary_table - a line for each target under one of headings, each ended by '\n'. */
 void summary_table(const struct summary *summary, struct buf *out);
+
+/*
+ * summary_totals - "12 packets captured, 1.2 kB, 3 dropped", and what came late
+ * @lost: "2 packets", with how sure that is; "": none are
+ *
+ * Return: @out.
+ */
+const char *summary_totals(const struct summary *summary, const char *lost, char *out, size_t size);
 
 /* summary_help - what would have helped where something is missing. Return: @out; "": all is there.
  */

@@ -33,6 +33,8 @@ static void take_row(const struct member *member, struct summary_row *row)
         .state = states[member->state],
         .up = member->state == MEMBER_RUNNING,
         .captured = member->begun,
+        .ended = member->state == MEMBER_ENDED,
+        .gone = member_is_gone(member),
         .packets = share->packets - (drain->lossy ? drain->loss.unwritten : 0),
         .bytes = share->bytes,
         .dropped = share_dropped(share),
@@ -70,6 +72,7 @@ bool tally_take(struct member *const *members, size_t count, struct summary *ret
         take_row(members[i], &rows[i]);
         add(&ret_summary->total, &rows[i]);
         ret_summary->up += rows[i].up;
+        ret_summary->present += !rows[i].gone;
     }
     return true;
 }

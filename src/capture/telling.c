@@ -49,15 +49,12 @@ static char *where(const struct recorder *recorder)
 static void tell_totals(const struct recorder *recorder, const struct loss *loss,
                         const struct summary *summary)
 {
-    const struct summary_row *total = &summary->total;
     cleanup_free char *output = where(recorder);
-    char bytes[32], packets[64] = "";
+    char totals[300], packets[64] = "";
 
     if (loss)
         loss_text(loss, packets, sizeof(packets));
-    log_info("%" PRIu64 " packet%s captured, %s, %" PRIu64 " dropped%s%s%s%s", total->packets,
-             total->packets == 1 ? "" : "s", text_format_bytes(bytes, sizeof(bytes), total->bytes),
-             total->dropped, *packets ? ", " : "", packets, *packets ? " lost on the way" : "",
+    log_info("%s%s", summary_totals(summary, packets, totals, sizeof(totals)),
              output ? output : "");
 }
 

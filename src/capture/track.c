@@ -121,6 +121,11 @@ static struct track_device *device_of(const struct track *track, uint32_t interf
 
 /* ---- items ---- */
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Holds this packet back, instead of the one before. Return: false when that cannot be taken. */
 static bool hold(struct track *track, const struct capture_packet *packet)
 {
@@ -161,6 +166,7 @@ static bool take_packet(struct track *track, const struct capture_packet *packet
                          : track->give(track->data, CAPTURE_PACKET, &placed)))
         return false;
     device->given++;
+    track->latest = later(track->latest, packet->timestamp);
     track->gap[0] = '\0';
     return true;
 }
@@ -278,7 +284,7 @@ static bool give_end(struct track *track, const struct track_end *end)
         const struct track_device *device = device_at(track, i);
         struct capture_item item = {
             .statistics = {.interface = device->index,
-                           .timestamp = end->timestamp,
+                           .timestamp = later(end->timestamp, track->latest),
                            .received = RECORDER_AS_RECORDED,
                            .dropped = device->dropped_before + device->dropped}};
 

@@ -33,6 +33,7 @@ struct track {
     uint32_t same;      /* those from this on give the same segment */
     uint32_t next;      /* the device that is looked at first: they come in the same order */
     bool segments;      /* what was recorded: track_segment() */
+    uint64_t latest;    /* ns since 1970, of its packets; 0: there was none */
     char gap[600];      /* comment for the next packet; "": none */
 
     bool holding;               /* track_hold() */
@@ -73,7 +74,7 @@ void track_hold(struct track *track);
 struct track_end {
     uint64_t dropped;    /* packets that it could not capture */
     uint64_t lost;       /* packets that it captured and that are not here */
-    uint64_t timestamp;  /* of the statistics that say so, nanoseconds since 1970 */
+    uint64_t timestamp;  /* of what says so, ns since 1970: it is never before the last packet */
     const char *comment; /* of these, and of the packet that is held back; NULL: none */
 };
 

@@ -11,6 +11,7 @@ struct session;
 
 struct method {
     const char *name; /* as --method and the section's comment say it */
+    bool outside;     /* its agent runs outside of the target's pod, and does not end with it */
     bool recorded;    /* it brings what was recorded, in segments, and ends by itself */
     /* Begin, or begin again after a cut; goes on in the loop with the session_* functions for
      * methods. */

@@ -101,7 +101,8 @@ static void on_watch(void *data)
         kube_call_cancel(node->watch_call);
         node->watch_call = NULL;
     }
-    if (path && !node->watch_call && session->state == SESSION_RUNNING) {
+    if (path && !node->watch_call && session->state == SESSION_RUNNING &&
+        !session->target->watched) {
         node->watch_ticks = 0;
         node->watch_call = kube_call_start(session->client, &request, on_target, session, NULL);
     }
@@ -333,6 +334,7 @@ static bool explain(struct session *session, const struct kube_exit *exit, struc
 
 const struct method method_node = {
     .name = "node",
+    .outside = true,
     .start = start,
     .stop = agent_exec_stop,
     .heartbeat = agent_exec_heartbeat,

@@ -22,6 +22,7 @@ struct target_follow {
     struct again again;       /* those that could not be captured */
     struct loop_timer *timer; /* something has changed */
     struct loop_timer *later; /* one of these is due */
+    bool blind;               /* a watch was given up */
     const struct target_follow_events *events;
     void *data;
     struct error error; /* of the start */
@@ -105,6 +106,7 @@ static void on_added(void *data, struct target *target)
     struct target_follow *follow = data;
     struct target given = *target, *kept = malloc(sizeof(*kept));
 
+    given.watched = !follow->blind;
     *target = shadow_of(&given);
     if (!kept) {
         target_free(&given);
@@ -193,6 +195,17 @@ static void take_out_what_is_due(struct target_follow *follow)
     }
 }
 
+static void look_at_watches(struct target_follow *follow)
+{
+    bool blind = false;
+
+    for (size_t i = 0; i < follow->gather.count; i++)
+        blind |= follow->gather.sources[i]->error.kind != ERROR_NONE;
+    if (blind && !follow->blind)
+        follow->events->blind(follow->data);
+    follow->blind = blind;
+}
+
 /* ---- the loop ---- */
 
 static bool is_settled(const struct target_follow *follow)
@@ -219,6 +232,7 @@ static void on_timer(void *data)
 
     if (!is_settled(follow))
         return;
+    look_at_watches(follow);
     lose_what_is_gone(follow);
     take_out_what_is_due(follow);
     if (collect_all(&follow->collect, &follow->gather, &err) < 0)

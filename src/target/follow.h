@@ -28,6 +28,9 @@ struct target_follow_events {
     /* The pod of this uid is no more there, or has ended: @why, as in "it was deleted". Of pods
      * that have the same interfaces another may be added for it. */
     void (*gone)(void *data, const char *uid, const char *why);
+    /* A watch was given up: of the pods that are captured by now nobody may tell that they are
+     * gone. */
+    void (*blind)(void *data);
 };
 
 /*

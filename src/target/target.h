@@ -25,6 +25,7 @@ struct target {
     const char *node_name;                  /* "" until the pod is scheduled */
     struct kube_node *node;                 /* owned; NULL: not asked for, or not to be had */
     bool host_network;                      /* its interfaces are the node's own */
+    bool watched;                           /* who follows it tells when its pod is gone */
     bool has_shell;                         /* the container was seen to have one */
     bool exec_works;   /* an exec into the pod was seen to reach a container's runtime */
     bool exec_refused; /* an exec, into it or elsewhere, was refused, and not for want of a right */

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """--follow: targets that come and go while they are captured."""
 import contextlib
+import fcntl
 import json
 import os
 import re
 import signal
+import struct
+import termios
 import threading
 import time
 
 import pytest
 
 from conftest import GUARD, Ksniff, tshark, wait_until
+from test_connection import Terminal
+from test_many_complete import by_interface
 from test_rbac import role_of
 from test_sandbox_workloads import APPS, pods_of, workload
 from test_targets import FAR, owner, put, put_pod
@@ -69,11 +74,22 @@ def payloads(path, interface):
     return [bytes.fromhex(row[0]) for row in tshark(path, "udp.payload", display=f'udp and frame.interface_name == "{interface}"')]
 
 
+def check_gone(report, said, *gone):
+    """A pod that went as pods go is no error: neither for programs nor in the table."""
+    document = json.loads(report.read_text())
+    assert document["error"] is None and all(row["error"] is None for row in document["targets"]), document
+    assert {row["pod"] for row in document["targets"] if row["gone"]} == set(gone)
+    table = said[said.index("\nTARGET "):].splitlines()[2:2 + len(document["targets"])]
+    assert all(re.search(r" (-|[-+]\d+\.\d\d ms \+-\d+\.\d\d)$", line) for line in table), table
+
+
 @pytest.mark.parametrize("method", ["upload", "node"])
 def test_pods_come_and_go(sandbox, ksniff, tmp_path, method):
-    """From nothing to one pod, to another, and to the last of them: all in one file, each with its own interface."""
-    path = str(tmp_path / "x.pcapng")
-    with following(ksniff, "-l", "follow=yes", "-f", "udp port 4801", "-i", "lo", "--method", method, "-o", path) as process:
+    """From nothing to one pod, to another, and to the last of them: all in one file, each with its own interface. None has
+    failed."""
+    path, report = str(tmp_path / "x.pcapng"), tmp_path / "summary.json"
+    with following(ksniff, "-l", "follow=yes", "-f", "udp port 4801", "-i", "lo", "--method", method, "--fail-fast", "--summary",
+                   str(report), "-o", path) as process:
         read_until(process, 'waiting: no pod in namespace "default" has the labels "follow=yes"')
         with pods(sandbox, "first"):
             read_until(process, 'pod "first" is captured from now on')
@@ -91,7 +107,89 @@ def test_pods_come_and_go(sandbox, ksniff, tmp_path, method):
     assert payloads(path, "default/first:lo") == [b"number 0", b"number 1", b"number 2"]
     assert payloads(path, "default/second:lo")[-3:] == [b"number 0", b"number 1", b"number 2"]
     assert "taking it up again" not in said and "WARN[" not in said
+    check_gone(report, said, "first")
     wait_until(lambda: not sandbox.leftovers(), "a clean cluster")
+
+
+def gets(sandbox, name):
+    return sandbox.get("/sandbox/requests").count(f"GET /api/v1/namespaces/default/pods/{name}")
+
+
+POLL = 5  # seconds between two looks at a pod that is captured from its node
+
+
+def test_the_watch_tells_that_a_pod_is_gone(sandbox, ksniff, tmp_path):
+    """At once, and nobody asks for it: with many targets their turn would come late."""
+    words = ["-l", "follow=yes", "-f", "udp port 4807", "-i", "lo", "--method", "node", "-o", str(tmp_path / "x.pcapng")]
+    with pods(sandbox, "first", "second"), following(ksniff, *words) as process:
+        read_until(process, "2 of 2 targets are being captured")
+        before = gets(sandbox, "first")
+        time.sleep(POLL + 1.5)
+        sandbox.delete_pod("first")
+        read_until(process, 'pod "first" is gone: its capture has ended')
+        assert gets(sandbox, "first") == before
+        code, said = end(process)
+    assert code == 0 and "WARN[" not in said
+
+
+def test_a_watch_that_is_given_up(sandbox, ksniff, tmp_path):
+    """The right is taken away: that a pod is gone is found by asking again, and is no failure either."""
+    report = tmp_path / "summary.json"
+    words = ["-l", "follow=yes", "-f", "udp port 4808", "-i", "lo", "--method", "node", "--fail-fast", "--summary", str(report),
+             "-o", str(tmp_path / "x.pcapng")]
+    with pods(sandbox, "first", "second"), following(ksniff, *words) as process:
+        read_until(process, "2 of 2 targets are being captured")
+        denied = {"path": "^/api/v1/namespaces/default/pods$", "code": 403, "reason": "Forbidden", "message": "no more"}
+        with sandbox.faults(request_error=denied, cut_watches=True):
+            read_until(process, "what comes later is not captured: ")
+            sandbox.call("DELETE", sandbox.path("pods", "first"))
+            read_until(process, 'pod "first" is gone: its capture has ended')
+        code, said = end(process)
+    assert code == 0, said
+    check_gone(report, said, "first")
+
+
+def test_what_has_gone_is_not_counted(sandbox, tmp_path):
+    """In the live lines of a terminal, which has a row for targets alone: the last one says how many more there are."""
+    words = ["--follow", "-l", "follow=yes", "-v", "-i", "lo", "-f", "udp port 4809", "--method", "upload", "-o", str(tmp_path / "x")]
+    with pods(sandbox, "first", "second"):
+        terminal = Terminal(sandbox, *words)
+        try:
+            terminal.until(b"2 of 2 targets, ")
+            fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 3, 100, 0, 0))
+            terminal.until(b"  ... and 2 more", terminal.until(b"2 of 2 targets, ", len(terminal.text)))
+            sandbox.delete_pod("first")
+            at = terminal.until(b"1 of 1 targets, ")
+            terminal.until(b"  default/second", at)
+        finally:
+            terminal.process.send_signal(signal.SIGINT)
+            wait_until(lambda: terminal.read(0.1) or terminal.process.poll() is not None, "the client's end")
+            os.close(terminal.master)
+    assert terminal.process.returncode == 0, terminal.text
+    assert b"default/first " in terminal.text[terminal.text.rindex(b"TARGET "):]  # the table has all
+
+
+def test_the_statistics_of_a_pod_that_goes(sandbox, ksniff, tmp_path):
+    """While packets come: the last statistics of its interface are of all that stands in the file, and of what was dropped."""
+    path, over = str(tmp_path / "x.pcapng"), threading.Event()
+
+    def talk():
+        while not over.is_set():
+            sandbox.datagrams("first", 4810, 20)
+            time.sleep(0.01)
+
+    with one_that_is_captured(sandbox, ksniff, tmp_path, port=4810) as process:
+        talker = threading.Thread(target=talk)
+        talker.start()
+        try:
+            wait_until(lambda: os.path.getsize(path) > 20000, "packets")
+        finally:
+            sandbox.call("DELETE", sandbox.path("pods", "first") + "?gracePeriodSeconds=0")
+            read_until(process, 'pod "first" is gone: its capture has ended')
+            over.set()
+            talker.join()
+    packets, received, dropped = by_interface(path, "lo")["first"]
+    assert packets > 20 and received == packets + dropped
 
 
 def open_files(process, folder):
@@ -140,8 +238,8 @@ def arrives(sandbox, name, path, port=4801):
 
 
 @contextlib.contextmanager
-def one_that_is_captured(sandbox, ksniff, tmp_path):
-    words = ["-l", "follow=yes", "-f", "udp port 4804", "-i", "lo", "--method", "upload", "-o", str(tmp_path / "x.pcapng")]
+def one_that_is_captured(sandbox, ksniff, tmp_path, port=4804):
+    words = ["-l", "follow=yes", "-f", f"udp port {port}", "-i", "lo", "--method", "upload", "-o", str(tmp_path / "x.pcapng")]
     with pods(sandbox, "first"), following(ksniff, *words) as process:
         read_until(process, "capturing; Ctrl-C ends it")
         yield process
@@ -405,7 +503,8 @@ def test_what_may_have_been_meant(sandbox, ksniff):
 
 def test_a_rollout(two_nodes, tmp_path):
     """By the controllers: the new pods are taken in, the old one's packets keep their interface, and one more replica comes."""
-    path, words = str(tmp_path / "x.pcapng"), ["deploy/shop", "-f", "udp port 4803", "-i", "lo", "-o", str(tmp_path / "x.pcapng")]
+    path, report = str(tmp_path / "x.pcapng"), tmp_path / "summary.json"
+    words = ["deploy/shop", "-f", "udp port 4803", "-i", "lo", "--fail-fast", "--summary", str(report), "-o", path]
     with workload(two_nodes, "deployments", "shop", replicas=1) as get:
         wait_until(lambda: get()["status"].get("readyReplicas") == 1, "the first pod")
         first, = (pod["metadata"]["name"] for pod in pods_of(two_nodes, "shop"))
@@ -426,6 +525,7 @@ def test_a_rollout(two_nodes, tmp_path):
     assert payloads(path, f"default/{first}:lo") == [b"number 0", b"number 1", b"number 2"]
     assert all(payloads(path, f"default/{pod}:lo") for pod in (second, third))
     assert "WARN[" not in said
+    check_gone(report, said, first)
     wait_until(lambda: not two_nodes.leftovers(), "a clean cluster")
 
 

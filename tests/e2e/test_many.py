@@ -23,6 +23,20 @@ def test_two_pods(sandbox, ksniff, tmp_path):
     assert f"{len(rows)} packets captured" in head
 
 
+def test_each_has_its_own_method(sandbox, ksniff, tmp_path):
+    """What is chosen for one is not chosen for all: upload needs a shell in the container, which one of them lacks."""
+    path, report = str(tmp_path / "x.pcapng"), tmp_path / "summary.json"
+    with ksniff.capturing("web", "distroless", "-i", "lo", "-f", "udp port 4703", "--summary", str(report), "-o", path) as process:
+        until(process, b"2 of 2 targets are being captured")
+        for pod in ("web", "distroless"):
+            sandbox.datagrams(pod, 4703)
+        ksniff.stop(process)
+    methods = {row["pod"]: (row["method"], row["packets"]) for row in json.loads(report.read_text())["targets"]}
+    assert methods == {"web": ("upload", 3), "distroless": ("node", 3)}
+    seen = [name for name, in tshark(path, "frame.interface_name")]
+    assert (seen.count("default/web:lo"), seen.count("default/distroless:lo")) == (3, 3)
+
+
 def fails_beside(sandbox, namespace="default"):
     """A pod that nobody can capture, beside those that are."""
     return sandbox.running_pod("stubborn", namespace, containers=[{"name": "app", "image": "registry.local/distroless-http:1"}])

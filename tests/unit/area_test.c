@@ -198,6 +198,9 @@ static void test_fits_the_terminal(void **state)
     check(&f->terminal, 0, "1");
     check(&f->terminal, ROWS - 2, "11"); /* a row is left for what is above */
     check(&f->terminal, ROWS - 1, "");
+    assert_int_equal(area_lines(ROWS), ROWS - 1);
+    assert_int_equal(area_lines(1), 1);
+    assert_int_equal(area_lines(1000), AREA_LINES_MAX);
     buf_free(&f->out);
 }
 

@@ -2,6 +2,7 @@
 /* A recorder whose files follow each other, read back with the program's own reader. */
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -316,6 +317,50 @@ static void test_names(void **state)
     end(fixture);
 }
 
+/* The next file is opened, and its disk is full before its head is there. */
+static int next_on_a_full_disk(struct sink *sink, struct error *err)
+{
+    int result = sink_file.next(sink, err), full = open("/dev/full", O_WRONLY);
+
+    assert_int_equal(result, 0);
+    assert_int_equal(dup2(full, sink->fd), sink->fd);
+    close(full);
+    return 0;
+}
+
+static int no_next(struct sink *sink, struct error *err)
+{
+    return error_set(err, ERROR_OUTPUT, "cannot write the file \"%s\"", sink_name(sink));
+}
+
+/* Of a ring of one: the old file is removed when the new one has begun, and not before. */
+static void check_ring(int (*next)(struct sink *, struct error *), bool kept)
+{
+    struct fixture *fixture = begin("%i.pcapng", 1000);
+    struct sink_kind kind = sink_file;
+    char first[80];
+
+    fixture->recorder.outlet.rotation.files = 1;
+    kind.next = next;
+    fixture->sink.kind = &kind;
+    snprintf(first, sizeof(first), "%s/00001.pcapng", fixture->directory);
+    give_interface(&fixture->tracks[0], "eth0", LINKTYPE_ETHERNET);
+    for (int i = 0; i < 3; i++)
+        give_packet(&fixture->tracks[0], 0);
+    assert_int_equal(access(first, F_OK) == 0, kept);
+    assert_int_equal(fixture->recorder.failure.kind != ERROR_NONE, kept);
+    fixture->failed = 0;
+    end(fixture);
+}
+
+static void test_ring(void **state)
+{
+    (void)state;
+    check_ring(sink_file.next, false);
+    check_ring(next_on_a_full_disk, true);
+    check_ring(no_next, true);
+}
+
 static void test_a_file_for_each(void **state)
 {
     struct fixture *fixture = begin("%p.pcapng", 0);
@@ -389,6 +434,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files_are_complete),
+        cmocka_unit_test(test_ring),
         cmocka_unit_test(test_ended_interfaces),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_a_file_for_each),

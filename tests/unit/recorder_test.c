@@ -164,7 +164,7 @@ struct seen {
     } packets[PACKETS_MAX];
     struct {
         uint32_t interface;
-        uint64_t received, dropped;
+        uint64_t received, dropped, timestamp;
     } statistics[8];
     size_t interface_count, packet_count, statistics_count;
     size_t size; /* bytes of the file */
@@ -217,6 +217,7 @@ static void see_item(enum capture_item_kind kind, const struct capture_item *ite
     } else {
         assert_true(seen.statistics_count < 8);
         seen.statistics[seen.statistics_count].interface = item->statistics.interface;
+        seen.statistics[seen.statistics_count].timestamp = item->statistics.timestamp;
         seen.statistics[seen.statistics_count].received = item->statistics.received;
         seen.statistics[seen.statistics_count++].dropped = item->statistics.dropped;
     }
@@ -927,6 +928,7 @@ static void test_end_with_a_loss(void **state)
     assert_int_equal(seen.statistics[2].interface, 1);
     assert_int_equal(seen.statistics[2].received, 3 + 5 + 30);
     assert_int_equal(seen.statistics[2].dropped, 5 + 30);
+    assert_int_equal(seen.statistics[2].timestamp, 1790000000123456789u); /* the packets' */
     assert_int_equal(share_dropped(&fixture->track.share), 5);
     end(fixture);
 }

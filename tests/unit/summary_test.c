@@ -23,7 +23,10 @@ static struct summary_row rows[] = {
      .clock_known = true,
      .clock_offset = -12345678,
      .clock_bound = 210000},
-    {.node = "node2", .state = "ended", .error = "no method can capture node \"node2\""},
+    {.node = "node2",
+     .state = "ended",
+     .ended = true,
+     .error = "no method can capture node \"node2\""},
 };
 
 static struct summary begin(void)
@@ -39,16 +42,17 @@ static struct summary begin(void)
                             .total = rows[0],
                             .rows = rows,
                             .count = 2,
+                            .present = 2,
                             .up = 1};
 }
 
-static const char *live(const struct summary *summary, size_t columns, bool each)
+static const char *live(const struct summary *summary, size_t columns, size_t lines)
 {
     static char text[4096];
     struct buf out;
 
     buf_init(&out, sizeof(text));
-    summary_live(summary, columns, each, &out);
+    summary_live(summary, columns, lines, &out);
     snprintf(text, sizeof(text), "%s", buf_string(&out));
     buf_free(&out);
     return text;
@@ -59,21 +63,21 @@ static void test_live(void **state)
     struct summary summary = begin();
 
     (void)state;
-    assert_string_equal(live(&summary, 200, false),
+    assert_string_equal(live(&summary, 200, 0),
                         "1 of 2 targets, 1200 packets, 345.7 kB, 12.0 kB/s, 5 dropped (3 kernel, 2 "
                         "pipe), 7 late, 1:05");
     summary.left = 24001;
     summary.note = "9 packets still to come";
     summary.total.lost = summary.total.late = 0;
-    assert_string_equal(live(&summary, 200, false),
+    assert_string_equal(live(&summary, 200, 0),
                         "1 of 2 targets, 1200 packets, 345.7 kB, 12.0 kB/s, 3 dropped (kernel), "
                         "1:05, 0:25 left, 9 packets still to come");
     summary.count = 1;
     summary.total.dropped = 0;
     summary.total.packets = 1;
     summary.elapsed = 3725000;
-    assert_memory_equal(live(&summary, 200, false), "1 packet, ", 10);
-    assert_non_null(strstr(live(&summary, 200, false), ", 0 dropped, 1:02:05, "));
+    assert_memory_equal(live(&summary, 200, 0), "1 packet, ", 10);
+    assert_non_null(strstr(live(&summary, 200, 0), ", 0 dropped, 1:02:05, "));
 }
 
 /* What matters least goes first; packets stay. */
@@ -83,24 +87,98 @@ static void test_live_fits(void **state)
 
     (void)state;
     for (size_t columns = 1; columns < 120; columns++) {
-        const char *line = live(&summary, columns, false);
+        const char *line = live(&summary, columns, 0);
 
         assert_true(strlen(line) < columns || strcmp(line, "1200 packets") == 0);
         assert_non_null(strstr(line, "1200 packets"));
         if (columns > 55)
             assert_non_null(strstr(line, "5 dropped"));
     }
-    assert_string_equal(live(&summary, 50, false), "1200 packets, 5 dropped (3 kernel, 2 pipe)");
+    assert_string_equal(live(&summary, 50, 0), "1200 packets, 5 dropped (3 kernel, 2 pipe)");
 }
 
 static void test_a_row_for_each(void **state)
 {
     struct summary summary = begin();
-    const char *text = live(&summary, 200, true);
+    const char *text = live(&summary, 200, 10);
 
     (void)state;
     assert_non_null(strstr(text, "\n  shop/web    capturing         1200   345.7 kB  5 dropped"));
     assert_non_null(strstr(text, "\n  node/node2  ended                0        0 B  0 dropped"));
+}
+
+/* Of twenty rollouts: what has gone neither counts nor stands before what runs. */
+static void test_what_has_gone(void **state)
+{
+    struct summary_row many[43] = {0};
+    struct summary summary = begin();
+    struct buf out;
+
+    (void)state;
+    for (size_t i = 0; i < 40; i++) {
+        many[i] = rows[1];
+        many[i].gone = true;
+    }
+    many[40] = rows[1];
+    many[41] = many[42] = rows[0];
+    many[42].pod = "api";
+    summary.rows = many;
+    summary.count = 43;
+    summary.present = 3;
+    summary.up = 2;
+    const char *text = live(&summary, 200, 10);
+    assert_memory_equal(text, "2 of 3 targets, ", 16);
+    assert_non_null(strstr(text, "1:05\n  shop/web "));
+    assert_non_null(strstr(strstr(text, "\n  shop/web "), "\n  shop/api "));
+    const char *ended = strstr(strstr(text, "\n  shop/api "), "\n  node/node2 ");
+    assert_non_null(ended);
+    assert_null(strstr(ended + 1, "\n"));
+    /* The table has them all. */
+    buf_init(&out, 64u << 10);
+    summary_table(&summary, &out);
+    size_t lines = 0;
+    for (const char *at = buf_string(&out); (at = strchr(at, '\n')); at++)
+        lines++;
+    assert_int_equal(lines, 1 + 43);
+    buf_free(&out);
+}
+
+static void test_more_than_fit(void **state)
+{
+    struct summary_row many[100];
+    struct summary summary = begin();
+
+    (void)state;
+    many[0] = rows[1];
+    for (size_t i = 1; i < 100; i++)
+        many[i] = rows[0];
+    summary.rows = many;
+    summary.count = summary.present = 100;
+    const char *text = live(&summary, 200, 50), *more = strstr(text, "\n  ... and 51 more");
+    size_t lines = 0;
+    assert_non_null(more);
+    assert_string_equal(more, "\n  ... and 51 more");
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        lines++;
+    assert_int_equal(lines, 50);
+    assert_null(strstr(text, "node/node2"));
+    assert_non_null(strstr(live(&summary, 200, 1), "\n  ... and 100 more"));
+    assert_null(strstr(live(&summary, 200, 100), "more"));
+}
+
+static void test_totals(void **state)
+{
+    struct summary summary = begin();
+    char text[300];
+
+    (void)state;
+    assert_string_equal(
+        summary_totals(&summary, "up to 2 packets", text, sizeof(text)),
+        "1200 packets captured, 345.7 kB, 3 dropped, up to 2 packets lost on the way, 7 late");
+    summary.total.late = 0;
+    summary.total.packets = 1;
+    assert_string_equal(summary_totals(&summary, "", text, sizeof(text)),
+                        "1 packet captured, 345.7 kB, 3 dropped");
 }
 
 static void test_table(void **state)
@@ -162,6 +240,7 @@ static void test_json(void **state)
     assert_true(json_is_null(json_object_get(second, "pod")));
     assert_true(json_is_null(json_object_get(second, "clock")));
     assert_true(json_is_false(json_object_get(second, "captured")));
+    assert_true(json_is_false(json_object_get(second, "gone")));
     json_decref(object);
 }
 
@@ -180,13 +259,11 @@ static void test_cannot_be_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_live),
-        cmocka_unit_test(test_live_fits),
-        cmocka_unit_test(test_a_row_for_each),
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_help),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_cannot_be_written),
+        cmocka_unit_test(test_live),           cmocka_unit_test(test_live_fits),
+        cmocka_unit_test(test_a_row_for_each), cmocka_unit_test(test_what_has_gone),
+        cmocka_unit_test(test_more_than_fit),  cmocka_unit_test(test_totals),
+        cmocka_unit_test(test_table),          cmocka_unit_test(test_help),
+        cmocka_unit_test(test_json),           cmocka_unit_test(test_cannot_be_written),
     };
 
     return cmocka_run_group_tests_name("summary", tests, NULL, NULL);
