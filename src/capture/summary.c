@@ -271,11 +271,12 @@ static json_t *json_text(const char *text)
 
 static json_t *json_numbers(const struct summary_row *row)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "packets",
-                     (json_int_t)row->packets, "bytes", (json_int_t)row->bytes, "dropped",
-                     (json_int_t)row->dropped, "lost", (json_int_t)row->lost, "late",
-                     (json_int_t)row->late, "duplicates", (json_int_t)row->duplicates, "cuts",
-                     (int)row->cuts, "gapMilliseconds", (json_int_t)row->gap);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "packets",
+                     (json_int_t)row->packets, "bytes", (json_int_t)row->bytes, "capturedBytes",
+                     (json_int_t)row->kept, "dropped", (json_int_t)row->dropped, "lost",
+                     (json_int_t)row->lost, "late", (json_int_t)row->late, "duplicates",
+                     (json_int_t)row->duplicates, "cuts", (int)row->cuts, "gapMilliseconds",
+                     (json_int_t)row->gap);
 }
 
 static json_t *json_clock(const struct summary_row *row)

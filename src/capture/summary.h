@@ -24,7 +24,8 @@ struct summary_row {
     bool up;            /* it captures */
     bool captured;      /* it has captured */
 
-    uint64_t packets, bytes; /* in the output */
+    uint64_t packets, bytes; /* in the output; bytes: as long as the packets were on the wire */
+    uint64_t kept;           /* of these bytes, those that are in the output */
     uint64_t dropped;        /* that the kernel had no room for */
     uint64_t lost;           /* that were captured, and are not in the output */
     uint64_t late;           /* that came too late for their place */

@@ -92,6 +92,21 @@ def test_summary_is_what_the_manual_says(sandbox, ksniff, tmp_path):
     assert keys(document) == set(re.findall(r'"(\w+)"', section)) | {"targets"}
 
 
+def test_bytes_of_the_summary(sandbox, ksniff, tmp_path):
+    """On the wire, and in the output, which has less with --snaplen."""
+    path, report = str(tmp_path / "x.pcapng"), tmp_path / "summary.json"
+    with ksniff.capturing("client", "web", "-f", "udp port 4711", "--snaplen", "20", "--summary", str(report), "-o", path) as process:
+        until(process, b"2 of 2 targets are being captured")
+        sent = sandbox.exchange(4711, rounds=5)
+        ksniff.stop(process)
+    rows = tshark(path, "frame.len", "frame.cap_len", "frame.interface_name")
+    assert len(rows) == 2 * len(sent) and {row[1] for row in rows} == {"20"}
+    summary = json.loads(report.read_text())
+    for part, ours in ((summary, rows), *((each, [row for row in rows if f"/{each['pod']}:" in row[2]]) for each in summary["targets"])):
+        assert part["bytes"] == sum(int(row[0]) for row in ours)
+        assert part["capturedBytes"] == sum(int(row[1]) for row in ours) == 20 * part["packets"]
+
+
 def test_description(sandbox, ksniff, tmp_path):
     """Who finds an interface in the file knows where it was: node, container, method, addresses; and what has passed."""
     path = str(tmp_path / "x.pcapng")

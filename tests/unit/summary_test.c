@@ -15,6 +15,7 @@ static struct summary_row rows[] = {
      .captured = true,
      .packets = 1200,
      .bytes = 345678,
+     .kept = 45678,
      .dropped = 3,
      .lost = 2,
      .late = 7,
@@ -154,6 +155,8 @@ static void test_json(void **state)
                         "2026-09-21T14:13:20Z");
     assert_true(json_is_null(json_object_get(object, "error")));
     assert_int_equal(json_integer_value(json_object_get(object, "packets")), 1200);
+    assert_int_equal(json_integer_value(json_object_get(object, "bytes")), 345678);
+    assert_int_equal(json_integer_value(json_object_get(object, "capturedBytes")), 45678);
     assert_string_equal(json_string_value(json_object_get(first, "container")), "app");
     assert_int_equal(
         json_integer_value(json_object_get(json_object_get(first, "clock"), "offsetNanoseconds")),
