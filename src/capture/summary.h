@@ -71,6 +71,14 @@ const char *summary_help(const struct summary *summary, char *out, size_t size);
  * caller; NULL when out of memory. */
 json_t *summary_json(const struct summary *summary);
 
+/*
+ * summary_prepare - can it be written there, when all is over? Nothing is made, nor changed.
+ * @output: the file of the packets; NULL: none
+ *
+ * Errors: ERROR_OUTPUT; ERROR_USAGE where both are one file.
+ */
+int summary_prepare(const char *path, const char *output, struct error *err);
+
 /* summary_write - to this file, or with "-" to standard output. Errors: ERROR_OUTPUT. */
 int summary_write(const struct summary *summary, const char *path, struct error *err);
 

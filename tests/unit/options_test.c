@@ -257,6 +257,12 @@ static void test_what_does_nothing_together(void **state)
             NULL);
     refused("web --keylog /keys --headers-only",
             "--headers-only leaves nothing for the secrets of --keylog", "leave out one of them");
+    refused("web -o - --summary -", "standard output cannot take the packets and the summary",
+            "name a file with -o, or with --summary");
+    refused("--fetch shop -o - --summary -",
+            "standard output cannot take the packets and the summary", NULL);
+    parsed("web -o x --summary -");
+    parsed("web -o - --summary x");
     refused("node/n1 --keylog /keys", "a node has no container, and no key log in it",
             "leave out --keylog, or name pods");
     refused("web --check --keylog /keys", "--keylog does nothing with --check", NULL);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/error.h"
 #include "capture/summary.h"
 
@@ -180,6 +183,65 @@ static void test_cannot_be_written(void **state)
     assert_int_equal(summary_write(&summary, "/nowhere/x", &err), -1);
 }
 
+static void touch(const char *path)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs("old", file);
+    fclose(file);
+}
+
+static void refused(const char *path, const char *output, enum error_kind kind)
+{
+    struct error err = {0};
+
+    if (summary_prepare(path, output, &err) == 0)
+        fail_msg("\"%s\" is taken beside \"%s\"", path, output ? output : "nothing");
+    assert_int_equal(err.kind, kind);
+}
+
+static void taken(const char *path, const char *output)
+{
+    struct error err = {0};
+
+    if (summary_prepare(path, output, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+/* What is there stays as it is, and nothing is made. */
+static void test_prepared(void **state)
+{
+    char folder[] = "/tmp/summary-XXXXXX";
+    struct stat st;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chdir(folder), 0);
+    touch("there");
+    taken("-", NULL);
+    taken("-", "-");
+    taken("there", NULL);
+    taken("new", "there");
+    taken("/dev/null", "/dev/null");
+    refused("", NULL, ERROR_OUTPUT);
+    refused("none/x", NULL, ERROR_OUTPUT);
+    refused("there/x", NULL, ERROR_OUTPUT);
+    refused(folder, NULL, ERROR_OUTPUT);
+    refused("there", "./there", ERROR_USAGE);
+    refused("new", "new", ERROR_USAGE);
+    refused("./new", "new", ERROR_USAGE);
+    assert_int_equal(symlink("there", "link"), 0);
+    refused("link", "there", ERROR_USAGE);
+    assert_int_equal(stat("there", &st), 0);
+    assert_int_equal(st.st_size, 3);
+    assert_int_equal(stat("new", &st), -1);
+    unlink("there");
+    unlink("link");
+    assert_int_equal(chdir("/"), 0);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_help),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_cannot_be_written),
+        cmocka_unit_test(test_prepared),
     };
 
     return cmocka_run_group_tests_name("summary", tests, NULL, NULL);
