@@ -60,7 +60,7 @@ static int absent(struct collect *collect, const struct source *source, const ch
     if (collect->mode == COLLECT_NOW || source->kind->id == TARGET_NODE) {
         nearest_object(source->context->client, source->kind, source->namespace, name, err);
         if (source->names)
-            missing_type(source->namespace, name, err);
+            missing_type(collect->settings, source->namespace, name, err);
         return -1;
     }
     not_yet(collect, err);

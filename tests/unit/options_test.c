@@ -696,6 +696,10 @@ static void test_selectors(void **state)
     refused("-A", "no pod is named", "kubectl sniff -A -l SELECTOR, or -A '*' for every pod");
     refused("web -A", "\"web\" is the name of one pod: --all-namespaces contradicts it",
             "choose its namespace with -n, or write 'web*'");
+    refused("-A pods", "\"pods\" is the name of one pod: --all-namespaces contradicts it",
+            "-A '*' is every pod");
+    refused("-A deploy", "\"deploy\" is the name of one pod: --all-namespaces contradicts it",
+            "a type needs a name, in one namespace: NAMESPACE/deploy/NAME");
     refused("x* svc/web -A", "\"web\" is the name of one service: --all-namespaces contradicts it",
             NULL);
     refused("web --field-selector a=b", "--field-selector does nothing with pods that are named",
