@@ -204,3 +204,17 @@ def test_what_others_left_is_swept_where_the_targets_are(many, sniff, tmp_path, 
     assert left_over(many, "elsewhere") == ["ksniff-ended", "ksniff-ended", "ksniff-lone"]
     assert sniff.run("--cleanup", "-A").code == 0
     wait_until(lambda: not leftovers(many), "a clean cluster")
+
+
+def test_one_that_takes_for_ever_does_not_put_the_sweep_off(many, sniff, tmp_path):
+    leave(many, "shop")
+    with many.running_pod("late", "shop", containers=[SLEEP]):
+        before = len(many.get("/sandbox/requests"))
+        with many.faults(request_delay={"path": "/pods/late/exec", "seconds": 20, "methods": ["GET", "POST"]}):
+            with sniff.capturing("shop/late", NAMES[0], "--method", "upload", "-o", str(tmp_path / "x")) as process:
+                began = time.monotonic()
+                wait_until(lambda: lists(many, before)["shop", "pods"], "the sweep")
+                assert 8 < time.monotonic() - began < 18
+                wait_until(lambda: not left_over(many, "shop"), "a clean namespace")
+                Ksniff.stop(process)
+    wait_until(lambda: not leftovers(many), "a clean cluster")
