@@ -10,6 +10,7 @@
 #define ENTRIES   32768 /* of the table, in rows of */
 #define ROW       8
 #define WINDOW_NS 500000000u
+#define SPREAD    0x9e3779b97f4a7c15u /* odd: outputs of different numbers stay different */
 #define PLACES    4 /* interfaces that are remembered; what is seen at more is the same there */
 
 struct dedup_entry {
@@ -70,12 +71,14 @@ static bool was_seen_at(const struct dedup_entry *entry, uint32_t interface)
     return false;
 }
 
-bool dedup_is_repeated(struct dedup *dedup, uint16_t linktype, const struct capture_packet *packet)
+bool dedup_is_repeated(struct dedup *dedup, uint16_t linktype, const struct capture_packet *packet,
+                       uint64_t output)
 {
     struct identity identity;
 
     if (!identity_of(dedup->key, linktype, packet, UINT32_MAX, &identity))
         return false;
+    identity.hash ^= output * SPREAD;
     struct dedup_entry *entry = find(dedup, &identity, packet->timestamp);
 
     if (entry->count == 0 || was_seen_at(entry, packet->interface)) {

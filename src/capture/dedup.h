@@ -30,8 +30,13 @@ struct dedup {
 int dedup_init(struct dedup *dedup, const uint8_t key[SIPHASH_KEY]);
 void dedup_free(struct dedup *dedup);
 
-/* dedup_is_repeated - was the packet, whose interface is a number that no other has, seen at
- * another interface? Then it is counted. @linktype: of its interface. */
-bool dedup_is_repeated(struct dedup *dedup, uint16_t linktype, const struct capture_packet *packet);
+/*
+ * dedup_is_repeated - was the packet, whose interface is a number that no other has, seen at
+ * another interface? Then it is counted
+ * @linktype: of its interface
+ * @output: which output it goes to: what is in another one does not make it a repetition
+ */
+bool dedup_is_repeated(struct dedup *dedup, uint16_t linktype, const struct capture_packet *packet,
+                       uint64_t output);
 
 #endif

@@ -501,6 +501,7 @@ static void count_packet(struct recorder *recorder, struct recorder_interface *i
     interface->recorded++;
     interface->share->packets++;
     interface->share->bytes += packet->original_length;
+    interface->share->kept += packet->captured_length;
     recorder->packets++;
     recorder->bytes += packet->original_length;
 }

@@ -31,7 +31,8 @@ struct share {
     struct pattern_values values; /* for the name of its file; borrowed */
 
     struct outlet *outlet;   /* where it goes; NULL: nothing has come yet */
-    uint64_t packets, bytes; /* written */
+    uint64_t packets, bytes; /* written; bytes: as long as the packets were on the wire */
+    uint64_t kept;           /* of these bytes, those that were captured */
     uint64_t dropped;        /* that its agents could not take in time, and what was lost */
     uint64_t lost;           /* of them, on the way */
     uint64_t left_out;       /* packets that the format cannot hold */

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -22,6 +23,7 @@
 #include "capture/timeline.h"
 #include "kube/client.h"
 #include "method/facts.h"
+#include "method/helper.h"
 #include "method/helper_pods.h"
 #include "method/relay.h"
 #include "method/sweep.h"
@@ -29,9 +31,10 @@
 #include "sink/sink.h"
 #include "target/follow.h"
 
-#define FOLLOW_ROOM   7   /* pods that may come to each node, and share its helper */
-#define STARTING_MOST 16  /* members on their way to their first packet at once */
-#define STUCK_LOOK_MS 250 /* between two looks at a reader that takes nothing */
+#define FOLLOW_ROOM     7     /* pods that may come to each node, and share its helper */
+#define STARTING_MOST   16    /* members on their way to their first packet at once */
+#define STUCK_LOOK_MS   250   /* between two looks at a reader that takes nothing */
+#define SWEEP_LATEST_MS 10000 /* after the first packets can come */
 
 /* ---- what is written ---- */
 
@@ -66,7 +69,6 @@ static void on_started(void *data)
         log_info("capturing; SIGTERM or a limit ends it (SIGINT is ignored in a background job)");
     else
         log_info("capturing; Ctrl-C ends it");
-    /* Not here: a request may step the loop, and this is an event of the stream. */
     run->sweep_due = !run->again && !run->settings->fetched;
 }
 
@@ -122,22 +124,45 @@ static void end_files(struct run *run)
     }
 }
 
+/* Is none on its way to its first packet any more? */
+static bool is_settled(const struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++)
+        if (run->members[i]->state == MEMBER_WAITING || member_is_starting(run->members[i]))
+            return false;
+    return true;
+}
+
 /* Of several targets the first that runs has begun the capture; the last is worth a word, too. */
 static void tell_when_all_are_up(struct run *run)
 {
     size_t up = 0, present = 0;
 
+    if (!is_settled(run))
+        return;
     for (size_t i = 0; i < run->count; i++) {
         const struct member *member = run->members[i];
 
-        if (member->state == MEMBER_WAITING || member_is_starting(member))
-            return;
         up += member->begun && !member_is_gone(member);
         present += !member_is_gone(member);
     }
     run->all_up = true;
     log_info("%zu of %zu targets are being %s", up, present,
              run->settings->fetched ? "fetched" : "captured");
+}
+
+/* What killed clients have left is looked for where this one has its helpers; not before its own
+ * requests are done, unless one of them takes for ever. */
+static void sweep_in_time(struct run *run)
+{
+    if (!run->sweep_due || run->stopping ||
+        (!is_settled(run) && loop_now() < run->begun + SWEEP_LATEST_MS))
+        return;
+    run->sweep_due = false;
+    cleanup_free const char **namespaces = calloc(run->count, sizeof(*namespaces));
+    for (size_t i = 0; namespaces && i < run->count; i++)
+        namespaces[i] = helper_namespace_of(run->settings, run->members[i]->target);
+    run->sweep = namespaces ? sweep_start(run->env.client, namespaces, run->count) : NULL;
 }
 
 /* ---- the loop ---- */
@@ -175,16 +200,13 @@ static bool is_over(struct run *run)
 /* One turn, before the loop may wait. Return: whether something has moved. */
 static bool turn(struct run *run)
 {
-    if (run->sweep_due) {
-        run->sweep_due = false;
-        run->sweep = sweep_start(run->env.client, run->settings);
-    }
     if (run->remote)
         obey(run);
     recorder_flush(&run->recorder);
     bool moved = step_members(run);
     if (!run->all_up && !run->stopping && run->recorder.begun && !members_single(run))
         tell_when_all_are_up(run);
+    sweep_in_time(run);
     timeline_step(&run->timeline, loop_time());
     end_files(run);
     return moved || timeline_invites(&run->timeline);

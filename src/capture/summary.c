@@ -3,9 +3,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -308,11 +313,12 @@ static json_t *json_text(const char *text)
 
 static json_t *json_numbers(const struct summary_row *row)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "packets",
-                     (json_int_t)row->packets, "bytes", (json_int_t)row->bytes, "dropped",
-                     (json_int_t)row->dropped, "lost", (json_int_t)row->lost, "late",
-                     (json_int_t)row->late, "duplicates", (json_int_t)row->duplicates, "cuts",
-                     (int)row->cuts, "gapMilliseconds", (json_int_t)row->gap);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "packets",
+                     (json_int_t)row->packets, "bytes", (json_int_t)row->bytes, "capturedBytes",
+                     (json_int_t)row->kept, "dropped", (json_int_t)row->dropped, "lost",
+                     (json_int_t)row->lost, "late", (json_int_t)row->late, "duplicates",
+                     (json_int_t)row->duplicates, "cuts", (int)row->cuts, "gapMilliseconds",
+                     (json_int_t)row->gap);
 }
 
 static json_t *json_clock(const struct summary_row *row)
@@ -359,6 +365,74 @@ json_t *summary_json(const struct summary *summary)
     return object;
 }
 
+/* ---- its file ---- */
+
+static int cannot_write(const char *path, int reason, struct error *err)
+{
+    error_set(err, ERROR_OUTPUT, "the summary cannot be written to \"%s\": %s", path,
+              strerror(reason));
+    return error_remedy(err, "name another file with --summary");
+}
+
+/* Where a file is, or would be made. Return: 0, or why there can be none. */
+static int look_at_folder(const char *path, struct stat *ret_folder)
+{
+    cleanup_free char *copy = strdup(path);
+    const char *folder = copy ? dirname(copy) : "";
+
+    if (!copy)
+        return ENOMEM;
+    if (stat(folder, ret_folder) < 0)
+        return errno;
+    if (!S_ISDIR(ret_folder->st_mode))
+        return ENOTDIR;
+    return access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* Is it one file that both mean, however they are written? A device may take both. */
+static bool is_one_file(const char *a, const char *b)
+{
+    struct stat first, second;
+
+    if (stat(a, &first) == 0)
+        return S_ISREG(first.st_mode) && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+               first.st_ino == second.st_ino;
+    return strcmp(last_part(a), last_part(b)) == 0 && look_at_folder(a, &first) == 0 &&
+           look_at_folder(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+/* Return: 0, or why it could not be opened for writing. */
+static int why_not(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return errno == ENOENT && *path ? look_at_folder(path, &st) : errno;
+    if (S_ISDIR(st.st_mode))
+        return EISDIR;
+    return access(path, W_OK) == 0 ? 0 : errno;
+}
+
+int summary_prepare(const char *path, const char *output, struct error *err)
+{
+    int reason = strcmp(path, "-") == 0 ? 0 : why_not(path);
+
+    if (reason)
+        return cannot_write(path, reason, err);
+    if (strcmp(path, "-") == 0 || !output || !is_one_file(path, output))
+        return 0;
+    error_set(err, ERROR_USAGE, "\"%s\" cannot take the summary and the packets", path);
+    return error_remedy(err, "name another file with --summary");
+}
+
 int summary_write(const struct summary *summary, const char *path, struct error *err)
 {
     bool piped = strcmp(path, "-") == 0;
@@ -372,7 +446,5 @@ int summary_write(const struct summary *summary, const char *path, struct error 
     json_decref(object);
     if (written)
         return 0;
-    error_set(err, ERROR_OUTPUT, "the summary cannot be written to \"%s\": %s", path,
-              strerror(errno));
-    return error_remedy(err, "name another file with --summary");
+    return cannot_write(path, errno, err);
 }

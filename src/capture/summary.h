@@ -26,7 +26,8 @@ struct summary_row {
     bool ended;
     bool gone; /* with its pod: followed targets come and go, and that is no error */
 
-    uint64_t packets, bytes; /* in the output */
+    uint64_t packets, bytes; /* in the output; bytes: as long as the packets were on the wire */
+    uint64_t kept;           /* of these bytes, those that are in the output */
     uint64_t dropped;        /* that the kernel had no room for */
     uint64_t lost;           /* that were captured, and are not in the output */
     uint64_t late;           /* that came too late for their place */
@@ -80,6 +81,14 @@ const char *summary_help(const struct summary *summary, char *out, size_t size);
 /* summary_json - the document of --summary, which the manual describes. Return: owned by the
  * caller; NULL when out of memory. */
 json_t *summary_json(const struct summary *summary);
+
+/*
+ * summary_prepare - can it be written there, when all is over? Nothing is made, nor changed.
+ * @output: the file of the packets; NULL: none
+ *
+ * Errors: ERROR_OUTPUT; ERROR_USAGE where both are one file.
+ */
+int summary_prepare(const char *path, const char *output, struct error *err);
 
 /* summary_write - to this file, or with "-" to standard output. Errors: ERROR_OUTPUT. */
 int summary_write(const struct summary *summary, const char *path, struct error *err);

@@ -37,6 +37,7 @@ static void take_row(const struct member *member, struct summary_row *row)
         .gone = member_is_gone(member),
         .packets = share->packets - (drain->lossy ? drain->loss.unwritten : 0),
         .bytes = share->bytes,
+        .kept = share->kept,
         .dropped = share_dropped(share),
         .lost = drain->lossy ? drain->loss.packets : 0,
         .late = timeline_late(member->timeline, member->source),
@@ -53,6 +54,7 @@ static void add(struct summary_row *total, const struct summary_row *row)
 {
     total->packets += row->packets;
     total->bytes += row->bytes;
+    total->kept += row->kept;
     total->dropped += row->dropped;
     total->lost += row->lost;
     total->late += row->late;

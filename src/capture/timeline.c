@@ -26,13 +26,16 @@ struct timeline_source {
 
 /* ---- out ---- */
 
+/* Where each target has a file of its own, each is to be whole for who reads it alone. */
 static bool is_unwanted(struct timeline *timeline, const struct capture_packet *packet)
 {
     const struct recorder *recorder = timeline->recorder;
 
-    return timeline->dedup.entries && packet->interface < recorder->interface_count &&
-           dedup_is_repeated(&timeline->dedup, recorder->interfaces[packet->interface].linktype,
-                             packet);
+    if (!timeline->dedup.entries || packet->interface >= recorder->interface_count)
+        return false;
+    const struct recorder_interface *interface = &recorder->interfaces[packet->interface];
+    return dedup_is_repeated(&timeline->dedup, interface->linktype, packet,
+                             recorder->apart ? (uintptr_t)interface->share : 0);
 }
 
 /* Segments are fetched whole. */

@@ -156,6 +156,11 @@ int conflicts_check(const struct options *options, const bool given[], struct er
         error_set(err, ERROR_USAGE, "--follow waits without a time: leave out --wait");
         return error_remedy(err, "or --follow: then the capture begins once all are there");
     }
+    if (options->output_file && options->summary && strcmp(options->output_file, "-") == 0 &&
+        strcmp(options->summary, "-") == 0) {
+        error_set(err, ERROR_USAGE, "standard output cannot take the packets and the summary");
+        return error_remedy(err, "name a file with -o, or with --summary");
+    }
     if (options->keylog && options->headers_only) {
         error_set(err, ERROR_USAGE, "--headers-only leaves nothing for the secrets of --keylog");
         return error_remedy(err, "leave out one of them");

@@ -520,8 +520,9 @@ const struct flag flags[] = {
      "than can be told) or off; default: auto",
      set_clock_sync},
     {"dedup", 0, FLAG_SWITCH, FLAG_GROUP_CAPTURE, NULL, NULL,
-     "of a packet that is seen at several interfaces keep the first only; default: all, for they "
-     "tell when it was where",
+     "of a packet that is seen at several interfaces keep the first only, where each target has a "
+     "file of its own (-o with %n, %p or %c) the first in each file; default: all, for they tell "
+     "when it was where",
      set_dedup},
     {"keylog", 0, FLAG_VALUE, FLAG_GROUP_CAPTURE, "PATH", NULL,
      "follow this TLS key log (SSLKEYLOGFILE) in each target's container, and put its secrets into "

@@ -17,6 +17,7 @@
 #include "capture/check.h"
 #include "capture/remote.h"
 #include "capture/run.h"
+#include "capture/summary.h"
 #include "method/sweep.h"
 #include "recording/listing.h"
 #include "recording/recordings.h"
@@ -101,6 +102,16 @@ static int run_in_loop(struct loop *loop, const struct options *options, struct 
     return result;
 }
 
+/* Can what is captured be written, once it has come? */
+static int prepare_output(const struct options *options, struct sink *sink, struct error *err)
+{
+    if (options->action > OPTIONS_FETCH)
+        return 0;
+    if (options->summary && summary_prepare(options->summary, options->output_file, err) < 0)
+        return -1;
+    return sink_prepare(sink, err);
+}
+
 /* @extcap: Wireshark has asked for it; NULL: a person has */
 static int sniff(const struct options *options, struct extcap *extcap, struct error *err)
 {
@@ -121,8 +132,7 @@ static int sniff(const struct options *options, struct extcap *extcap, struct er
         return -1;
     asked_settle(options, &settings);
     struct loop *loop = NULL;
-    if ((options->action > OPTIONS_FETCH || sink_prepare(&sink, err) == 0) &&
-        (loop = loop_new(err)) != NULL)
+    if (prepare_output(options, &sink, err) == 0 && (loop = loop_new(err)) != NULL)
         result = run_in_loop(loop, options, &settings, &sink, extcap, err);
     sink_free(&sink);
     loop_free(loop);

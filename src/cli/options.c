@@ -235,6 +235,21 @@ static int no_target(const struct options *options, struct error *err)
     return error_remedy(err, "kubectl sniff POD [flags]; see --help");
 }
 
+/* "-A pods" is what kubectl takes for all pods: there a type alone is no name. */
+static int is_in_one_namespace(const struct target_word *word, struct error *err)
+{
+    const struct target_kind *type = target_kind_find(word->name, strlen(word->name));
+
+    error_set(err, ERROR_USAGE, "\"%s\" is the name of one %s: --all-namespaces contradicts it",
+              word->name, word->kind->name);
+    if (!type || word->kind->id != TARGET_POD)
+        return error_remedy(err, "choose its namespace with -n, or write '%s*'", word->name);
+    if (type->id == TARGET_POD)
+        return error_remedy(err, "-A '*' is every pod");
+    return error_remedy(err, "a type needs a name, in one namespace: NAMESPACE/%s/NAME",
+                        word->name);
+}
+
 /* What is asked of a list makes no sense of a pod, a node or a workload that is named. */
 static int check_choosing(const struct options *options, const struct target_word *words,
                           size_t count, struct error *err)
@@ -246,9 +261,7 @@ static int check_choosing(const struct options *options, const struct target_wor
         if (!options->all_namespaces || words[i].is_pattern || *words[i].namespace ||
             words[i].kind->id == TARGET_NODE)
             continue;
-        error_set(err, ERROR_USAGE, "\"%s\" is the name of one %s: --all-namespaces contradicts it",
-                  words[i].name, words[i].kind->name);
-        return error_remedy(err, "choose its namespace with -n, or write '%s*'", words[i].name);
+        return is_in_one_namespace(&words[i], err);
     }
     if (options->field_selector && !listed) {
         error_set(err, ERROR_USAGE, "--field-selector does nothing with pods that are named");

@@ -10,7 +10,6 @@
 #include "base/loop.h"
 #include "base/text.h"
 #include "method/helper.h"
-#include "settings/settings.h"
 #include "kube/client.h"
 
 /* Seconds after which nobody is between two steps any more: a ConfigMap and its pod, or the end of
@@ -20,17 +19,24 @@
 /* What --pod-creation-timeout 0 means to others. */
 #define NO_LIMIT_SECONDS 3600
 
-enum step { LIST_PODS, LIST_CONFIG_MAPS, REMOVE, DONE };
+/*
+ * In each namespace. ConfigMaps come first: each helper has one, and they are cheap to list. Where
+ * there are none, or only new ones, no client was killed so long ago that its helper has ended.
+ */
+enum step { LIST_CONFIG_MAPS, LIST_PODS, REMOVE, DONE };
 
 struct sweep {
     struct kube_client *client;
-    const char *namespace; /* NULL: all */
-    bool told;             /* say what is done, and fail where it cannot be */
+    json_t *namespaces; /* null: all */
+    size_t place;       /* the one that is being swept */
+    bool told;          /* say what is done, look everywhere, and fail where it cannot be */
     enum step step;
     struct kube_call *call;
-    json_t *stale; /* objects that are to be removed, each with "path" and "uid" */
-    json_t *kept;  /* helper pods that are not: their ConfigMaps may have no owner yet */
-    size_t at;     /* the one that is being removed */
+    json_t *config_maps; /* that are stale unless their pod is kept */
+    bool suspicious;     /* a pod may be stale */
+    json_t *stale;       /* objects that are to be removed, each with "path" and "uid" */
+    json_t *kept; /* names of helper pods that are not: their ConfigMaps may have no owner yet */
+    size_t at;    /* the one that is being removed */
     unsigned removed;
     struct error error; /* the first */
 };
@@ -98,15 +104,16 @@ static bool is_stale_pod(const struct sweep *sweep, const json_t *pod)
            age(sweep, metadata) > (timeout > 0 ? timeout : NO_LIMIT_SECONDS) + BETWEEN_SECONDS;
 }
 
-static bool is_stale(const struct sweep *sweep, const json_t *object)
+/* So new that its client may be between two steps, or its helper waits for it still? */
+static bool is_new(const struct sweep *sweep, const json_t *object)
 {
-    const json_t *metadata = json_object_get(object, "metadata");
+    return age(sweep, json_object_get(object, "metadata")) <= BETWEEN_SECONDS;
+}
 
-    if (sweep->step == LIST_PODS)
-        return is_stale_pod(sweep, object);
-    return json_array_size(json_object_get(metadata, "ownerReferences")) == 0 &&
-           !json_object_get(sweep->kept, string_at(metadata, "name")) &&
-           age(sweep, metadata) > BETWEEN_SECONDS;
+static bool has_owner(const json_t *object)
+{
+    return json_array_size(
+               json_object_get(json_object_get(object, "metadata"), "ownerReferences")) > 0;
 }
 
 /* ---- one step after the other ---- */
@@ -121,20 +128,20 @@ static void fail(struct sweep *sweep, const struct error *err)
         log_debug("clean-up: %s", err->text);
 }
 
-static void keep_in_mind(struct sweep *sweep, const json_t *object)
+static void keep_in_mind(struct sweep *sweep, const json_t *object, enum step step)
 {
     const json_t *metadata = json_object_get(object, "metadata");
     const char *namespace = string_at(metadata, "namespace"), *name = string_at(metadata, "name");
     cleanup_free char *space = kube_escape(namespace), *last = kube_escape(name);
     cleanup_free char *path = space && last ? text_format("/api/v1/namespaces/%s/%s/%s", space,
-                                                          resources[sweep->step].resource, last)
+                                                          resources[step].resource, last)
                                             : NULL;
 
     if (path)
-        json_array_append_new(sweep->stale, json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", path,
-                                                      "uid", string_at(metadata, "uid"), "kind",
-                                                      resources[sweep->step].kind, "name", name,
-                                                      "namespace", namespace));
+        json_array_append_new(sweep->stale,
+                              json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", path, "uid",
+                                        string_at(metadata, "uid"), "kind", resources[step].kind,
+                                        "name", name, "namespace", namespace));
 }
 
 static void tell_why_left(const json_t *pod)
@@ -167,23 +174,69 @@ static void leave_alone(const struct sweep *sweep, const json_t *pod)
         tell_why_left(pod);
 }
 
+static void take_config_maps(struct sweep *sweep, const json_t *items)
+{
+    size_t i;
+    json_t *object;
+
+    json_array_foreach(items, i, object)
+    {
+        if (is_new(sweep, object))
+            continue;
+        sweep->suspicious = true;
+        if (!has_owner(object))
+            json_array_append(sweep->config_maps, object);
+    }
+}
+
+static void take_pods(struct sweep *sweep, const json_t *items)
+{
+    size_t i;
+    json_t *object;
+
+    json_array_foreach(items, i, object)
+    {
+        if (is_stale_pod(sweep, object))
+            keep_in_mind(sweep, object, LIST_PODS);
+        else
+            leave_alone(sweep, object);
+    }
+}
+
+/* Both lists are there. */
+static void judge_config_maps(struct sweep *sweep)
+{
+    size_t i;
+    json_t *object;
+
+    json_array_foreach(sweep->config_maps, i, object)
+    {
+        const json_t *metadata = json_object_get(object, "metadata");
+
+        if (!json_object_get(sweep->kept, string_at(metadata, "name")))
+            keep_in_mind(sweep, object, LIST_CONFIG_MAPS);
+    }
+}
+
 static void on_list(void *data, json_t *answer, const struct error *err)
 {
     struct sweep *sweep = data;
-    size_t i;
-    json_t *object;
+    const json_t *items = json_object_get(answer, "items");
 
     sweep->call = NULL;
     if (err)
         fail(sweep, err);
-    json_array_foreach(json_object_get(answer, "items"), i, object)
-    {
-        if (is_stale(sweep, object))
-            keep_in_mind(sweep, object);
-        else if (sweep->step == LIST_PODS)
-            leave_alone(sweep, object);
+    if (sweep->step == LIST_CONFIG_MAPS) {
+        sweep->suspicious = sweep->told || err;
+        take_config_maps(sweep, items);
+        sweep->step = sweep->suspicious ? LIST_PODS : REMOVE;
+    } else {
+        take_pods(sweep, items);
+        if (!err) /* else nobody knows whose they are */
+            judge_config_maps(sweep);
+        json_array_clear(sweep->config_maps);
+        sweep->step = REMOVE;
     }
-    sweep->step++;
     next_step(sweep);
 }
 
@@ -212,10 +265,11 @@ static void on_removed(void *data, json_t *answer, const struct error *err)
 static void list(struct sweep *sweep, struct error *err)
 {
     const char *resource = resources[sweep->step].resource;
+    const char *namespace = json_string_value(json_array_get(sweep->namespaces, sweep->place));
     cleanup_free char *path =
-        sweep->namespace ? text_format("/api/v1/namespaces/%s/%s?labelSelector=%s",
-                                       sweep->namespace, resource, HELPER_SELECTOR)
-                         : text_format("/api/v1/%s?labelSelector=%s", resource, HELPER_SELECTOR);
+        namespace ? text_format("/api/v1/namespaces/%s/%s?labelSelector=%s", namespace, resource,
+                                HELPER_SELECTOR)
+                  : text_format("/api/v1/%s?labelSelector=%s", resource, HELPER_SELECTOR);
 
     /* Of a pod the status is wanted too. */
     const struct kube_request request = {
@@ -231,10 +285,6 @@ static void remove_next(struct sweep *sweep, struct error *err)
     const json_t *object = json_array_get(sweep->stale, sweep->at);
     json_t *options;
 
-    if (!object) {
-        sweep->step = DONE;
-        return;
-    }
     /* Only the one that was looked at, not another of its name. */
     options = json_pack("{s:s, s:s, s:{s:s}}", "kind", "DeleteOptions", "apiVersion", "v1",
                         "preconditions", "uid", string_at(object, "uid"));
@@ -246,10 +296,19 @@ static void remove_next(struct sweep *sweep, struct error *err)
     json_decref(options);
 }
 
+/* Nothing is left to be removed where it is: on to the next namespace. */
+static void go_on(struct sweep *sweep)
+{
+    sweep->place++;
+    sweep->step = sweep->place < json_array_size(sweep->namespaces) ? LIST_CONFIG_MAPS : DONE;
+}
+
 static void next_step(struct sweep *sweep)
 {
     struct error err = {0};
 
+    if (sweep->step == REMOVE && sweep->at >= json_array_size(sweep->stale))
+        go_on(sweep);
     if (sweep->step == REMOVE)
         remove_next(sweep, &err);
     else if (sweep->step != DONE)
@@ -260,25 +319,47 @@ static void next_step(struct sweep *sweep)
     }
 }
 
-static struct sweep *sweep_new(struct kube_client *client, const char *namespace, bool told)
+/* @namespaces: taken over */
+static struct sweep *sweep_new(struct kube_client *client, json_t *namespaces, bool told)
 {
     struct sweep *sweep = calloc(1, sizeof(*sweep));
 
-    if (!sweep)
+    if (!sweep || json_array_size(namespaces) == 0) {
+        json_decref(namespaces);
+        free(sweep);
         return NULL;
+    }
     *sweep = (struct sweep){.client = client,
-                            .namespace = namespace,
+                            .namespaces = namespaces,
                             .told = told,
+                            .config_maps = json_array(),
                             .stale = json_array(),
                             .kept = json_object()};
     next_step(sweep);
     return sweep;
 }
 
-struct sweep *sweep_start(struct kube_client *client, const struct settings *settings)
+static bool is_among(const json_t *namespaces, const char *namespace)
 {
-    return sweep_new(
-        client, settings->node_namespace ? settings->node_namespace : settings->namespace, false);
+    size_t i;
+    json_t *known;
+
+    json_array_foreach(namespaces, i, known)
+    {
+        if (strcmp(json_string_value(known), namespace) == 0)
+            return true;
+    }
+    return false;
+}
+
+struct sweep *sweep_start(struct kube_client *client, const char *const *namespaces, size_t count)
+{
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        if (!is_among(all, namespaces[i]))
+            json_array_append_new(all, json_string(namespaces[i]));
+    return sweep_new(client, all, false);
 }
 
 void sweep_end(struct sweep *sweep)
@@ -286,6 +367,8 @@ void sweep_end(struct sweep *sweep)
     if (!sweep)
         return;
     kube_call_cancel(sweep->call);
+    json_decref(sweep->namespaces);
+    json_decref(sweep->config_maps);
     json_decref(sweep->stale);
     json_decref(sweep->kept);
     free(sweep);
@@ -293,7 +376,8 @@ void sweep_end(struct sweep *sweep)
 
 int sweep_run(struct kube_client *client, const char *namespace, struct error *err)
 {
-    struct sweep *sweep = sweep_new(client, namespace, true);
+    struct sweep *sweep =
+        sweep_new(client, json_pack("[o]", namespace ? json_string(namespace) : json_null()), true);
     int result = 0;
 
     if (!sweep)

@@ -9,15 +9,19 @@
 #define KSNIFF_METHOD_SWEEP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct error;
 struct kube_client;
-struct settings;
 struct sweep;
 
-/* sweep_start - in the background of a capture, in the namespace of its helpers; what is forbidden
- * is left. Return: NULL when out of memory. */
-struct sweep *sweep_start(struct kube_client *client, const struct settings *settings);
+/*
+ * sweep_start - in the background of a capture; what is forbidden is left
+ * @namespaces: @count of them; what stands there twice is swept once
+ *
+ * Return: NULL when out of memory, or without any.
+ */
+struct sweep *sweep_start(struct kube_client *client, const char *const *namespaces, size_t count);
 /* sweep_end - give up what is not done. NULL is allowed. */
 void sweep_end(struct sweep *sweep);
 

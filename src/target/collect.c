@@ -80,11 +80,12 @@ static void keep_hint(struct collect *collect, const struct error *err)
     json_object_set_new(collect->hints, err->text, json_string(err->remedy));
 }
 
-static void name_near(const struct source *source, const char *name, struct error *err)
+static void name_near(const struct collect *collect, const struct source *source, const char *name,
+                      struct error *err)
 {
     nearest_object(source->context->client, source->kind, source->namespace, name, err);
     if (source->names)
-        missing_type(source->namespace, name, err);
+        missing_type(collect->settings, source->namespace, name, err);
 }
 
 /* Of a source that failed, or of a pod that is named: with what may have been meant. */
@@ -95,11 +96,11 @@ static int absent(struct collect *collect, const struct source *source, const ch
     if (err->kind != ERROR_NOT_FOUND)
         return -1;
     if (collect->mode == COLLECT_NOW || source->kind->id == TARGET_NODE) {
-        name_near(source, name, err);
+        name_near(collect, source, name, err);
         return -1;
     }
     if (lacks_hint(collect, err)) {
-        name_near(source, name, err);
+        name_near(collect, source, name, err);
         keep_hint(collect, err);
     }
     not_yet(collect, err);

@@ -39,8 +39,8 @@ static int find_one(struct kube_client *client, const struct settings *settings,
     *ret_set = (struct target_set){0};
     if (resolve_one(client, settings, &target, err) == 0)
         return target_set_add(ret_set, &target, &added, err);
-    if (settings->pod && settings->word_count == 1 && strchr(settings->words[0], '/'))
-        missing_type(settings->namespace, settings->pod, err);
+    if (settings->pod)
+        missing_type(settings, settings->namespace, settings->pod, err);
     return -1;
 }
 

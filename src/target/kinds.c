@@ -7,6 +7,9 @@
 
 #include "base/text.h"
 
+#define BEGUN_LEAST 3 /* letters of a word that a kind's name begins with */
+#define NEAR_LEAST  5 /* letters of a word that is like a kind's name, and like not much else */
+
 const struct target_kind target_kinds[TARGET_KIND_COUNT] = {
     {TARGET_POD, "pod", "pods", "po", "Pod", "", "/api/v1"},
     {TARGET_NODE, "node", "nodes", "no", "Node", "", "/api/v1"},
@@ -73,4 +76,23 @@ const struct target_kind *target_kind_nearest(const char *word)
         }
     }
     return nearest;
+}
+
+/* Return: the kind whose name begins so. */
+static const struct target_kind *find_begun(const char *word, size_t length)
+{
+    for (size_t i = 0; length >= BEGUN_LEAST && i < TARGET_KIND_COUNT; i++)
+        if (strncasecmp(target_kinds[i].name, word, length) == 0)
+            return &target_kinds[i];
+    return NULL;
+}
+
+const struct target_kind *target_kind_guess(const char *word)
+{
+    size_t length = strlen(word);
+    const struct target_kind *kind = find_begun(word, length);
+
+    if (!kind && length > 1 && word[length - 1] == 's')
+        kind = target_kind_find(word, length - 1);
+    return kind || length < NEAR_LEAST ? kind : target_kind_nearest(word);
 }

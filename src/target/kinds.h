@@ -45,4 +45,11 @@ const struct target_kind *target_kind_find(const char *word, size_t length);
 /* target_kind_nearest - the kind that was perhaps meant. Return: NULL when none is like it. */
 const struct target_kind *target_kind_nearest(const char *word);
 
+/*
+ * target_kind_guess - the same of a word that may mean something else as well: short ones are near
+ * to everything, and only their beginning ("dep", "cron") or an ending too many ("svcs") is looked
+ * at
+ */
+const struct target_kind *target_kind_guess(const char *word);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "target/missing.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,12 +75,64 @@ int missing_set(const struct source *source, struct error *err)
     return -1;
 }
 
-void missing_type(const char *namespace, const char *name, struct error *err)
-{
-    /* Shorter ones are near to everything. */
-    const struct target_kind *kind = strlen(namespace) > 4 ? target_kind_nearest(namespace) : NULL;
+/* ---- types ---- */
 
-    if (kind && err->kind == ERROR_NOT_FOUND)
+/* Has the user written the name alone? */
+static bool is_alone(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->word_count; i++)
+        if (strcmp(settings->words[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Is the namespace of a word, NAMESPACE/NAME, and not of -n? */
+static bool is_of_word(const struct settings *settings, const char *namespace, const char *name)
+{
+    size_t length = strlen(namespace);
+
+    for (size_t i = 0; i < settings->word_count; i++) {
+        const char *word = settings->words[i];
+
+        if (strncmp(word, namespace, length) == 0 && word[length] == '/' &&
+            strcmp(word + length + 1, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void misread_namespace(const char *namespace, const char *name, struct error *err)
+{
+    const struct target_kind *kind = target_kind_guess(namespace);
+
+    if (kind)
         error_remedy(err, "did you mean \"%s/%s\"? \"%s\" is taken for a namespace", kind->name,
                      name, namespace);
+    else
+        error_remedy(err,
+                     "\"%s\" is taken for a namespace; types: pod, deploy, rs, sts, ds, job, "
+                     "cronjob, svc, node",
+                     namespace);
+}
+
+static void misread_name(const struct target_kind *kind, const char *word, struct error *err)
+{
+    if (kind->id == TARGET_POD)
+        error_remedy(err, "\"%s\" is taken for a pod's name: name one, or write '*' for all pods",
+                     word);
+    else
+        error_remedy(err, "\"%s\" is taken for a pod's name: write %s/NAME", word, word);
+}
+
+void missing_type(const struct settings *settings, const char *namespace, const char *name,
+                  struct error *err)
+{
+    const struct target_kind *kind = target_kind_find(name, strlen(name));
+
+    if (err->kind != ERROR_NOT_FOUND || strstr(err->remedy, "did you mean"))
+        return;
+    if (kind && is_alone(settings, name))
+        misread_name(kind, name, err);
+    else if (is_of_word(settings, namespace, name))
+        misread_namespace(namespace, name, err);
 }

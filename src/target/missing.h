@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 struct error;
+struct settings;
 struct source;
 
 /* missing_text - what has no pods: "no pod has the labels "app=web" in namespace "shop"". Return:
@@ -16,9 +17,11 @@ char *missing_text(const struct source *source, char *out, size_t size);
 int missing_set(const struct source *source, struct error *err);
 
 /*
- * missing_type - a pod was not found in a namespace that is called nearly as a type is: was
- * "deplyo/web" meant to be "deployment/web"? Only the remedy changes.
+ * missing_type - a pod was not found: did the user mean a type, by what was taken for a namespace
+ * ("deplyo/web", "rc/web") or for the pod's name ("deploy")? Only the remedy changes, and not where
+ * it names a pod that is near.
  */
-void missing_type(const char *namespace, const char *name, struct error *err);
+void missing_type(const struct settings *settings, const char *namespace, const char *name,
+                  struct error *err);
 
 #endif

@@ -220,7 +220,7 @@ def test_cleanup_of_helpers_that_never_started_or_have_ended_inside(sandbox, ksn
 def test_cleanup_that_is_forbidden(sandbox, ksniff):
     config = sandbox.kubeconfig_for("tidy-not", [{"verbs": ["get"], "resources": ["pods"]}])
     error = ksniff.fail("--cleanup", "--kubeconfig", config)
-    assert error.startswith("forbidden: ") and "needs: list pods" in error
+    assert error.startswith("forbidden: ") and "needs: list configmaps" in error
 
 
 def test_removal_that_is_forbidden(sandbox, ksniff, tmp_path):

@@ -83,8 +83,28 @@ def test_none_can_be_captured(sandbox, ksniff, tmp_path):
 
 
 def test_summary_that_cannot_be_written(sandbox, ksniff, tmp_path):
-    error = ksniff.fail("web", "--summary", str(tmp_path / "none" / "x"), "--count", "1", "-o", str(tmp_path / "x"))
-    assert f'the summary cannot be written to "{tmp_path}/none/x"' in error
+    """It is found before anything is asked of the cluster, not after a night; and what is there stays."""
+    old = tmp_path / "old"
+    old.write_text("old")
+    before = len(sandbox.get("/sandbox/requests"))
+    error = ksniff.fail("web", "--summary", str(tmp_path / "none" / "x"), "-o", str(tmp_path / "x"))
+    assert error == f'the summary cannot be written to "{tmp_path}/none/x": No such file or directory (name another file with --summary)'
+    assert ksniff.fail("web", "--summary", str(old), "-o", f"{tmp_path}/./old", code=2) == (
+        f'"{old}" cannot take the summary and the packets (name another file with --summary)')
+    assert ksniff.fail("web", "--summary", "-", "-o", "-", code=2).startswith("standard output cannot take the packets and the summary")
+    assert ksniff.fail("web", "--summary", str(old), "-o", str(tmp_path / "none" / "x")).startswith("cannot make a file in ")
+    assert len(sandbox.get("/sandbox/requests")) == before + 1  # this look itself
+    assert old.read_text() == "old" and not (tmp_path / "x").exists()
+
+
+def test_summary_is_written_at_the_end(sandbox, ksniff, tmp_path):
+    """What an earlier capture wrote stays until there is something in its place."""
+    report = tmp_path / "summary.json"
+    report.write_text("old")
+    with ksniff.capturing("web", "-f", "udp port 4710", "--summary", str(report), "-o", str(tmp_path / "x")) as process:
+        assert report.read_text() == "old"
+        ksniff.stop(process)
+    assert json.loads(report.read_text())["exitCode"] == 0
 
 
 def keys(document):
@@ -104,6 +124,21 @@ def test_summary_is_what_the_manual_says(sandbox, ksniff, tmp_path):
     document = json.loads(report.read_text())
     assert all(target["clock"] for target in document["targets"])  # else its fields are not there
     assert keys(document) == set(re.findall(r'"(\w+)"', section)) | {"targets"}
+
+
+def test_bytes_of_the_summary(sandbox, ksniff, tmp_path):
+    """On the wire, and in the output, which has less with --snaplen."""
+    path, report = str(tmp_path / "x.pcapng"), tmp_path / "summary.json"
+    with ksniff.capturing("client", "web", "-f", "udp port 4711", "--snaplen", "20", "--summary", str(report), "-o", path) as process:
+        until(process, b"2 of 2 targets are being captured")
+        sent = sandbox.exchange(4711, rounds=5)
+        ksniff.stop(process)
+    rows = tshark(path, "frame.len", "frame.cap_len", "frame.interface_name")
+    assert len(rows) == 2 * len(sent) and {row[1] for row in rows} == {"20"}
+    summary = json.loads(report.read_text())
+    for part, ours in ((summary, rows), *((each, [row for row in rows if f"/{each['pod']}:" in row[2]]) for each in summary["targets"])):
+        assert part["bytes"] == sum(int(row[0]) for row in ours)
+        assert part["capturedBytes"] == sum(int(row[1]) for row in ours) == 20 * part["packets"]
 
 
 def test_description(sandbox, ksniff, tmp_path):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing left behind with many targets: ten on two nodes, of which one is cut, one is deleted, and one never starts."""
+import collections
 import contextlib
 import os
+import re
 import signal
 import time
 
@@ -149,3 +151,70 @@ def test_killed(many, sniff, tmp_path):
     result = sniff.run("--cleanup")
     assert result.code == 0 and "removed helper pod 'ksniff-" in result.err
     wait_until(lambda: sniff.run("--cleanup").code == 0 and not leftovers(many), "a clean cluster", 75)
+
+
+# ---- what is swept by the next ----
+
+def leave(box, namespace):
+    """What two clients have left that were killed: one between the ConfigMap and its pod, one while it captured."""
+    labels = {"app.kubernetes.io/name": "ksniff", "app.kubernetes.io/managed-by": "kubectl-sniff"}
+    def put(resource, name, **obj):
+        metadata = {"name": name, "labels": labels, "creationTimestamp": "2020-01-01T00:00:00Z", **obj.pop("metadata", {})}
+        code, made = box.call("POST", "/sandbox/objects", {"resource": resource, "namespace": namespace, "object": {
+            "metadata": metadata, **obj}})
+        assert code in (200, 201), made
+        return made["metadata"]["uid"]
+    put("configmaps", "ksniff-lone")
+    uid = put("pods", "ksniff-ended", spec={"containers": [{"name": "ksniff", "image": "busybox"}]}, status={"phase": "Succeeded"})
+    put("configmaps", "ksniff-ended", metadata={"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "ksniff-ended", "uid": uid}]})
+
+
+def left_over(box, namespace):
+    return sorted(item["metadata"]["name"] for resource in ("pods", "configmaps") for item in box.get(box.path(resource, "", namespace))["items"]
+                  if item["metadata"]["name"] in ("ksniff-lone", "ksniff-ended"))
+
+
+def lists(box, before):
+    """How often clients have looked for what others left: by namespace and resource."""
+    found = [re.match(r"GET /api/v1/namespaces/(\w+)/(\w+)\?labelSelector=app.kubernetes.io%2Fname%3Dksniff", line)
+             for line in box.get("/sandbox/requests")[before:]]
+    return collections.Counter((match[1], match[2]) for match in found if match)
+
+
+@pytest.mark.parametrize("method", ["upload", "node"])
+def test_what_others_left_is_swept_where_the_targets_are(many, sniff, tmp_path, method):
+    """Once in each of their namespaces, and nowhere else; when all are up, so that it holds nothing up. Where no ConfigMap
+    is older than this capture no other list is asked for."""
+    many.call("POST", "/api/v1/namespaces", {"metadata": {"name": "data"}})
+    leave(many, "data")
+    leave(many, "elsewhere")
+    with many.running_pod("front", "data", containers=[SLEEP]), many.running_pod("back", "data", containers=[SLEEP]), \
+            many.running_pod("late", "shop", containers=[SLEEP]):
+        before = len(many.get("/sandbox/requests"))
+        with many.faults(request_delay={"path": "/namespaces/shop/pods", "seconds": 1.5, "methods": ["GET", "POST"]}):
+            with sniff.capturing("data/front", "data/back", "shop/late", NAMES[0], "--method", method, "-o", str(tmp_path / "x")) as process:
+                time.sleep(0.5)
+                assert not lists(many, before)
+                Ksniff.read_until(process, "4 of 4 targets are being captured")
+                wait_until(lambda: not left_over(many, "data"), "a clean namespace")
+                wait_until(lambda: len(lists(many, before)) == 4, "the other namespaces")
+                time.sleep(0.5)  # for what may be too many
+                Ksniff.stop(process)
+    assert lists(many, before) == {("data", "configmaps"): 1, ("data", "pods"): 1, ("shop", "configmaps"): 1, ("default", "configmaps"): 1}
+    assert left_over(many, "elsewhere") == ["ksniff-ended", "ksniff-ended", "ksniff-lone"]
+    assert sniff.run("--cleanup", "-A").code == 0
+    wait_until(lambda: not leftovers(many), "a clean cluster")
+
+
+def test_one_that_takes_for_ever_does_not_put_the_sweep_off(many, sniff, tmp_path):
+    leave(many, "shop")
+    with many.running_pod("late", "shop", containers=[SLEEP]):
+        before = len(many.get("/sandbox/requests"))
+        with many.faults(request_delay={"path": "/pods/late/exec", "seconds": 20, "methods": ["GET", "POST"]}):
+            with sniff.capturing("shop/late", NAMES[0], "--method", "upload", "-o", str(tmp_path / "x")) as process:
+                began = time.monotonic()
+                wait_until(lambda: lists(many, before)["shop", "pods"], "the sweep")
+                assert 8 < time.monotonic() - began < 18
+                wait_until(lambda: not left_over(many, "shop"), "a clean namespace")
+                Ksniff.stop(process)
+    wait_until(lambda: not leftovers(many), "a clean cluster")

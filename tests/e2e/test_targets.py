@@ -219,6 +219,18 @@ def test_nothing_found(refused):
     for words in (["deplyo/web"], ["lone", "deplyo/web"]):
         assert refused(*words) == ('pods "web" not found in namespace "deplyo" (did you mean "deployment/web"? "deplyo" is taken '
                                    "for a namespace)")
+    for word in ("rc", "ing", "pvc", "srv"):
+        for words in ([f"{word}/web"], ["lone", f"{word}/web"]):
+            assert refused(*words) == (f'pods "web" not found in namespace "{word}" ("{word}" is taken for a namespace; types: pod, '
+                                       "deploy, rs, sts, ds, job, cronjob, svc, node)")
+    for word, kind in (("dep", "deployment"), ("svcs", "service")):
+        assert refused(f"{word}/web").endswith(f'(did you mean "{kind}/web"? "{word}" is taken for a namespace)')
+    # One that is there is a namespace, where a pod in it is near.
+    assert refused("far/beat").startswith('pods "beat" not found in namespace "far" (did you mean "beta"? ')
+    for words in (["deploy"], ["lone", "deploy"]):
+        assert refused(*words) == ('pods "deploy" not found in namespace "far" ("deploy" is taken for a pod\'s name: write '
+                                   "deploy/NAME)")
+    assert refused("pods").endswith('''("pods" is taken for a pod's name: name one, or write '*' for all pods)''')
     assert refused("deploy/shp") == ('deployments "shp" not found in namespace "far" (did you mean "shop"? list them '
                                      "with: kubectl get deployments -n far)")
     assert refused("svc/shops").startswith('services "shops" not found in namespace "far" (did you mean "shop"? ')

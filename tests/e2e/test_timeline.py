@@ -63,6 +63,18 @@ def test_each_packet_once(sandbox, ksniff, tmp_path):
     assert f"{2 * ROUNDS} packets captured" in err
 
 
+def test_each_packet_once_in_each_file(sandbox, ksniff, tmp_path):
+    """Who opens a target's own file finds all of its packets there, whoever else has seen them."""
+    with ksniff.capturing("client", "web", "-f", "udp port 4503", "--dedup", "-o", str(tmp_path / "%p.pcapng")) as process:
+        for pod in ("client", "web"):
+            wait_until(lambda pod=pod: (tmp_path / f"{pod}.pcapng").exists(), f"the agent of {pod}")
+        exchange_in(sandbox, 4503, ROUNDS)
+        err = ksniff.stop(process)
+    for pod in ("client", "web"):
+        assert len(packets_of(str(tmp_path / f"{pod}.pcapng"))) == 2 * ROUNDS
+    assert f"{4 * ROUNDS} packets captured" in err and "left out (--dedup)" not in err
+
+
 def agents_in(sandbox, pod):
     main = sandbox.pod(pod)["containers"]["app"]["pid"]
     return [pid for pid in processes_of(main)

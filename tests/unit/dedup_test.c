@@ -23,7 +23,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static bool repeated(uint32_t interface, uint64_t ms, const struct frame *frame)
+static bool repeated_in(uint64_t output, uint32_t interface, uint64_t ms, const struct frame *frame)
 {
     uint8_t bytes[2000];
     uint32_t length = frame_make(frame, bytes);
@@ -33,7 +33,13 @@ static bool repeated(uint32_t interface, uint64_t ms, const struct frame *frame)
                                           .captured_length = length,
                                           .original_length = length};
 
-    return dedup_is_repeated(&dedup, frame->bare ? LINKTYPE_RAW : LINKTYPE_ETHERNET, &packet);
+    return dedup_is_repeated(&dedup, frame->bare ? LINKTYPE_RAW : LINKTYPE_ETHERNET, &packet,
+                             output);
+}
+
+static bool repeated(uint32_t interface, uint64_t ms, const struct frame *frame)
+{
+    return repeated_in(0, interface, ms, frame);
 }
 
 static const struct frame request = {.protocol = 6,
@@ -60,6 +66,16 @@ static void test_the_first_is_kept(void **state)
     for (uint32_t i = 3; i < 10; i++)
         assert_true(repeated(i, 2, &routed));
     assert_int_equal(dedup.repeated, 9);
+}
+
+static void test_each_output_is_for_itself(void **state)
+{
+    (void)state;
+    assert_false(repeated_in(1, 0, 0, &request));
+    assert_false(repeated_in(2, 1, 1, &request));
+    assert_true(repeated_in(1, 2, 2, &request));
+    assert_true(repeated_in(2, 3, 2, &request));
+    assert_false(repeated_in(3, 0, 3, &request));
 }
 
 static void test_what_is_sent_again_is_kept(void **state)
@@ -122,8 +138,8 @@ static void test_what_is_no_ip_packet_is_kept(void **state)
     const struct capture_packet packet = {.data = arp, .captured_length = 42};
 
     (void)state;
-    assert_false(dedup_is_repeated(&dedup, LINKTYPE_ETHERNET, &packet));
-    assert_false(dedup_is_repeated(&dedup, LINKTYPE_ETHERNET, &packet));
+    assert_false(dedup_is_repeated(&dedup, LINKTYPE_ETHERNET, &packet, 0));
+    assert_false(dedup_is_repeated(&dedup, LINKTYPE_ETHERNET, &packet, 0));
 }
 
 static void test_more_than_can_be_remembered(void **state)
@@ -147,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_first_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_each_output_is_for_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_sent_again_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_seen_much_later_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_packet_is_kept, set_up, tear_down),

@@ -257,6 +257,12 @@ static void test_what_does_nothing_together(void **state)
             NULL);
     refused("web --keylog /keys --headers-only",
             "--headers-only leaves nothing for the secrets of --keylog", "leave out one of them");
+    refused("web -o - --summary -", "standard output cannot take the packets and the summary",
+            "name a file with -o, or with --summary");
+    refused("--fetch shop -o - --summary -",
+            "standard output cannot take the packets and the summary", NULL);
+    parsed("web -o x --summary -");
+    parsed("web -o - --summary x");
     refused("node/n1 --keylog /keys", "a node has no container, and no key log in it",
             "leave out --keylog, or name pods");
     refused("web --check --keylog /keys", "--keylog does nothing with --check", NULL);
@@ -690,6 +696,10 @@ static void test_selectors(void **state)
     refused("-A", "no pod is named", "kubectl sniff -A -l SELECTOR, or -A '*' for every pod");
     refused("web -A", "\"web\" is the name of one pod: --all-namespaces contradicts it",
             "choose its namespace with -n, or write 'web*'");
+    refused("-A pods", "\"pods\" is the name of one pod: --all-namespaces contradicts it",
+            "-A '*' is every pod");
+    refused("-A deploy", "\"deploy\" is the name of one pod: --all-namespaces contradicts it",
+            "a type needs a name, in one namespace: NAMESPACE/deploy/NAME");
     refused("x* svc/web -A", "\"web\" is the name of one service: --all-namespaces contradicts it",
             NULL);
     refused("web --field-selector a=b", "--field-selector does nothing with pods that are named",

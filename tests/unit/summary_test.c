@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/error.h"
 #include "capture/summary.h"
 
@@ -15,6 +18,7 @@ static struct summary_row rows[] = {
      .captured = true,
      .packets = 1200,
      .bytes = 345678,
+     .kept = 45678,
      .dropped = 3,
      .lost = 2,
      .late = 7,
@@ -232,6 +236,8 @@ static void test_json(void **state)
                         "2026-09-21T14:13:20Z");
     assert_true(json_is_null(json_object_get(object, "error")));
     assert_int_equal(json_integer_value(json_object_get(object, "packets")), 1200);
+    assert_int_equal(json_integer_value(json_object_get(object, "bytes")), 345678);
+    assert_int_equal(json_integer_value(json_object_get(object, "capturedBytes")), 45678);
     assert_string_equal(json_string_value(json_object_get(first, "container")), "app");
     assert_int_equal(
         json_integer_value(json_object_get(json_object_get(first, "clock"), "offsetNanoseconds")),
@@ -256,6 +262,65 @@ static void test_cannot_be_written(void **state)
     assert_int_equal(summary_write(&summary, "/nowhere/x", &err), -1);
 }
 
+static void touch(const char *path)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs("old", file);
+    fclose(file);
+}
+
+static void refused(const char *path, const char *output, enum error_kind kind)
+{
+    struct error err = {0};
+
+    if (summary_prepare(path, output, &err) == 0)
+        fail_msg("\"%s\" is taken beside \"%s\"", path, output ? output : "nothing");
+    assert_int_equal(err.kind, kind);
+}
+
+static void taken(const char *path, const char *output)
+{
+    struct error err = {0};
+
+    if (summary_prepare(path, output, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+/* What is there stays as it is, and nothing is made. */
+static void test_prepared(void **state)
+{
+    char folder[] = "/tmp/summary-XXXXXX";
+    struct stat st;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chdir(folder), 0);
+    touch("there");
+    taken("-", NULL);
+    taken("-", "-");
+    taken("there", NULL);
+    taken("new", "there");
+    taken("/dev/null", "/dev/null");
+    refused("", NULL, ERROR_OUTPUT);
+    refused("none/x", NULL, ERROR_OUTPUT);
+    refused("there/x", NULL, ERROR_OUTPUT);
+    refused(folder, NULL, ERROR_OUTPUT);
+    refused("there", "./there", ERROR_USAGE);
+    refused("new", "new", ERROR_USAGE);
+    refused("./new", "new", ERROR_USAGE);
+    assert_int_equal(symlink("there", "link"), 0);
+    refused("link", "there", ERROR_USAGE);
+    assert_int_equal(stat("there", &st), 0);
+    assert_int_equal(st.st_size, 3);
+    assert_int_equal(stat("new", &st), -1);
+    unlink("there");
+    unlink("link");
+    assert_int_equal(chdir("/"), 0);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_more_than_fit),  cmocka_unit_test(test_totals),
         cmocka_unit_test(test_table),          cmocka_unit_test(test_help),
         cmocka_unit_test(test_json),           cmocka_unit_test(test_cannot_be_written),
+        cmocka_unit_test(test_prepared),
     };
 
     return cmocka_run_group_tests_name("summary", tests, NULL, NULL);

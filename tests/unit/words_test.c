@@ -168,6 +168,33 @@ static void test_refusals(void **state)
     free(words);
 }
 
+static void guessed(const char *word, const char *name)
+{
+    const struct target_kind *kind = target_kind_guess(word);
+
+    if (!name && kind)
+        fail_msg("\"%s\" is taken for a %s", word, kind->name);
+    if (name)
+        assert_string_equal(kind ? kind->name : "nothing", name);
+}
+
+/* Where it may be a namespace as well: "pvc" is no misspelled "svc", nor "prod" a "pod". */
+static void test_guesses(void **state)
+{
+    static const char *const others[] = {"rc",  "ns",  "ing", "ep",   "cm",   "pvc", "hpa",
+                                         "pdb", "dev", "s",   "prod", "shop", "",    "kube-system"};
+
+    (void)state;
+    guessed("dep", "deployment");
+    guessed("Cron", "cronjob");
+    guessed("stateful", "statefulset");
+    guessed("svcs", "service");
+    guessed("deploys", "deployment");
+    guessed("deplyo", "deployment");
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        guessed(others[i], NULL);
+}
+
 static void test_one_pod(void **state)
 {
     static const char *const texts[] = {"web", "shop/web", "web-*", "deploy/web"};
@@ -215,7 +242,7 @@ int main(void)
         cmocka_unit_test(test_pods),       cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_namespaces), cmocka_unit_test(test_a_type_alone),
         cmocka_unit_test(test_refusals),   cmocka_unit_test(test_one_pod),
-        cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_guesses),    cmocka_unit_test(test_noise),
     };
 
     return cmocka_run_group_tests_name("words", tests, NULL, NULL);
