@@ -340,11 +340,12 @@ def test_its_container_runs_later(sandbox, ksniff, tmp_path):
     """The pod is not Pending, but its container crashes for a while: the change that tells of its end is what is waited for."""
     mounts = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
     crashing = {**SLEEP, **mounts, "command": ["sh", "-c", "test -e /data/go || exit 1; sleep 1000"]}
-    with following(ksniff, *words_for(4810, str(tmp_path / "x.pcapng"))) as process, removed(sandbox, "first"):
+    with following(ksniff, *words_for(4810, str(tmp_path / "x.pcapng"), "-c", "app")) as process, removed(sandbox, "first"):
         read_until(process, "waiting: ")
         sandbox.create_pod("first", metadata={"labels": {"follow": "yes"}}, wait=False, volumes=[{"name": "data", "emptyDir": {}}],
-                           containers=[crashing, {**SLEEP, **mounts, "name": "proxy"}])
+                           containers=[{**SLEEP, **mounts, "name": "proxy"}, crashing])
         read_until(process, "; it is tried again as long as it is there")
+        wait_until(lambda: sandbox.pod("first")["containers"].get("proxy", {}).get("pid"), "the container that stays")
         with open(f"/proc/{sandbox.pod('first')['containers']['proxy']['pid']}/root/data/go", "w", encoding="ascii"):
             pass
         read_until(process, 'pod "first": it is captured now')
