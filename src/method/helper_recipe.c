@@ -201,11 +201,13 @@ bool helper_recipe_shell(struct helper_recipe *recipe, const char *why)
 
 void helper_recipe_next_privilege(struct helper_recipe *recipe, const char *why)
 {
-    static const char *const how[] = {"", "without AppArmor, and as SELinux's spc_t", "privileged"};
-
     recipe->privilege++;
-    log_info("the node does not let the helper pod in (%s): trying again %s", why,
-             how[recipe->privilege]);
+    if (recipe->privilege == HELPER_PRIVILEGED) /* not even --quiet hides that */
+        log_warning("the node does not let the helper pod in (%s): trying again privileged", why);
+    else
+        log_info("the node does not let the helper pod in (%s): trying again without AppArmor, and "
+                 "as SELinux's spc_t",
+                 why);
 }
 
 bool helper_recipe_other_machine(struct helper_recipe *recipe,

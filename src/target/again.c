@@ -46,7 +46,7 @@ void again_free(struct again *again)
 static struct again_pod *find(const struct again *again, const char *uid)
 {
     for (struct again_pod *pod = again->pods; pod; pod = pod->next)
-        if (strcmp(pod->uid, uid) == 0)
+        if (strncmp(pod->uid, uid, sizeof(pod->uid) - 1) == 0)
             return pod;
     return NULL;
 }

@@ -60,7 +60,7 @@ def helpers(box):
     return box.get("/api/v1/pods?labelSelector=app.kubernetes.io/name=ksniff")["items"]
 
 
-@pytest.mark.parametrize("method", ["upload", "node"])
+@pytest.mark.parametrize("method", ["upload", "node", "ephemeral"])
 def test_one_is_cut_one_deleted_and_one_never_starts(many, sniff, tmp_path, method):
     path = str(tmp_path / "x.pcapng")
     with sniff.capturing(*NAMES, "--method", method, "-o", path) as process:

@@ -23,9 +23,14 @@ def finished(sandbox):
     """A pod that has finished, and that had the address of the pod web before."""
     ended = {"metadata": {"name": "before", "namespace": "shop"}, "spec": {"containers": [{"name": "a", "image": "b"}]},
              "status": {"phase": "Succeeded", "podIP": sandbox.pod("web")["ip"], "podIPs": [{"ip": sandbox.pod("web")["ip"]}]}}
-    sandbox.call("POST", "/sandbox/objects", {"resource": "pods", "namespace": "shop", "object": ended})
-    yield
-    sandbox.call("DELETE", "/api/v1/namespaces/shop/pods/before?gracePeriodSeconds=0")
+    dual = {"metadata": {"name": "dual", "namespace": "shop"}, "spec": {"containers": [{"name": "a", "image": "b"}], "nodeName": "node1"},
+            "status": {"phase": "Running", "podIP": "10.90.8.8", "podIPs": [{"ip": "10.90.8.8"}, {"ip": "fd00:90::8"}]}}
+    for pod in ended, dual:
+        sandbox.call("POST", "/sandbox/objects", {"resource": "pods", "namespace": "shop", "object": pod})
+    with service(sandbox, "six", "shop", [], clusterIP="fd00:91::7", clusterIPs=["fd00:91::7", "10.90.7.8"]):
+        yield
+    for pod in ended, dual:
+        sandbox.call("DELETE", f"/api/v1/namespaces/shop/pods/{pod['metadata']['name']}?gracePeriodSeconds=0")
 
 
 def talk(sandbox, *addresses):
@@ -66,6 +71,14 @@ def named(sandbox, finished, tmp_path_factory):
     """A capture with all names. Returns its path, messages and requests."""
     path = str(tmp_path_factory.mktemp("named") / "x.pcapng")
     return path, *capture(sandbox, Ksniff(sandbox), path, "-v")
+
+
+def test_both_families(named):
+    """What tshark takes from the file itself, of a pod and of a Service with two addresses."""
+    listed = subprocess.run(["tshark", "-q", "-z", "hosts", "-r", named[0]], env=LARGE_PAGES, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True, check=True).stdout
+    assert {("10.90.8.8", "dual.shop"), ("fd00:90::8", "dual.shop"), ("fd00:91::7", "six.shop.svc"), ("10.90.7.8", "six.shop.svc")} <= {
+        tuple(line.split()) for line in listed.splitlines()}
 
 
 def test_names(sandbox, named):

@@ -2,6 +2,7 @@
 """The node method: a helper pod beside any pod, and nothing of it left."""
 import base64
 import os
+import re
 import signal
 import socket
 import struct
@@ -222,6 +223,13 @@ def test_more_privilege_only_where_it_is_needed(sandbox, ksniff, tmp_path, denie
     for words in says:
         assert "the node does not let the helper pod in (" in err and words in err
     assert err.count("trying again") == len(says)
+
+
+def test_not_even_quiet_hides_that_it_is_privileged(sandbox, ksniff, tmp_path):
+    with sandbox.faults(setns_denied="privileged"):
+        with ksniff.capturing("distroless", "-p", "-v", "-o", str(tmp_path / "x")) as process:
+            Ksniff.stop(process)
+        assert re.search(r"WARN\S* the node does not let the helper pod in .*: trying again privileged", process.head)
 
 
 def test_container_that_crashes(cluster, ksniff, tmp_path):

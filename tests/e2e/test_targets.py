@@ -168,6 +168,8 @@ def test_namespaces(found):
     assert found("far/svc/shop", "web", "-n", "default").names == ["far/lone", "far/shop-1-a", "far/shop-1-b", "default/web"]
     assert found("crowd/many-0[12]").names == ["many-01", "many-02"]
     assert found("-A", "-l", "app=db").names == ["db-0", "db-x"]
+    assert found("-A", "--field-selector", "spec.nodeName=node1", "-l", "app in (db,shop),app!=none").names == sorted(
+        ["adopted", "db-0", "db-x", "lone", "shop-0-a", "shop-1-a", "stranger-a"])
     assert found("-A", "many-5[89]", "shop-0-?").names == ["crowd/many-58", "crowd/many-59", "far/shop-0-a"]
 
 
@@ -322,7 +324,8 @@ def test_too_many(found, refused):
     error = "60 targets are found, more than the 50 of --max-targets (choose fewer, or allow so many: --max-targets 60)"
     assert refused("crowd/many-*") == error
     assert refused("-A", "-l", "many") == error
-    assert refused("deploy/shop", "--max-targets", "2").startswith("3 targets are found, more than the 2 of --max-targets")
+    for more in [], ["--follow"]:
+        assert refused("deploy/shop", "--max-targets", "2", *more).startswith("3 targets are found, more than the 2 of --max-targets")
     for most in ("60", "0"):
         assert found("crowd/many-*", "--max-targets", most).count == 60
 

@@ -113,6 +113,20 @@ static void test_each_reason_is_told_once(void **state)
     again_free(&again);
 }
 
+/* None of Kubernetes' is so long; but who answers may not be Kubernetes. */
+static void test_a_long_uid(void **state)
+{
+    struct again again = {0};
+    char uid[200];
+
+    (void)state;
+    memset(uid, 'u', sizeof(uid) - 1);
+    uid[sizeof(uid) - 1] = '\0';
+    assert_true(again_failed(&again, uid, "1", &busy, 0));
+    assert_false(again_failed(&again, uid, "2", &busy, 0));
+    again_free(&again);
+}
+
 static bool is_a(void *data, const char *uid)
 {
     (*(int *)data)++;
@@ -141,7 +155,7 @@ int main(void)
         cmocka_unit_test(test_after_a_while), cmocka_unit_test(test_waits_grow),
         cmocka_unit_test(test_with_a_change), cmocka_unit_test(test_with_many_changes),
         cmocka_unit_test(test_refusals),      cmocka_unit_test(test_each_reason_is_told_once),
-        cmocka_unit_test(test_pods_that_go),
+        cmocka_unit_test(test_pods_that_go),  cmocka_unit_test(test_a_long_uid),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
