@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/summary.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+static int cannot_write(const char *path, int reason, struct error *err)
+{
+    error_set(err, ERROR_OUTPUT, "the summary cannot be written to \"%s\": %s", path,
+              strerror(reason));
+    return error_remedy(err, "name another file with --summary");
+}
+
+/* Where a file is, or would be made. Return: 0, or why there can be none. */
+static int look_at_folder(const char *path, struct stat *ret_folder)
+{
+    cleanup_free char *copy = strdup(path);
+    const char *folder = copy ? dirname(copy) : "";
+
+    if (!copy)
+        return ENOMEM;
+    if (stat(folder, ret_folder) < 0)
+        return errno;
+    if (!S_ISDIR(ret_folder->st_mode))
+        return ENOTDIR;
+    return access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* Is it one file that both mean, however they are written? A device may take both. */
+static bool is_one_file(const char *a, const char *b)
+{
+    struct stat first, second;
+
+    if (stat(a, &first) == 0)
+        return S_ISREG(first.st_mode) && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+               first.st_ino == second.st_ino;
+    return strcmp(last_part(a), last_part(b)) == 0 && look_at_folder(a, &first) == 0 &&
+           look_at_folder(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+/* Return: 0, or why it could not be opened for writing. */
+static int why_not(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return errno == ENOENT && *path ? look_at_folder(path, &st) : errno;
+    if (S_ISDIR(st.st_mode))
+        return EISDIR;
+    return access(path, W_OK) == 0 ? 0 : errno;
+}
+
+int summary_prepare(const char *path, const char *output, struct error *err)
+{
+    int reason = strcmp(path, "-") == 0 ? 0 : why_not(path);
+
+    if (reason)
+        return cannot_write(path, reason, err);
+    if (strcmp(path, "-") == 0 || !output || !is_one_file(path, output))
+        return 0;
+    error_set(err, ERROR_USAGE, "\"%s\" cannot take the summary and the packets", path);
+    return error_remedy(err, "name another file with --summary");
+}
+
+int summary_write(const struct summary *summary, const char *path, struct error *err)
+{
+    bool piped = strcmp(path, "-") == 0;
+    json_t *object = summary_json(summary);
+    FILE *file = piped ? stdout : fopen(path, "w");
+    bool written =
+        object && file && json_dumpf(object, file, JSON_INDENT(2)) == 0 && fputc('\n', file) != EOF;
+
+    if (file && (piped ? fflush(file) : fclose(file)) != 0)
+        written = false;
+    json_decref(object);
+    if (written)
+        return 0;
+    return cannot_write(path, errno, err);
+}
