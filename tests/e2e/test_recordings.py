@@ -212,6 +212,12 @@ def test_a_recording_without_a_filter(box, sniff, shop):
     assert len(recorders(box)) == 1
 
 
+def all_owned(box):
+    """Do ConfigMaps of ours go with their pods? What a client leaves that is killed before that, is swept by others."""
+    found = box.get("/api/v1/configmaps?labelSelector=app.kubernetes.io/name=ksniff")["items"]
+    return all(item["metadata"].get("ownerReferences") for item in found)
+
+
 def test_what_does_not_record_is_not_said_to_be_recorded(box, sniff, shop):
     """A recorder that is frozen, or that has not got as far, and whose client was killed."""
     record(sniff, "shop-1", "--record=s")
@@ -224,6 +230,7 @@ def test_what_does_not_record_is_not_said_to_be_recorded(box, sniff, shop):
     with box.faults(hold_pods=True):
         process = sniff.start("shop-2", "--record=t")
         wait_until(lambda: len(recorders(box)) == 2, "its pod")
+        wait_until(lambda: all_owned(box), "its ConfigMap to go with it")
         process.kill()
         process.communicate()
         error = sniff.fail("shop-2", "--record=t")
