@@ -305,9 +305,9 @@ def shorter(line):
 
 
 def ended_by_interrupt(line, code, text):
-    """Of a pipe the code may be tshark's: 130 after a Ctrl-C, or 2 where that came before it had read anything. Wrong
-    words on its command line it tells."""
-    return "|" in line and (code == 130 or (code == 2 and "tshark: " not in text))
+    """Of a pipe the code may be tshark's: 130 after a Ctrl-C, 2 where that came before it had read anything, or 255 where its
+    dumpcap was interrupted as it began to read. Wrong words on its command line it tells."""
+    return "|" in line and (code == 130 or (code == 2 and "tshark: " not in text) or (code == 255 and ": Interrupted" in text))
 
 
 def test_every_command_of_the_manual_runs_as_it_is_written(shell):
