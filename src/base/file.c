@@ -2,8 +2,13 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
 
 static int make(const char *path, mode_t mode)
 {
@@ -20,4 +25,21 @@ int file_make_folders(char *path, mode_t mode)
             return -1;
     }
     return make(path, mode);
+}
+
+int file_check_folder(const char *path, struct stat *ret_folder)
+{
+    cleanup_free char *copy = strdup(path);
+    struct stat st;
+
+    if (!copy)
+        return ENOMEM;
+    const char *folder = dirname(copy);
+    if (stat(folder, &st) < 0)
+        return errno;
+    if (ret_folder)
+        *ret_folder = st;
+    if (!S_ISDIR(st.st_mode))
+        return ENOTDIR;
+    return access(folder, W_OK | X_OK) == 0 ? 0 : errno;
 }

@@ -3,6 +3,7 @@
 #ifndef KSNIFF_BASE_FILE_H
 #define KSNIFF_BASE_FILE_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /*
@@ -13,5 +14,13 @@
  * Return: 0, -1 with errno.
  */
 int file_make_folders(char *path, mode_t mode);
+
+/*
+ * file_check_folder - may a file be made where this path is? Nothing is made
+ * @ret_folder: what the folder is, where it is there; NULL: it is not wanted
+ *
+ * Return: 0, or the errno that says why not.
+ */
+int file_check_folder(const char *path, struct stat *ret_folder);
 
 #endif

@@ -2,36 +2,19 @@
 #include "capture/summary.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 
 static int cannot_write(const char *path, int reason, struct error *err)
 {
     error_set(err, ERROR_OUTPUT, "the summary cannot be written to \"%s\": %s", path,
               strerror(reason));
     return error_remedy(err, "name another file with --summary");
-}
-
-/* Where a file is, or would be made. Return: 0, or why there can be none. */
-static int look_at_folder(const char *path, struct stat *ret_folder)
-{
-    cleanup_free char *copy = strdup(path);
-    const char *folder = copy ? dirname(copy) : "";
-
-    if (!copy)
-        return ENOMEM;
-    if (stat(folder, ret_folder) < 0)
-        return errno;
-    if (!S_ISDIR(ret_folder->st_mode))
-        return ENOTDIR;
-    return access(folder, W_OK | X_OK) == 0 ? 0 : errno;
 }
 
 static const char *last_part(const char *path)
@@ -49,8 +32,8 @@ static bool is_one_file(const char *a, const char *b)
     if (stat(a, &first) == 0)
         return S_ISREG(first.st_mode) && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
                first.st_ino == second.st_ino;
-    return strcmp(last_part(a), last_part(b)) == 0 && look_at_folder(a, &first) == 0 &&
-           look_at_folder(b, &second) == 0 && first.st_dev == second.st_dev &&
+    return strcmp(last_part(a), last_part(b)) == 0 && file_check_folder(a, &first) == 0 &&
+           file_check_folder(b, &second) == 0 && first.st_dev == second.st_dev &&
            first.st_ino == second.st_ino;
 }
 
@@ -60,7 +43,7 @@ static int why_not(const char *path)
     struct stat st;
 
     if (stat(path, &st) < 0)
-        return errno == ENOENT && *path ? look_at_folder(path, &st) : errno;
+        return errno == ENOENT && *path ? file_check_folder(path, NULL) : errno;
     if (S_ISDIR(st.st_mode))
         return EISDIR;
     return access(path, W_OK) == 0 ? 0 : errno;

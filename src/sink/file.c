@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "sink/compress.h"
 #include "sink/compressed.h"
 #include "sink/sink.h"
@@ -37,17 +38,14 @@ static int refuse_compression(struct error *err, const char *path)
 static int check_directory(const char *output, struct error *err)
 {
     cleanup_free char *copy = strdup(output);
-    struct stat st;
+    int reason = file_check_folder(output, NULL);
 
     if (!copy)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    const char *directory = dirname(copy);
-    int reason = stat(directory, &st) == 0 && !S_ISDIR(st.st_mode) ? ENOTDIR
-                 : access(directory, W_OK | X_OK) == 0             ? 0
-                                                                   : errno;
     if (!reason)
         return 0;
-    error_set(err, ERROR_OUTPUT, "cannot make a file in \"%s\": %s", directory, strerror(reason));
+    error_set(err, ERROR_OUTPUT, "cannot make a file in \"%s\": %s", dirname(copy),
+              strerror(reason));
     return error_remedy(err, reason == ENOENT ? "make the directory, or choose another one with -o"
                                               : "choose another directory with -o");
 }

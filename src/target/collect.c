@@ -41,14 +41,9 @@ static void tell_once(struct collect *collect, const char *text)
 
 /* ---- what is not there (yet) ---- */
 
-static bool is_hint(const char *remedy)
-{
-    return strstr(remedy, "did you mean") || strstr(remedy, "is taken for");
-}
-
 static void not_yet(struct collect *collect, const struct error *why)
 {
-    bool hint = is_hint(why->remedy);
+    bool hint = missing_is_explained(why);
     char line[sizeof(why->text) + sizeof(why->remedy) + 20];
 
     if (collect->mode == COLLECT_WAIT && collect->yet.kind == ERROR_NONE)
@@ -116,7 +111,7 @@ static int no_pods(struct collect *collect, const struct source *source, struct 
     error_set(err, ERROR_TARGET, "%s", missing_text(source, text, sizeof(text)));
     if (lacks_hint(collect, err)) {
         missing_set(source, err);
-        if (!is_hint(err->remedy))
+        if (!missing_is_explained(err))
             error_remedy(err, "--follow goes on waiting, as --wait does without a time");
         keep_hint(collect, err);
     }

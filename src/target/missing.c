@@ -70,7 +70,7 @@ int missing_set(const struct source *source, struct error *err)
         nearest_label(source->context->client, source->namespace, source->labels, err);
     /* A word such as "bin/tcpdump" may be either. */
     if (source->labels && strchr(source->labels, '/') && selector_is_bare_key(source->labels) &&
-        !strstr(err->remedy, "did you mean"))
+        !nearest_is_named(err))
         return error_remedy(err, "if a tcpdump was meant: there is no file \"%s\"", source->labels);
     return -1;
 }
@@ -129,10 +129,15 @@ void missing_type(const struct settings *settings, const char *namespace, const 
 {
     const struct target_kind *kind = target_kind_find(name, strlen(name));
 
-    if (err->kind != ERROR_NOT_FOUND || strstr(err->remedy, "did you mean"))
+    if (err->kind != ERROR_NOT_FOUND || nearest_is_named(err))
         return;
     if (kind && is_alone(settings, name))
         misread_name(kind, name, err);
     else if (is_of_word(settings, namespace, name))
         misread_namespace(namespace, name, err);
+}
+
+bool missing_is_explained(const struct error *err)
+{
+    return nearest_is_named(err) || strstr(err->remedy, "is taken for");
 }

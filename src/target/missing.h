@@ -3,6 +3,7 @@
 #ifndef KSNIFF_TARGET_MISSING_H
 #define KSNIFF_TARGET_MISSING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct error;
@@ -23,5 +24,9 @@ int missing_set(const struct source *source, struct error *err);
  */
 void missing_type(const struct settings *settings, const char *namespace, const char *name,
                   struct error *err);
+
+/* missing_is_explained - does the remedy say what may have been meant, by one of these or by
+ * target/nearest.h? */
+bool missing_is_explained(const struct error *err);
 
 #endif

@@ -194,3 +194,8 @@ void nearest_label(struct kube_client *client, const char *namespace, const char
         }
     }
 }
+
+bool nearest_is_named(const struct error *err)
+{
+    return strstr(err->remedy, "did you mean") != NULL;
+}

@@ -6,6 +6,8 @@
 #ifndef KSNIFF_TARGET_NEAREST_H
 #define KSNIFF_TARGET_NEAREST_H
 
+#include <stdbool.h>
+
 struct error;
 struct kube_client;
 struct target_kind;
@@ -29,5 +31,8 @@ void nearest_pattern(struct kube_client *client, const char *namespace, const ch
  */
 void nearest_label(struct kube_client *client, const char *namespace, const char *selector,
                    struct error *err);
+
+/* nearest_is_named - does the remedy of the error name what may have been meant? */
+bool nearest_is_named(const struct error *err);
 
 #endif
