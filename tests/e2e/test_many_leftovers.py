@@ -46,12 +46,14 @@ def sniff(many):
 
 def captures(box, name):
     """The agents that capture a pod: their process ids."""
-    uid, found = box.pod_object(name)["metadata"]["uid"], []
-    inside = {container["pid"] for container in box.pod(name)["containers"].values()}
+    uid, inside = box.pod_object(name)["metadata"]["uid"], set()
+    for container in box.pod(name)["containers"].values():
+        with contextlib.suppress(OSError):  # an ephemeral container that has ended stays in the list
+            inside.add(os.readlink(f"/proc/{container['pid']}/ns/pid"))
+    found = []
     for pid, words in agents_running(box):
         with contextlib.suppress(OSError):
-            own = os.readlink(f"/proc/{pid}/ns/pid") in {os.readlink(f"/proc/{one}/ns/pid") for one in inside}
-            if "capture" in words and (uid in words or own):
+            if "capture" in words and (uid in words or os.readlink(f"/proc/{pid}/ns/pid") in inside):
                 found.append(pid)
     return found
 
