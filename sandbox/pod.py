@@ -363,7 +363,8 @@ class Pod:
         return held is True or container.name in (held or [])
 
     async def may_start(self, container):
-        while self.is_held(container) and not self.over:
+        """An ephemeral container can be added before the pod has its network: it waits for that, as all others do."""
+        while (self.is_held(container) or not (self.pause and self.pause.node_pid)) and not self.over:
             await asyncio.sleep(RETRY / 5)
         return not self.over
 
@@ -463,6 +464,7 @@ class Pod:
         self.containers.append(container)
         container.task = self.watched(self.tend(container))
         self.tasks.append(container.task)
+        self.update()
 
     async def end_at_deadline(self):
         """The deadline may be given, or changed, while the pod runs."""

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -247,14 +248,14 @@ def test_watch(sandbox):
     recorded = [json.loads(line) for line in parse_http("pods-watch.http")[6].splitlines()]
     path = "/api/v1/namespaces/default/pods?watch=true&allowWatchBookmarks=true&labelSelector=app%3Dnew"
     before = sandbox.get("/api/v1/namespaces/default/pods")["metadata"]["resourceVersion"]
-    events = queue.Queue()
+    events, earlier = queue.Queue(), len(sandbox.get("/sandbox/requests"))
 
     def read():
         body = sandbox.request("GET", path + "&timeoutSeconds=6", None).body
         events.put([json.loads(line) for line in body.splitlines()])
     reader = threading.Thread(target=read)
     reader.start()
-    wait_until(lambda: any("allowWatchBookmarks" in line for line in sandbox.get("/sandbox/requests")), "the watch")
+    wait_until(lambda: any("allowWatchBookmarks" in line for line in sandbox.get("/sandbox/requests")[earlier:]), "the watch")
     with sandbox.running_pod("newcomer", metadata={"labels": {"app": "new"}},
                              containers=[{"name": "app", "image": "busybox", "command": ["sleep", "1000"]}]):
         sandbox.call("DELETE", "/api/v1/namespaces/default/pods/newcomer?gracePeriodSeconds=1")  # as recorded
@@ -316,6 +317,22 @@ def test_ephemeral_containers(sandbox):
             got = asyncio.run(replay(sandbox, request.replace("/lab/pods/web", "/default/pods/plain"), protocols, frames, ""))
             mine, theirs = channels(got["frames"]), channels(frames)
             assert mine[1].startswith(b"uid=0(root) gid=0(root)") and mine[3] == theirs[3]
+
+
+def test_an_ephemeral_container_waits_for_the_network_of_its_pod(sandbox):
+    app = {"name": "app", "image": "busybox", "command": ["sleep", "1000"]}
+    path = sandbox.path("pods", "plain")
+    def state():
+        return sandbox.get(path)["status"].get("ephemeralContainerStatuses", [{"state": {}}])[0]["state"]
+    with sandbox.faults(hold_pods=True):
+        sandbox.create_pod("plain", wait=False, containers=[app])
+        code, obj = sandbox.call("PATCH", path + "/ephemeralcontainers", json.loads(parse_http("ephemeral-patch.http")[3]))
+        assert code == 200, obj
+        wait_until(state, "its status")
+        time.sleep(1)  # for a start that must not be
+        assert state() == {"waiting": {"reason": "ContainerCreating"}}
+    wait_until(lambda: "running" in state(), "the ephemeral container")
+    sandbox.delete_pod("plain")
 
 
 def test_kubectl_attach(sandbox, protocol):
