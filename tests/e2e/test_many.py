@@ -4,7 +4,7 @@ import json
 import os
 import re
 
-from conftest import BUILD, capinfos, tshark
+from conftest import BUILD, Ksniff, capinfos, tshark
 from test_helper_life import until
 
 
@@ -144,7 +144,9 @@ def test_bytes_of_the_summary(sandbox, ksniff, tmp_path):
 def test_description(sandbox, ksniff, tmp_path):
     """Who finds an interface in the file knows where it was: node, container, method, addresses; and what has passed."""
     path = str(tmp_path / "x.pcapng")
-    assert not ksniff.run("web", "client", "-f", "tcp port 8080", "--count", "4", "-o", path).code
+    with ksniff.capturing("web", "client", "-f", "tcp port 8080", "-o", path) as process:
+        Ksniff.read_until(process, "2 of 2 targets are being captured")
+        Ksniff.stop(process)
     address = sandbox.pod_object("web")["status"]["podIP"]
     text = capinfos(path)
     assert re.search(rf"Name = default/web:eth0\n +Description = node: node1, container: httpd, method: upload, addresses: "
