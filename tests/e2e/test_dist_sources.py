@@ -212,3 +212,18 @@ def test_npm_may_come_from_elsewhere(tmp_path):
     done = subprocess.run([os.path.join(ROOT, "packaging", "install-dependencies"), "dist"], check=False, text=True, stderr=subprocess.PIPE,
                           env={"PATH": f"{tmp_path}/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
     assert done.returncode == 0 and not done.stderr
+
+
+def test_another_apt_is_waited_for(tmp_path):
+    """As a machine that has just started has one at work. apt itself waits: here only that it is told to."""
+    (tmp_path / "bin").mkdir()
+    programs = {"dpkg-query": ":", "dpkg": "case $1 in --print-architecture) echo amd64 ;; *) echo arm64 ;; esac", "id": "echo 0",
+                "apt-get": f'echo "$*" >>{tmp_path}/said'}
+    for name, text in programs.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    done = subprocess.run([os.path.join(ROOT, "packaging", "install-dependencies"), "build"], check=False, text=True, capture_output=True,
+                          env={"PATH": f"{tmp_path}/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
+    assert done.returncode == 0, done.stderr
+    said = [line for line in (tmp_path / "said").read_text().splitlines() if line.startswith("install ")]
+    assert said and all("-o DPkg::Lock::Timeout=" in line for line in said)
