@@ -22,7 +22,7 @@ bool member_may_resume(struct member *member)
 
     return member->begun && member->settings.reconnect && !lost && (session->cut || doubtful) &&
            session->error.kind != ERROR_NONE && !member->stopping && !member->gone &&
-           !member->departing;
+           !(member->departing && session->died);
 }
 
 void member_on_retry(void *data)
@@ -42,7 +42,7 @@ static void tell_cut(struct member *member)
  * watch may tell so a moment later. */
 static bool may_be_gone(const struct member *member)
 {
-    return member->settings.follow && member->session->died;
+    return member->departing || (member->settings.follow && member->session->died);
 }
 
 static void on_cut(struct member *member)
@@ -104,6 +104,13 @@ bool member_ask_for_target(struct member *member)
     return true;
 }
 
+/* Whether another agent may be started: who is uploaded needs a container that runs. */
+static bool is_there(const struct member *member)
+{
+    return member->answer.kind == ERROR_NONE &&
+           (member->running || member->session->method != &method_upload);
+}
+
 bool member_try_again(struct member *member)
 {
     struct session *session = member->session;
@@ -112,17 +119,17 @@ bool member_try_again(struct member *member)
     member->planned = member->answered = false;
     member->gone = err->kind != ERROR_NONE && !error_is_passing(err) &&
                    !patience_doubts(&member->refused, err);
-    member->departing = member->settings.follow && member->gone && err->kind == ERROR_TARGET;
-    if (member->untold && !member->departing)
+    member->departing |= member->settings.follow && member->gone && err->kind == ERROR_TARGET;
+    if (member->untold && (is_there(member) || !member->departing))
         tell_cut(member);
-    if (err->kind != ERROR_NONE) {
+    if (is_there(member)) {
+        session_resume(session); /* its end tells, at once or later */
+    } else if (err->kind != ERROR_NONE) {
         session->error = *err;
-    } else if (!member->running && session->method == &method_upload) {
+    } else {
         error_set(&session->error, ERROR_TARGET, "container \"%s\" of pod \"%s\" does not run",
                   member->target->container->name, member->target->name);
         session->cut = true;
-    } else {
-        session_resume(session); /* its end tells, at once or later */
     }
     return true;
 }

@@ -264,6 +264,27 @@ def test_its_container_dies(sandbox, ksniff, tmp_path):
     assert re.search(r'WARN.*container "app" of pod "first" was ended by signal 9: .*: taking it up again', process.said)
 
 
+@pytest.mark.parametrize("method", ["upload", "node"])
+def test_cut_while_its_pod_ends(sandbox, ksniff, tmp_path, method):
+    """A pod that is being deleted runs on for its grace period: a cut in this time is taken up like any other."""
+    path = str(tmp_path / "x.pcapng")
+    words = ["-l", "follow=yes", "-f", "udp port 4805", "-i", "lo", "--method", method, "-o", path]
+    with following(ksniff, *words) as process, removed(sandbox, "slow"):
+        sandbox.create_pod("slow", metadata={"labels": {"follow": "yes"}}, containers=[SLEEP], terminationGracePeriodSeconds=1000)
+        read_until(process, "capturing; Ctrl-C ends it")
+        sandbox.call("DELETE", sandbox.path("pods", "slow"))
+        time.sleep(0.5)  # the watch tells of it
+        sandbox.drop_streams()
+        read_until(process, "capturing again")
+        assert "taking it up again" in process.said
+        sandbox.datagrams("slow", 4805)
+        wait_until(lambda: payloads(path, "default/slow:lo") == [b"number 0", b"number 1", b"number 2"], "the packets")
+        sandbox.call("DELETE", sandbox.path("pods", "slow") + "?gracePeriodSeconds=0")
+        read_until(process, 'pod "slow" is gone: its capture has ended')
+        code, said = end(process)
+    assert code == 0 and said.count("WARN[") == 2 and "the capture was cut 1 time" in said, said
+
+
 # ---- those that cannot be captured at once ----
 
 @contextlib.contextmanager
