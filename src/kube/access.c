@@ -11,6 +11,8 @@ json_t *kube_access_review(const char *namespace, const struct kube_right *right
 
     if (right->subresource)
         json_object_set_new(wish, "subresource", json_string(right->subresource));
+    if (right->name)
+        json_object_set_new(wish, "name", json_string(right->name));
     return json_pack("{s:s, s:s, s:{s:o}}", "apiVersion", "authorization.k8s.io/v1", "kind",
                      "SelfSubjectAccessReview", "spec", "resourceAttributes", wish);
 }

@@ -17,9 +17,10 @@ enum kube_access {
     KUBE_ACCESS_DENIED,
 };
 
-/* A verb on a resource of the core group; subresource: NULL, or "exec". */
+/* A verb on a resource of the core group; subresource: NULL, or "exec"; name: NULL, of any. A role
+ * that has resourceNames allows it for these names, and not where none is named. */
 struct kube_right {
-    const char *verb, *resource, *subresource;
+    const char *verb, *resource, *subresource, *name;
 };
 
 /* kube_access_review - the request's body. Return: owned by the caller. */

@@ -23,9 +23,9 @@
 /* By SPDY an exec needs "create" alone. By WebSocket servers want "get", since 1.35 both: with
  * "get" alone the attempt decides. */
 #define EXEC_RIGHTS                                                                                \
-    {"create", "pods", "exec"},                                                                    \
+    {"create", "pods", "exec", NULL},                                                              \
     {                                                                                              \
-        "get", "pods", "exec"                                                                      \
+        "get", "pods", "exec", NULL                                                                \
     }
 #define EXEC_COUNT 2
 
@@ -36,13 +36,14 @@ static const struct {
     [METHOD_UPLOAD] = {"upload", {EXEC_RIGHTS}},
     [METHOD_NODE] = {"node",
                      {EXEC_RIGHTS,
-                      {"create", "configmaps", NULL},
-                      {"patch", "configmaps", NULL},
-                      {"create", "pods", NULL},
-                      {"get", "pods", NULL},
-                      {"delete", "pods", NULL},
-                      {"delete", "configmaps", NULL}}},
-    [METHOD_EPHEMERAL] = {"ephemeral", {EXEC_RIGHTS, {"patch", "pods", "ephemeralcontainers"}}},
+                      {"create", "configmaps", NULL, NULL},
+                      {"patch", "configmaps", NULL, NULL},
+                      {"create", "pods", NULL, NULL},
+                      {"get", "pods", NULL, NULL},
+                      {"delete", "pods", NULL, NULL},
+                      {"delete", "configmaps", NULL, NULL}}},
+    [METHOD_EPHEMERAL] = {"ephemeral",
+                          {EXEC_RIGHTS, {"patch", "pods", "ephemeralcontainers", NULL}}},
 };
 
 const char *preflight_method_name(enum preflight_method method)
@@ -113,9 +114,8 @@ static bool exec_was_refused(const struct preflight *preflight, enum preflight_m
     return false;
 }
 
-static void on_facts(void *data)
+static void take_facts(struct preflight *preflight)
 {
-    struct preflight *preflight = data;
     enum kube_access *answers = preflight->rights[preflight->asked];
 
     for (size_t i = 0; i < rights_of(preflight->asked); i++)
@@ -130,6 +130,60 @@ static void on_facts(void *data)
     }
     take_node(preflight);
     preflight->done(preflight->data);
+}
+
+static void on_named(void *data)
+{
+    take_facts(data);
+}
+
+/* Is it to be asked for the target alone? Of the two of exec one is enough. */
+static bool is_refused(const struct preflight *preflight, size_t right)
+{
+    const struct fact *const *asked = preflight->asked_rights;
+
+    if (right >= EXEC_COUNT)
+        return fact_access(asked[right]) == KUBE_ACCESS_DENIED;
+    for (size_t i = 0; i < EXEC_COUNT; i++)
+        if (fact_access(asked[i]) != KUBE_ACCESS_DENIED)
+            return false;
+    return true;
+}
+
+static void ask_for_target(struct preflight *preflight, size_t at)
+{
+    struct kube_right right = methods[preflight->asked].rights[at];
+
+    right.name = preflight->target->name;
+    preflight->asked_rights[at] = facts_wait_add(
+        &preflight->wait, facts_right(preflight->facts, own_namespace(preflight), &right));
+}
+
+/* A role may name the pods that it holds for: what is refused for any, and wanted for the target
+ * alone, is asked for again. Return: was anything? */
+static bool ask_by_name(struct preflight *preflight)
+{
+    const size_t count = rights_of(preflight->asked);
+    bool refused[PREFLIGHT_RIGHTS_MAX];
+
+    if (preflight->asked == METHOD_NODE || !preflight->target->pod)
+        return false;
+    preflight->wait = (struct facts_wait){.count = 0};
+    for (size_t i = 0; i < count; i++)
+        refused[i] = is_refused(preflight, i);
+    for (size_t i = 0; i < count; i++)
+        if (refused[i])
+            ask_for_target(preflight, i);
+    if (preflight->wait.count == 0)
+        return false;
+    facts_wait_begin(&preflight->wait, preflight->facts, on_named, preflight);
+    return true;
+}
+
+static void on_facts(void *data)
+{
+    if (!ask_by_name(data))
+        take_facts(data);
 }
 
 static void ask_for_node(struct preflight *preflight)

@@ -191,6 +191,24 @@ def test_both_verbs_of_exec_are_asked_for(sandbox, ksniff, out):
     assert result.code == 1 and not changes(asked)
 
 
+def test_rights_to_one_pod_by_its_name(sandbox, ksniff, out):
+    """A role may have resourceNames: it allows nothing where no name is said, so that the reviews must say it."""
+    names = {"resourceNames": ["named"]}
+    config = sandbox.kubeconfig_for("by-name", [
+        {"verbs": ["get"], "resources": ["pods"]}, {"verbs": ["create", "get"], "resources": ["pods/exec"], **names},
+        {"verbs": ["patch"], "resources": ["pods/ephemeralcontainers"], **names}])
+    flags = ["--kubeconfig", config]
+    with sandbox.running_pod("named", containers=[SLEEP]):
+        with requests(sandbox) as asked:
+            assert captures(sandbox, ksniff, out, "named", *flags)[0] == "upload"
+        assert reviews_before(asked, ".*/exec") == 4
+    with sandbox.running_pod("named", containers=[{**SLEEP, "securityContext": {"runAsUser": 1000}}]):
+        assert captures(sandbox, ksniff, out, "named", *flags)[0] == "ephemeral"
+    with requests(sandbox) as asked:
+        result = ksniff.run("web", *flags, "-o", out)
+    assert result.code == 1 and not changes(asked)
+
+
 def test_reviews_that_are_not_answered(sandbox, ksniff, out):
     """Then the attempt decides."""
     with sandbox.faults(request_error={"path": "selfsubjectaccessreviews", "code": 500, "message": "out of order"}):

@@ -32,8 +32,8 @@ static json_t *recorded(const char *name, bool request)
 
 static void test_review(void **state)
 {
-    static const struct kube_right exec = {"create", "pods", "exec"};
-    static const struct kube_right pods = {"get", "pods", NULL};
+    static const struct kube_right exec = {"create", "pods", "exec", NULL};
+    static const struct kube_right pods = {"get", "pods", NULL, "web"};
     json_t *review = kube_access_review("lab", &exec), *wanted = recorded("can-i.http", true);
 
     (void)state;
@@ -44,6 +44,10 @@ static void test_review(void **state)
     review = kube_access_review("lab", &pods);
     assert_null(json_object_get(
         json_object_get(json_object_get(review, "spec"), "resourceAttributes"), "subresource"));
+    assert_string_equal(
+        json_string_value(json_object_get(
+            json_object_get(json_object_get(review, "spec"), "resourceAttributes"), "name")),
+        "web");
     json_decref(review);
 }
 
@@ -84,12 +88,12 @@ static void test_text(void **state)
 
     (void)state;
     assert_string_equal(
-        kube_right_text(text, sizeof(text), &(struct kube_right){"create", "pods", "exec"}),
+        kube_right_text(text, sizeof(text), &(struct kube_right){"create", "pods", "exec", NULL}),
         "create pods/exec");
     assert_string_equal(
-        kube_right_text(text, sizeof(text), &(struct kube_right){"patch", "configmaps", NULL}),
+        kube_right_text(text, sizeof(text), &(struct kube_right){"patch", "configmaps", NULL, NULL}),
         "patch configmaps");
-    assert_string_equal(kube_right_text(text, 5, &(struct kube_right){"get", "pods", NULL}),
+    assert_string_equal(kube_right_text(text, 5, &(struct kube_right){"get", "pods", NULL, NULL}),
                         "get ");
 }
 

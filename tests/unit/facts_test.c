@@ -50,9 +50,11 @@ static void count(void *data)
 }
 
 static const struct kube_right rights[] = {
-    {"create", "pods", "exec"}, {"delete", "pods", NULL}, {"patch", "pods", NULL},
-    {"list", "pods", NULL},     {"watch", "pods", NULL},  {"get", "pods", "exec"},
-    {"create", "pods", NULL},   {"delete", "pods", NULL}, {"create", "pods", "attach"}};
+    {"create", "pods", "exec", NULL},  {"delete", "pods", NULL, NULL},
+    {"patch", "pods", NULL, NULL},     {"list", "pods", NULL, NULL},
+    {"watch", "pods", NULL, NULL},     {"get", "pods", "exec", NULL},
+    {"create", "pods", NULL, NULL},    {"delete", "pods", NULL, NULL},
+    {"create", "pods", "attach", NULL}};
 static const enum kube_access wanted[] = {
     KUBE_ACCESS_ALLOWED, KUBE_ACCESS_DENIED,  KUBE_ACCESS_UNKNOWN,
     KUBE_ACCESS_UNKNOWN, KUBE_ACCESS_UNKNOWN, KUBE_ACCESS_UNKNOWN,
