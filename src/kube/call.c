@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "kube/client_state.h"
 #include "kube/foreign.h"
+#include "kube/json.h"
 #include "kube/status.h"
 #include "kube/transfers.h"
 
@@ -174,7 +175,7 @@ static json_t *parse_answer(const struct kube_call *call, struct error *err)
 {
     const struct buf *answer = &call->transfer.answer;
     const char *text = (const char *)buf_bytes(answer);
-    json_t *json = json_loadb(text ? text : "", answer->length, 0, NULL);
+    json_t *json = kube_json_read(text, answer->length);
     char words[200];
 
     if (json_is_object(json))

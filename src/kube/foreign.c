@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "kube/json.h"
 
 #define LOOKED_AT (16u << 10) /* bytes of a body: what it has to say stands at its beginning */
 
@@ -145,7 +146,7 @@ static void words_of_html(char *out, size_t size, char *html)
 char *kube_foreign_words(char *out, size_t size, const char *body, size_t length)
 {
     cleanup_free char *text = strndup(body ? body : "", length < LOOKED_AT ? length : LOOKED_AT);
-    json_t *json = json_loadb(body ? body : "", length, 0, NULL);
+    json_t *json = kube_json_read(body, length);
 
     out[0] = '\0';
     if (text) {

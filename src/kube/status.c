@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "kube/foreign.h"
+#include "kube/json.h"
 
 #define WORDS_MAX 200 /* bytes that a stranger's answer may take in a message */
 
@@ -224,7 +225,7 @@ static int from_status(const struct kube_config *config, const json_t *status, c
 int kube_error_from_answer(const struct kube_config *config, const char *method, const char *path,
                            long code, const char *body, size_t length, struct error *err)
 {
-    json_t *status = json_loadb(body ? body : "", length, 0, NULL);
+    json_t *status = kube_json_read(body, length);
     cleanup_free char *message = strdup(string_at(status, "message"));
     bool is_status = strcmp(string_at(status, "kind"), "Status") == 0;
     char words[WORDS_MAX];
@@ -282,7 +283,7 @@ bool kube_exit_reached(const struct kube_exit *exit)
 
 int kube_exit_from_status(const char *text, size_t length, struct kube_exit *ret_exit)
 {
-    json_t *status = json_loadb(text, length, 0, NULL);
+    json_t *status = kube_json_read(text, length);
     struct kube_exit result = {.kind = KUBE_EXIT_START_FAILED, .code = -1};
 
     if (!json_is_object(status) || !json_object_get(status, "status")) {

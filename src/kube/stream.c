@@ -21,6 +21,7 @@
 #include "base/loop.h"
 #include "kube/client.h"
 #include "kube/foreign.h"
+#include "kube/json.h"
 #include "kube/transport.h"
 #include "kube/upgrade.h"
 
@@ -245,8 +246,7 @@ enum weight {
 
 static enum weight weigh(const struct kube_upgrade *upgrade)
 {
-    json_t *status =
-        json_loadb((const char *)buf_bytes(&upgrade->body), upgrade->body.length, 0, NULL);
+    json_t *status = kube_json_read(buf_bytes(&upgrade->body), upgrade->body.length);
     const char *kind = json_string_value(json_object_get(status, "kind"));
     const char *message = json_string_value(json_object_get(status, "message"));
     enum weight weight = STATUS;

@@ -43,6 +43,7 @@ struct kube_watch {
     json_t *known;             /* uid: the round in which it was listed or heard of last */
     json_int_t round;
     bool listed;      /* once at least */
+    bool watched;     /* a watch has gone well since */
     unsigned delay;   /* milliseconds, after the next failure */
     uint64_t begun;   /* loop_now(), of the watch */
     bool fruitful;    /* something has come of it */
@@ -98,12 +99,20 @@ static void plan(struct kube_watch *watch)
     watch->delay = 2 * watch->delay < DELAY_MOST ? 2 * watch->delay : DELAY_MOST;
 }
 
+/* Of several servers the next may have just started, where the last one has ended the watch in
+ * order: what was allowed is not believed to be refused at once. */
+static bool may_pass(struct kube_watch *watch, const struct error *err)
+{
+    return error_is_passing(err) ||
+           (watch->watched && patience_doubts(&watch->patience.refused, err));
+}
+
 /* What has failed is tried again later, or is given up. */
 static void judge(struct kube_watch *watch, const struct error *err)
 {
     if (watch->hasty && !watch->listed)
         give_up(watch, err);
-    else if (patience_has(&watch->patience, err) || (watch->listed && error_is_passing(err)))
+    else if (patience_has(&watch->patience, err) || (watch->listed && may_pass(watch, err)))
         plan(watch);
     else
         give_up(watch, err);
@@ -276,9 +285,11 @@ static void end_watch(struct kube_watch *watch)
         log_debug("%s: %s", watch->path, watch->why.text);
     if (watch->fruitful || (whole && loop_now() - watch->begun >= STEADY_MS)) {
         forgive(watch);
+        watch->watched = true;
         watch->delay = DELAY_FIRST;
     }
-    if (expired)
+    /* An event that cannot be read would come again and again. */
+    if (expired || watch->why.kind == ERROR_PROTOCOL)
         list_again(watch);
     if (whole || expired || watch->fruitful)
         plan(watch);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "kube/json.h"
 
 #define UID_MAX 256 /* bytes; they are UUIDs in fact */
 
@@ -111,7 +112,7 @@ enum kube_event kube_events_next(struct kube_events *events, json_t **ret_object
         const char *line = (const char *)buf_bytes(&events->bytes);
 
         if (!is_blank(line, length)) {
-            json_t *event = json_loadb(line, length, 0, NULL);
+            json_t *event = kube_json_read(line, length);
 
             if (json_is_object(event)) {
                 result = judge(event, ret_object, err);
