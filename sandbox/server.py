@@ -16,7 +16,7 @@ from .failures import (Failure, answer, conflict, described, group_of, invalid, 
 from .garbage import Options
 from .lists import Lists
 from .rbac import Wish
-from .store import KINDS, parse_fields, parse_selector
+from .store import KINDS, only_name, parse_fields, parse_selector
 from .units import FORMAT, now
 
 MAX_BODY = 3 << 20
@@ -215,12 +215,14 @@ class Api:
             raise not_allowed()
         watch = request.query.get("watch") in ("true", "1")
         verb = "deletecollection" if request.method == "DELETE" else "watch" if watch else "list"
-        self.allow(request, verb, resource, namespace)
         try:
             labels = parse_selector(request.query.get("labelSelector", ""))
             fields = parse_fields(resource, request.query.get("fieldSelector", ""))
         except ValueError as error:
+            self.allow(request, verb, resource, namespace)
             raise Failure(400, "BadRequest", str(error)) from error
+        # A list of one object by its name is asked for by that name, as in apiserver/pkg/endpoints/request.
+        self.allow(request, verb, resource, namespace, only_name(request.query.get("fieldSelector", "")))
         if request.method == "DELETE":
             return await self.delete_collection(request, resource, namespace, labels, fields)
         if watch:

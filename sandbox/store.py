@@ -69,6 +69,12 @@ FIELDS = {  # those that can be selected by, beside the name and the namespace
     "events": ("involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "reason", "type")}
 
 
+def only_name(text):
+    """The one name that field selectors let through; None: they do not say."""
+    found = re.search(r"(?:^|,)metadata\.name==?([^,]+)", text)
+    return found and found[1]
+
+
 def parse_fields(resource, text):
     """Field selectors. Returns a function of an object; ValueError as the server says."""
     for part in filter(None, text.split(",")):

@@ -87,9 +87,10 @@ static void on_failure(void *data, const struct error *err)
     fail(data, err);
 }
 
+/* @data: of the events */
 static struct kube_watch *watch(struct source *source, const char *path,
                                 const struct kube_watch_wanted *more,
-                                const struct kube_watch_events *events)
+                                const struct kube_watch_events *events, void *data)
 {
     struct kube_watch_wanted wanted = *more;
 
@@ -97,7 +98,7 @@ static struct kube_watch *watch(struct source *source, const char *path,
     wanted.once = !source->context->follow;
     wanted.hasty = true;
     struct kube_watch *started =
-        path ? kube_watch_start(source->context->client, &wanted, events, source) : NULL;
+        path ? kube_watch_start(source->context->client, &wanted, events, data) : NULL;
     if (!started)
         out_of_memory(source);
     return started;
@@ -126,7 +127,7 @@ static void list_pods(struct source *source, const struct kube_watch_events *eve
     cleanup_free char *fields = fields_of(source);
     const struct kube_watch_wanted wanted = {.labels = source->labels, .fields = fields};
 
-    source->pods_watch = watch(source, path, &wanted, events);
+    source->pods_watch = watch(source, path, &wanted, events, source);
 }
 
 static const struct kube_watch_events of_pods = {
@@ -204,10 +205,85 @@ static void on_no_list(void *data, const struct error *err)
 static const struct kube_watch_events of_many_names = {
     .object = on_one_of_many, .synced = on_many, .failed = on_no_list};
 
+/* ---- each of several names watched by itself ---- */
+
+static void on_this_pod(void *data, json_t *pod)
+{
+    const struct source_name *name = data;
+
+    on_pod(name->source, pod);
+}
+
+static void on_this_gone(void *data, const char *uid)
+{
+    const struct source_name *name = data;
+
+    on_pod_gone(name->source, uid);
+}
+
+static void on_this_known(void *data)
+{
+    struct source_name *name = data;
+    struct source *source = name->source;
+
+    name->watched = true;
+    for (size_t i = 0; i < source->name_count; i++)
+        if (!source->names[i].watched)
+            return;
+    on_pods(source);
+}
+
+static void on_this_failure(void *data, const struct error *err)
+{
+    const struct source_name *name = data;
+
+    fail(name->source, err);
+}
+
+static void watch_name(struct source_name *name)
+{
+    static const struct kube_watch_events events = {.object = on_this_pod,
+                                                    .gone = on_this_gone,
+                                                    .synced = on_this_known,
+                                                    .failed = on_this_failure};
+    struct source *source = name->source;
+    cleanup_free char *path = text_format("/api/v1/namespaces/%s/pods", source->namespace);
+    cleanup_free char *field = text_format("metadata.name=%s", name->name);
+    const struct kube_watch_wanted wanted = {.fields = field};
+
+    if (field)
+        name->watch = watch(source, path, &wanted, &events, name);
+    else
+        out_of_memory(source);
+}
+
+/* A role may name the pods that may be listed: then each by its name, but not all of them. */
+static void on_no_common_watch(void *data, const struct error *err)
+{
+    struct source *source = data;
+
+    if (err->kind != ERROR_FORBIDDEN || source->name_count == 1) {
+        fail(source, err);
+        return;
+    }
+    log_debug("the pods are watched one by one: %s", err->text);
+    kube_watch_free(steal_pointer(source->pods_watch));
+    for (size_t i = 0; i < source->name_count; i++)
+        watch_name(&source->names[i]);
+}
+
+static void follow_names(struct source *source)
+{
+    static const struct kube_watch_events events = {
+        .object = on_pod, .gone = on_pod_gone, .synced = on_pods, .failed = on_no_common_watch};
+
+    list_pods(source, &events);
+}
+
 static void find_names(struct source *source)
 {
     if (source->context->follow)
-        list_pods(source, &of_pods);
+        follow_names(source);
     else if (source->name_count >= MANY_NAMES)
         list_pods(source, &of_many_names);
     else
@@ -302,7 +378,7 @@ static void list_owned(struct source *source, const char *labels)
     cleanup_free char *path =
         text_format("%s/namespaces/%s/%s", owned->root, source->namespace, owned->resource);
 
-    source->owned_watch = watch(source, path, &wanted, &events);
+    source->owned_watch = watch(source, path, &wanted, &events, source);
 }
 
 static void list_slices(struct source *source)
@@ -474,7 +550,7 @@ static void watch_object(struct source *source)
     cleanup_free char *fields = text_format("metadata.name=%s", source->name);
     const struct kube_watch_wanted wanted = {.fields = fields};
 
-    source->object_watch = watch(source, fields ? path : NULL, &wanted, &events);
+    source->object_watch = watch(source, fields ? path : NULL, &wanted, &events, source);
 }
 
 /* ---- life ---- */
@@ -560,8 +636,10 @@ void source_free(struct source *source)
 {
     if (!source)
         return;
-    for (size_t i = 0; i < source->name_count; i++)
+    for (size_t i = 0; i < source->name_count; i++) {
         kube_call_cancel(source->names[i].call);
+        kube_watch_free(source->names[i].watch);
+    }
     kube_call_cancel(source->call);
     kube_watch_free(source->object_watch);
     kube_watch_free(source->owned_watch);

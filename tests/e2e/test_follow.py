@@ -285,6 +285,38 @@ def test_cut_while_its_pod_ends(sandbox, ksniff, tmp_path, method):
     assert code == 0 and said.count("WARN[") == 2 and "the capture was cut 1 time" in said, said
 
 
+def test_pods_that_a_role_names(sandbox, ksniff, tmp_path):
+    """Each may be listed by its name, but not all of the namespace: they are watched one by one."""
+    names, path = {"resourceNames": ["first", "second"]}, str(tmp_path / "x.pcapng")
+    config = sandbox.kubeconfig_for("two-names", [{"verbs": ["get", "list", "watch"], "resources": ["pods"], **names},
+                                                  {"verbs": ["create", "get"], "resources": ["pods/exec"], **names}])
+    words = ["-f", "udp port 4806", "-i", "lo", "-o", path, "--kubeconfig", config, "--no-names"]
+    with pods(sandbox, "first"), following(ksniff, "first", "second", *words) as process:
+        read_until(process, "capturing; Ctrl-C ends it")
+        with pods(sandbox, "second"):
+            read_until(process, 'pod "second" is captured from now on')
+            for name in ("first", "second"):
+                sandbox.datagrams(name, 4806)
+                wait_until(lambda: payloads(path, f"default/{name}:lo") == [b"number 0", b"number 1", b"number 2"], "the packets")
+        read_until(process, 'pod "second" is gone: its capture has ended')
+        code, said = end(process)
+    assert code == 0 and "WARN[" not in said, said
+    done = ksniff.run("--follow", "first", "web", *words)
+    assert done.code == 1, done.err
+    assert 'cannot list resource "pods"' in done.err and "(needs: list pods)" in done.err
+
+
+def test_what_a_program_wrote_has_a_nul(sandbox, ksniff, tmp_path):
+    """In an annotation, say, or in the last words of a container: as JSON allows, and as the API server hands it on."""
+    path = str(tmp_path / "x.pcapng")
+    with following(ksniff, *words_for(4809, path)) as process, removed(sandbox, "nul"):
+        read_until(process, "waiting: ")
+        sandbox.create_pod("nul", metadata={"labels": {"follow": "yes"}, "annotations": {"a": "before\0after"}}, containers=[SLEEP])
+        read_until(process, "capturing; Ctrl-C ends it")
+        assert end(process)[0] == 0
+        assert not ksniff.run("-l", "follow=yes", "--duration", "100ms", "-o", path).code
+
+
 # ---- those that cannot be captured at once ----
 
 @contextlib.contextmanager
