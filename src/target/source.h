@@ -40,10 +40,10 @@ struct source_context {
 struct source_name {
     const char *name;
     struct source *source;
-    struct kube_call *call; /* NULL: it is over, or not begun */
+    struct kube_call *call;   /* NULL: it is over, or not begun */
     struct kube_watch *watch; /* of this pod alone; NULL: of all of them */
     bool found;
-    bool watched; /* it is as it is in the cluster */
+    bool watched;       /* it is as it is in the cluster */
     struct error error; /* with ERROR_NONE: none */
 };
 

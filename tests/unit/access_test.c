@@ -90,9 +90,9 @@ static void test_text(void **state)
     assert_string_equal(
         kube_right_text(text, sizeof(text), &(struct kube_right){"create", "pods", "exec", NULL}),
         "create pods/exec");
-    assert_string_equal(
-        kube_right_text(text, sizeof(text), &(struct kube_right){"patch", "configmaps", NULL, NULL}),
-        "patch configmaps");
+    assert_string_equal(kube_right_text(text, sizeof(text),
+                                        &(struct kube_right){"patch", "configmaps", NULL, NULL}),
+                        "patch configmaps");
     assert_string_equal(kube_right_text(text, 5, &(struct kube_right){"get", "pods", NULL, NULL}),
                         "get ");
 }
