@@ -10,6 +10,7 @@
 #include "capture/names.h"
 #include "capture/recorder.h"
 #include "capture/run_state.h"
+#include "method/facts.h"
 #include "method/helper_pods.h"
 #include "recording/fetch.h"
 #include "settings/settings.h"
@@ -97,6 +98,7 @@ static int try_again(struct run *run, struct member **place, struct target *targ
         free(target);
         return 0;
     }
+    facts_forget(run->facts); /* what it may not do was perhaps allowed meanwhile */
     struct member *fresh = make_member(run, target, true, err);
     if (!fresh)
         return -1;

@@ -22,8 +22,9 @@ struct fact {
     char *path;
     json_t *body; /* of a review; NULL: an object is read */
     enum { WAITS, ASKED, KNOWN } state;
+    bool old; /* who asks next has it asked anew */
     struct kube_call *call;
-    json_t *answer; /* NULL: not to be had */
+    json_t *answer; /* the last; NULL: not to be had */
     struct fact *next;
 };
 
@@ -148,6 +149,7 @@ static void on_answer(void *data, json_t *answer, const struct error *err)
 
     fact->call = NULL;
     fact->state = KNOWN;
+    json_decref(fact->answer);
     fact->answer = json_incref(answer);
     if (err)
         log_debug("%s: %s", fact->body ? "the server does not tell what is allowed" : fact->path,
@@ -180,14 +182,32 @@ static void ask_on(struct facts *facts)
     }
 }
 
+void facts_forget(struct facts *facts)
+{
+    for (struct fact *fact = facts->first; fact; fact = fact->next)
+        fact->old = fact->state == KNOWN;
+}
+
+static struct fact *find(struct facts *facts, const char *path, const json_t *body)
+{
+    struct fact *fact = facts->first;
+
+    while (fact &&
+           (strcmp(fact->path, path) != 0 || !(fact->body ? json_equal(fact->body, body) : !body)))
+        fact = fact->next;
+    if (fact && fact->old) {
+        fact->old = false;
+        fact->state = WAITS;
+        ask_on(facts);
+    }
+    return fact;
+}
+
 /* Takes @path and @body. */
 static const struct fact *ask(struct facts *facts, char *path, json_t *body)
 {
-    struct fact *fact = NULL;
+    struct fact *fact = path ? find(facts, path, body) : NULL;
 
-    for (fact = facts->first; fact && path; fact = fact->next)
-        if (strcmp(fact->path, path) == 0 && (fact->body ? json_equal(fact->body, body) : !body))
-            break;
     if (fact || !path || !(fact = calloc(1, sizeof(*fact)))) {
         free(path);
         json_decref(body);

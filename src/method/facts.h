@@ -2,7 +2,8 @@
 /*
  * What the API server is asked once in a run, whoever needs it: what we may do in a namespace, what
  * that namespace demands, the nodes, the server's own addresses. A question goes out when it is
- * asked for the first time, a few of them side by side; its answer stays.
+ * asked for the first time, a few of them side by side; its answer stays until it is to be
+ * forgotten.
  */
 #ifndef KSNIFF_METHOD_FACTS_H
 #define KSNIFF_METHOD_FACTS_H
@@ -23,6 +24,10 @@ struct facts *facts_new(struct kube_client *client);
 void facts_free(struct facts *facts);
 
 struct kube_client *facts_client(const struct facts *facts);
+
+/* facts_forget - much may have changed: what is asked for from now on is asked anew. Until it is
+ * answered, the last answer is read. */
+void facts_forget(struct facts *facts);
 
 /* A question, and its answer once that is there. Owned by the facts. */
 struct fact;

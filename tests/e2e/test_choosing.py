@@ -295,7 +295,7 @@ def test_helper_that_does_not_start(sandbox, ksniff, out):
     """Its node does not start it in time: the ephemeral container is another way."""
     with sandbox.running_pod("shellless", containers=[{"name": "app", "image": "registry.local/distroless-http:1"}]):
         with sandbox.faults(hold_pods=True):
-            method, err = captures(sandbox, ksniff, out, "shellless", "--pod-creation-timeout", "2s")
+            method, err = captures(sandbox, ksniff, out, "shellless", "--pod-creation-timeout", "8s")
         assert method == "ephemeral" and "the start of the helper pod took too long" in err
 
 

@@ -373,6 +373,17 @@ def test_a_start_that_fails_is_tried_again(sandbox, ksniff, tmp_path):
     assert row["pod"] == "first" and row["error"] is None and row["packets"] == 3
 
 
+def test_a_right_that_is_given_later(sandbox, ksniff, tmp_path):
+    """What a pod is tried with again is not what was known when it failed."""
+    pods_only = [{"verbs": ["get", "list", "watch"], "resources": ["pods"]}]
+    config = sandbox.kubeconfig_for("later", pods_only)
+    with following(ksniff, *words_for(4810, str(tmp_path / "x.pcapng"), "--kubeconfig", config)) as process, pods(sandbox, "first"):
+        read_until(process, "it is tried again as long as it is there")
+        sandbox.kubeconfig_for("later", [*pods_only, {"verbs": ["create", "get"], "resources": ["pods/exec"]}])
+        read_until(process, "capturing; Ctrl-C ends it")
+        assert end(process)[0] == 0
+
+
 def test_what_is_refused_is_not_tried_with_each_change(sandbox, ksniff):
     """No change of the pod gives a right."""
     fault = {"path": "/exec$", "code": 403, "reason": "Forbidden", "message": "no"}

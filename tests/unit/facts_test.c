@@ -69,7 +69,7 @@ static void want_rights(struct facts *facts, struct facts_wait *wait)
 /* Two of the nine are the same. */
 static void test_each_is_asked_once(void **state)
 {
-    struct facts_wait first = {0}, second = {0}, third = {0};
+    struct facts_wait first = {0}, second = {0}, third = {0}, fourth = {0};
     struct server server;
     struct facts *facts;
     unsigned told = 0;
@@ -92,6 +92,15 @@ static void test_each_is_asked_once(void **state)
     facts_wait_begin(&third, facts, count, &told);
     assert_int_equal(told, 3); /* at once */
     assert_int_equal(fact_access(facts_right(facts, "elsewhere", &rights[0])), KUBE_ACCESS_UNKNOWN);
+
+    facts_forget(facts);
+    want_rights(facts, &fourth);
+    facts_wait_begin(&fourth, facts, count, &told);
+    assert_int_equal(told, 3);
+    assert_int_equal(fact_access(fourth.facts[0]), wanted[0]); /* the last answer, meanwhile */
+    server_step_until(&server, &told, 4);
+    assert_int_equal(server_asked(&server, ""), 8 + 1); /* and the one of elsewhere */
+    assert_int_equal(fact_access(fourth.facts[0]), wanted[0]);
     facts_free(facts);
     server_stop(&server);
 }
