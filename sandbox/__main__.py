@@ -54,7 +54,7 @@ class Sandbox:
         self.pki = pki.Pki(directory)
         self.faults, self.requests = {}, []
         self.nodes = Nodes(self, arguments.nodes)
-        self.exec_sockets, self.tasks = set(), set()
+        self.exec_sockets, self.execs, self.tasks = set(), set(), set()
         self.scheduler, self.garbage = Scheduler(self), Garbage(self)
         self.services = Services(self)
         self.through_service = arguments.service
@@ -94,6 +94,9 @@ class Sandbox:
         if faults.pop("drop_exec_connections", False):
             for transport in list(self.exec_sockets):
                 transport.abort()
+        if faults.pop("kubelet_restarts", False):
+            for session in list(self.execs):
+                session.lose_kubelet()
         if faults.pop("cut_watches", False):
             self.api.lists.cut()
         if faults.pop("expire_versions", False):

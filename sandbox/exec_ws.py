@@ -82,6 +82,7 @@ class ExecSession:
         self.stdin = None    # our end of the process's stdin
         self.fds = {}        # our ends of stdout and stderr
         self.gone = False    # the client is
+        self.ending = None   # what is sent when the kubelet is
         self.unread = False  # stdin bytes were left unread by the process
 
     async def start(self):
@@ -233,6 +234,13 @@ class ExecSession:
             code = 128 - code
         return non_zero(code) if code else success()
 
+    def lose_kubelet(self):
+        """The API server takes the end of its stream of errors for a good end of the command (kubernetes/kubectl#1726)."""
+        async def end():
+            await self.send(STATUS, compact(success()))
+            await self.socket.close()
+        self.ending = asyncio.ensure_future(end())
+
     def hangs(self):
         """Does nobody hear of its end?"""
         faults = self.sandbox.faults
@@ -240,6 +248,7 @@ class ExecSession:
 
     async def run(self, socket):
         self.socket = socket
+        self.sandbox.execs.add(self)
         await self.send(STDOUT, b"")
         self.server, self.kubelet = await self.node.port.connect()
         await self.start()
@@ -261,6 +270,7 @@ class ExecSession:
         except OSError:
             pass  # the connection between server and kubelet has gone: with the client
         finally:
+            self.sandbox.execs.discard(self)
             tasks = (receiver, forwarder, obeyer, *pumps)
             for task in tasks:
                 task.cancel()

@@ -192,6 +192,14 @@ static void end_recorded(struct session *session)
     session_end(session, NULL);
 }
 
+/* An API server that loses the kubelet of a WebSocket calls that a success.
+ * Source: https://github.com/kubernetes/kubectl/issues/1726 */
+static void say_half(const struct session *session, struct error *err)
+{
+    error_set(err, ERROR_NETWORK, "the stream from %s has ended before its end had come",
+              session->where);
+}
+
 /* The agent has ended in order: as asked, or as somebody else wanted it. */
 static void end_in_order(struct session *session)
 {
@@ -204,9 +212,11 @@ static void end_in_order(struct session *session)
     session->cut = true;
     if (session->farewell)
         error_set(&err, ERROR_NETWORK, "%s", session->farewell);
-    else
+    else if (account_is_whole(&session->account))
         error_set(&err, ERROR_NETWORK, "the agent in %s was told to end, but not by us",
                   session->where);
+    else
+        say_half(session, &err);
     session_end(session, &err);
 }
 
@@ -222,6 +232,14 @@ static void end_lost(struct session *session, const struct error *err)
         session->cut = true;
         session_end(session, err);
     }
+}
+
+static void end_half(struct session *session)
+{
+    struct error err;
+
+    say_half(session, &err);
+    end_lost(session, &err);
 }
 
 static void end_failed(struct session *session, const struct kube_exit *exit)
@@ -248,12 +266,16 @@ void session_closed(struct session *session, const struct kube_exit *exit, const
     note_exec(session, exit);
     if (try_unreached_again(session, exit, err))
         return;
-    if (success && session->method->recorded)
+    if (success && session->method->recorded && !account_is_whole(&session->account))
+        end_half(session);
+    else if (success && session->method->recorded)
         end_recorded(session);
     else if (success && !starting)
         end_in_order(session);
     else if (!lost && starting && session->method->again && session->method->again(session, exit))
         return;
+    else if (success && starting && session->resumed)
+        end_half(session);
     else if (lost)
         end_lost(session, err);
     else

@@ -125,6 +125,22 @@ def test_a_cut_is_taken_up_amid_a_segment(box, ksniff, rings, tmp_path, transpor
     assert "the fetch was cut 6 times, and taken up where it was" in err
 
 
+def test_a_kubelet_that_restarts_is_no_end(box, ksniff, rings, tmp_path):
+    """The API server says that all went well, as it does by WebSocket: the recorder has not said so."""
+    path = str(tmp_path / "x.pcapng")
+    for number in range(20):
+        rings[0].write(number, size=600)
+    with box.faults(exec_bytes_per_second=SLOW):
+        process = ksniff.start("--fetch", NAME, "-o", path)
+        process.head = "\n"
+        Ksniff.read_until(process, "fetching what was recorded;")
+        wait_until(lambda: os.path.getsize(path) > 200000, "some of it")
+        box.set_faults(kubelet_restarts=True)
+        Ksniff.read_until(process, "fetching again, where it was cut")
+        err = Ksniff.stop_by_itself(process)
+    assert [number for _, number in identities(path)] == merged(range(20)) and "has ended before its end had come" in err
+
+
 def test_what_is_gone_meanwhile_is_told_as_missing(box, ksniff, rings, tmp_path):
     """While it was cut the ring has gone on: the oldest are gone, that of the cut, too."""
     path = str(tmp_path / "x.pcapng")

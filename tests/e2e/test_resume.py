@@ -91,6 +91,13 @@ def test_told_to_end_by_somebody_else(sandbox, tmp_path):
         signal_agents(sandbox, "capture", signal.SIGTERM)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_kubelet_restarts(sandbox, tmp_path, method):
+    """The API server calls it a good end of the command; nobody has told the agent to end."""
+    with taken_up(sandbox, tmp_path, method, 4312, "has ended before its end had come"):
+        sandbox.set_faults(kubelet_restarts=True)
+
+
 def test_what_holds_the_agent_killed(sandbox, tmp_path):
     """The helper's main process: the pod has ended then, and another is made."""
     with taken_up(sandbox, tmp_path, "node", 4309, "was ended by signal 9"):
