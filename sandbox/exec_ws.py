@@ -42,6 +42,11 @@ def not_started(container, message):
             "details": {"causes": [{"message": f"Internal error occurred: {inner}"}]}, "code": 500}
 
 
+# Elsewhere than with containerd a program that is not there is no failure of the exec: the runtime's words stand in the
+# output of the command, whose exit code is the runtime's.
+NOT_THERE = {"cri-o": (STDERR, "ERRO[0000] {}\n", 255), "docker": (STDOUT, "OCI runtime exec failed: {}: unknown\r\n", 127)}
+
+
 def unreached(request, address):
     """What an API server says of a kubelet that does not listen, with all that was asked of it."""
     match = request.match_info
@@ -138,7 +143,11 @@ class ExecSession:
             if not data:
                 return
             # runc's own complaint is no output of the command: it goes into the Status.
-            if channel == STDERR and data.startswith(b"exec failed:") and containers.start_error(self.child.log):
+            error = channel == STDERR and data.startswith(b"exec failed:") and containers.start_error(self.child.log)
+            if error and self.container.runtime in NOT_THERE:
+                channel, words, _ = NOT_THERE[self.container.runtime]
+                data = words.format(error).encode()
+            elif error:
                 continue
             try:
                 await self.kubelet.send(channel, data)
@@ -228,6 +237,8 @@ class ExecSession:
 
     def status(self, code):
         error = containers.start_error(self.child.log)
+        if error and self.container.runtime in NOT_THERE:
+            return non_zero(NOT_THERE[self.container.runtime][2])
         if error:
             return not_started(self.container, error)
         if code < 0:

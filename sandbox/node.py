@@ -34,7 +34,7 @@ def conditions():
                "reason": reason, "message": message}
 
 
-VERSIONS = {"containerd": "containerd://2.1.9", "cri-o": "cri-o://1.34.1"}
+VERSIONS = {"containerd": "containerd://2.1.9", "cri-o": "cri-o://1.34.1", "docker": "docker://28.3.3"}
 
 
 def architecture():

@@ -285,6 +285,28 @@ static void say_place(const struct session *session, unsigned place)
                 session->upload->places[place]);
 }
 
+/* containerd says so in the Status; CRI-O on standard error, with an exit code; Docker, with an
+ * exit code, on standard output. */
+static bool says_no_program(const char *text)
+{
+    return strstr(text, "executable file not found") || strstr(text, "no such file or directory") ||
+           strstr(text, "not found in $PATH");
+}
+
+/* There is no hello. */
+static void on_other_words(struct session *session, const char *line)
+{
+    struct error err;
+
+    if (says_no_program(line)) {
+        text_escape(session->last_complaint, sizeof(session->last_complaint), line, strlen(line));
+        return; /* the exit code follows */
+    }
+    session->elsewhere = true;
+    error_set(&err, ERROR_PROTOCOL, "%s: its shell says \"%s\"", session->where, line);
+    session_end(session, &err);
+}
+
 /* The shell is ready: "ksniff HOW PLACE MACHINE". */
 static void on_hello(struct session *session, const char *line)
 {
@@ -294,8 +316,7 @@ static void on_hello(struct session *session, const char *line)
     struct error err;
 
     if (sscanf(line, "ksniff %15s %u %31s", how, &place, machine) < 1) {
-        error_set(&err, ERROR_PROTOCOL, "%s: its shell says \"%s\"", session->where, line);
-        session_end(session, &err);
+        on_other_words(session, line);
         return;
     }
     session->has_shell = true;
@@ -324,6 +345,7 @@ static size_t take_hello(struct session *session, const unsigned char *bytes, si
     for (size_t i = 0; i < length; i++) {
         if (bytes[i] == '\n') {
             on_hello(session, buf_string(&upload->hello));
+            buf_take(&upload->hello, upload->hello.length);
             return i + 1;
         }
         if (!buf_append(&upload->hello, &bytes[i], 1)) {
@@ -366,14 +388,15 @@ static void on_opened(void *data)
     session_stage(data, "the shell's answer", HELLO_MS);
 }
 
-/* Did the runtime find no such program in the container? containerd, CRI-O and Docker word it so.
- */
-static bool no_such_program(const struct kube_exit *exit)
+/* Did the runtime find no such program in the container? Else the program itself has ended. */
+static bool no_such_program(const struct session *session, const struct kube_exit *exit)
 {
-    return exit && exit->kind == KUBE_EXIT_START_FAILED &&
-           (strstr(exit->message, "executable file not found") ||
-            strstr(exit->message, "no such file or directory") ||
-            strstr(exit->message, "not found in $PATH"));
+    if (!exit)
+        return false;
+    if (exit->kind == KUBE_EXIT_START_FAILED)
+        return says_no_program(exit->message);
+    return exit->kind == KUBE_EXIT_CODE && exit->code != 0 &&
+           says_no_program(session->last_complaint);
 }
 
 static void on_closed(void *data, const struct kube_exit *exit, const struct error *err)
@@ -460,7 +483,7 @@ static void on_tar_closed(void *data, const struct kube_exit *exit, const struct
 
     if (session->state == SESSION_ENDED)
         return;
-    if (no_such_program(exit)) {
+    if (no_such_program(session, exit)) {
         no_tool(session, &failure);
         session_end(session, &failure);
         return;
@@ -514,7 +537,8 @@ static bool again(struct session *session, const struct kube_exit *exit)
 {
     struct error err;
 
-    if (session->upload->stage != STAGE_HELLO || session->upload->keep || !no_such_program(exit))
+    if (session->upload->stage != STAGE_HELLO || session->upload->keep ||
+        !no_such_program(session, exit))
         return false;
     log_debug("%s has no shell: trying tar", session->where);
     session_retire_stream(session);

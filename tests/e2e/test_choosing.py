@@ -265,6 +265,16 @@ def test_two_attempts_in_vain(sandbox, ksniff, out):
         assert second.startswith("using the ephemeral method (upload: ") and r"a webhook \x1b[31mdenied it" in second
 
 
+@pytest.mark.parametrize("runtime", ["cri-o", "docker"])
+def test_a_program_that_is_not_there_in_other_words(sandbox, ksniff, out, runtime):
+    """Not every runtime tells it in the Status of the exec: CRI-O and Docker do in the output, each its own way."""
+    app = {"name": "app", "image": "registry.local/distroless-http:1", "securityContext": {"capabilities": {"add": ["NET_RAW"]}}}
+    with sandbox.faults(runtime=runtime), sandbox.running_pod("shellless", containers=[app]):
+        method, err = captures(sandbox, ksniff, out, "shellless")
+    assert method == "node"
+    moved_once(err, "node", 'upload: container "app" of pod "shellless" has neither a shell nor tar')
+
+
 def test_exec_forbidden_in_the_pods_namespace_only(sandbox, ksniff, out):
     """The helper's namespace is one where it is allowed."""
     config = sandbox.kubeconfig_for("elsewhere", [
