@@ -21,10 +21,11 @@
 #define PAGE        100         /* objects of one answer: a megabyte of pods, perhaps */
 #define EVENTS_MAX  (64u << 20) /* bytes; as of any other answer (client.c) */
 #define KNOWN_MAX   (1u << 18)  /* objects of which it is heard that they are gone */
-#define VERSION_MAX 256         /* bytes */
-#define WATCH_S     300         /* a watch lasts; the next goes on from it */
-#define ANSWER_MS   30000       /* and what its end may take */
-#define DELAY_FIRST 200         /* milliseconds between two watches */
+#define LIST_MAX    (1u << 19) /* objects and pages of a list; clusters have at most 150,000 pods */
+#define VERSION_MAX 256        /* bytes */
+#define WATCH_S     300        /* a watch lasts; the next goes on from it */
+#define ANSWER_MS   30000      /* and what its end may take */
+#define DELAY_FIRST 200        /* milliseconds between two watches */
 #define DELAY_MOST  30000
 #define STEADY_MS   5000 /* a watch of this length was none in vain, though nothing came */
 
@@ -39,6 +40,7 @@ struct kube_watch {
     struct loop_timer *timer;
     struct kube_events received;
     char *page;                /* the token of the list's next page, escaped; NULL: the first */
+    size_t length;             /* of the list so far: its objects and pages */
     char version[VERSION_MAX]; /* "": the list comes first */
     json_t *known;             /* uid: the round in which it was listed or heard of last */
     json_int_t round;
@@ -182,6 +184,7 @@ static bool take_version(struct kube_watch *watch, const char *version)
 static void list_again(struct kube_watch *watch)
 {
     free(steal_pointer(watch->page));
+    watch->length = 0;
     watch->version[0] = '\0';
     watch->round++;
 }
@@ -203,22 +206,40 @@ static void end_list(struct kube_watch *watch, const json_t *list)
     watch->events->synced(watch->data);
 }
 
+/* Gives up what would go on for ever: a page that follows itself, or too many of them. */
+static void turn_page(struct kube_watch *watch, const char *token)
+{
+    cleanup_free char *before = watch->page;
+    struct error err;
+
+    watch->page = kube_escape(token);
+    if (watch->length <= LIST_MAX && !(before && watch->page && strcmp(before, watch->page) == 0))
+        return;
+    error_set(&err, ERROR_PROTOCOL, "the list %s has no end", watch->path);
+    give_up(watch, &err);
+}
+
 static void take_page(struct kube_watch *watch, json_t *list)
 {
     const char *next =
         json_string_value(json_object_get(json_object_get(list, "metadata"), "continue"));
+    json_t *items = json_object_get(list, "items");
     size_t i;
     json_t *object;
 
-    json_array_foreach(json_object_get(list, "items"), i, object)
+    json_array_foreach(items, i, object)
     {
         have_object(watch, object);
     }
-    free(steal_pointer(watch->page));
-    if (next && *next)
-        watch->page = kube_escape(next);
-    else if (!watch->over)
+    watch->length += json_array_size(items) + 1;
+    if (watch->over)
+        return;
+    if (next && *next) {
+        turn_page(watch, next);
+    } else {
+        free(steal_pointer(watch->page));
         end_list(watch, list);
+    }
     if (!watch->over)
         loop_set_timer(watch->timer, 0);
 }

@@ -546,6 +546,30 @@ static void test_hostile_objects(void **state)
     PLAY(&pods, without_version, "object a\nfailed the list /api/v1/pods? has no version\n", NULL);
 }
 
+static void test_list_without_end(void **state)
+{
+    const struct step same[] = {
+        {{"limit="}, .body = PAGE("x", ITEM("a"))},
+        {{"continue=x"}, .body = PAGE("x", ITEM("a"))},
+    };
+    struct step many[18] = {0};
+    struct buf pages[18];
+
+    (void)state;
+    PLAY(&pods, same, "object a\nobject a\nfailed the list /api/v1/pods? has no end\n", NULL);
+    for (size_t i = 0; i < 18; i++) {
+        buf_init(&pages[i], 1u << 17);
+        buf_printf(&pages[i], "{\"metadata\":{\"continue\":\"%zu\"},\"items\":[0", i);
+        for (unsigned items = 0; items < 30000; items++)
+            assert_true(buf_append(&pages[i], ",0", 2));
+        assert_true(buf_printf(&pages[i], "]}"));
+        many[i].body = buf_string(&pages[i]);
+    }
+    PLAY(&pods, many, "failed the list /api/v1/pods? has no end\n", NULL);
+    for (size_t i = 0; i < 18; i++)
+        buf_free(&pages[i]);
+}
+
 static void test_freed_within(void **state)
 {
     char *expired = recorded_events("watch-expired.http");
@@ -578,6 +602,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_bad_moment),
         cmocka_unit_test(test_hostile_objects),
+        cmocka_unit_test(test_list_without_end),
         cmocka_unit_test(test_freed_within),
     };
 
