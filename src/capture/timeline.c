@@ -50,10 +50,8 @@ static bool take(void *data, unsigned source, enum capture_item_kind kind,
     struct timeline *timeline = data;
 
     (void)source;
-    if (kind == CAPTURE_STATISTICS) {
-        recorder_statistics(timeline->recorder, &item->statistics);
-        return true;
-    }
+    if (kind == CAPTURE_STATISTICS)
+        return recorder_statistics(timeline->recorder, &item->statistics);
     if (is_of_another_time(timeline->settings, item->packet.timestamp))
         return true;
     /* What is not taken and comes again is seen at its interface again: it is kept, then too. */

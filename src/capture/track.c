@@ -189,19 +189,24 @@ static bool take_statistics(struct track *track, const struct capture_statistics
     return track->give(track->data, CAPTURE_STATISTICS, &placed);
 }
 
-bool track_item(struct track *track, enum capture_item_kind kind, const struct capture_item *item)
+static bool take_interface(struct track *track, const struct capture_interface *interface)
 {
     uint32_t number;
 
+    if (!recorder_make_room(track->recorder, &track->share))
+        return false;
+    number = find_device(track, interface);
+    buf_append(&track->map, &number, sizeof(number));
+    return true;
+}
+
+bool track_item(struct track *track, enum capture_item_kind kind, const struct capture_item *item)
+{
     if (kind == CAPTURE_PACKET)
         return take_packet(track, &item->packet);
     if (kind == CAPTURE_STATISTICS)
         return take_statistics(track, &item->statistics);
-    if (kind == CAPTURE_INTERFACE) {
-        number = find_device(track, &item->interface);
-        buf_append(&track->map, &number, sizeof(number));
-    }
-    return true;
+    return kind != CAPTURE_INTERFACE || take_interface(track, &item->interface);
 }
 
 /* None of its interfaces is there any more, until an agent that follows names it. */
