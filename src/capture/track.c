@@ -7,8 +7,7 @@
 
 #include "base/error.h"
 
-/* Bytes of a map: of as many interfaces as an agent may name. */
-#define MAP_MAX (CAPTURE_INTERFACES_MAX * sizeof(uint32_t))
+#define MAP_MAX (TRACK_DEVICES_MAX * sizeof(uint32_t)) /* bytes */
 
 /* One interface of the section, and what agents say of it. */
 struct track_device {
@@ -193,6 +192,9 @@ static bool take_interface(struct track *track, const struct capture_interface *
 {
     uint32_t number;
 
+    /* An agent may name many more, and each would be looked for among all devices. */
+    if (track->map.length == MAP_MAX)
+        return true;
     if (!recorder_make_room(track->recorder, &track->share))
         return false;
     number = find_device(track, interface);

@@ -1207,6 +1207,29 @@ static void test_no_end_of_devices(void **state)
     end(fixture);
 }
 
+/* Nor do those that are no devices take all time: each would be compared with all that there are.
+ */
+static void test_no_end_of_interfaces(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    track_follow(&fixture->track);
+    for (uint32_t i = 0; i < TRACK_DEVICES_MAX; i++)
+        give_interface(fixture, "eth1", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET); /* is not looked for any more */
+    give_packet(fixture, TRACK_DEVICES_MAX - 2, 60);
+    assert_int_equal(fixture->track.share.discarded, 0);
+    give_packet(fixture, TRACK_DEVICES_MAX, 60);
+    assert_int_equal(fixture->track.share.discarded, 1);
+    track_follow(&fixture->track);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 60);
+    assert_int_equal(fixture->track.share.discarded, 1);
+    end(fixture);
+}
+
 static void test_statistics_that_are_refused(void **state)
 {
     struct fixture *fixture = begin(NULL);
@@ -1277,6 +1300,7 @@ int main(void)
         cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_statistics_that_are_refused),
         cmocka_unit_test(test_no_end_of_devices),
+        cmocka_unit_test(test_no_end_of_interfaces),
     };
 
     for (size_t i = 0; i < sizeof(payload); i++)
