@@ -292,6 +292,9 @@ struct keylog *keylog_start(const struct keylog_of *of, struct error *err)
     keylog->settings.follows_keylog = true;
     keylog->settings.tcpdump_path = NULL;
     keylog->settings.leave_own_out = false;
+    /* It needs no filter, and one that is changed does not live on. */
+    keylog->settings.filter_text = keylog->settings.asked_filter = NULL;
+    keylog->settings.filter = (struct filter){0};
     keylog->backoff = BACKOFF_FIRST_MS;
     choose_methods(keylog);
     start_session(keylog);

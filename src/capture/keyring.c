@@ -130,20 +130,22 @@ bool keyring_add(struct keyring *ring, const void *owner, const char *line, size
 
 /* ---- out ---- */
 
-/* Return: the first entry behind the cursor of this owner; count(): there is none. */
-static size_t behind(const struct keyring *ring, uint64_t cursor, const void *owner)
+/* Moves the cursor to the first entry behind it of this owner: others' are passed once, and not for
+ * each packet. Return: where that stands; count(): there is none. */
+static size_t behind(const struct keyring *ring, uint64_t *cursor, const void *owner)
 {
-    size_t at = cursor > ring->forgotten ? (size_t)(cursor - ring->forgotten) : 0;
+    size_t at = *cursor > ring->forgotten ? (size_t)(*cursor - ring->forgotten) : 0;
 
     while (owner && at < count(ring) && entry_at(ring, at)->owner != owner)
         at++;
+    *cursor = ring->forgotten + at;
     return at;
 }
 
 const char *keyring_next(const struct keyring *ring, uint64_t *cursor, const void *owner,
                          size_t most, size_t *ret_length)
 {
-    size_t first = behind(ring, *cursor, owner), at = first, length = 0;
+    size_t first = behind(ring, cursor, owner), at = first, length = 0;
 
     for (; at < count(ring); at++) {
         const struct keyring_entry *entry = entry_at(ring, at);
@@ -159,7 +161,7 @@ const char *keyring_next(const struct keyring *ring, uint64_t *cursor, const voi
     return (const char *)buf_bytes(&ring->lines) + (entry_at(ring, first)->at - ring->lines_gone);
 }
 
-uint64_t keyring_pending(const struct keyring *ring, uint64_t cursor, const void *owner)
+uint64_t keyring_pending(const struct keyring *ring, uint64_t *cursor, const void *owner)
 {
     size_t at = behind(ring, cursor, owner);
     uint64_t bytes = 0;
@@ -175,10 +177,10 @@ uint64_t keyring_pending(const struct keyring *ring, uint64_t cursor, const void
 
 void keyring_skip(const struct keyring *ring, uint64_t *cursor, const void *owner, uint64_t most)
 {
-    uint64_t bytes = keyring_pending(ring, *cursor, owner);
+    uint64_t bytes = keyring_pending(ring, cursor, owner);
 
     while (bytes > most) {
-        size_t at = behind(ring, *cursor, owner);
+        size_t at = behind(ring, cursor, owner);
 
         bytes -= entry_at(ring, at)->length;
         *cursor = ring->forgotten + at + 1;

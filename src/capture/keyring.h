@@ -55,8 +55,8 @@ bool keyring_add(struct keyring *ring, const void *owner, const char *line, size
 const char *keyring_next(const struct keyring *ring, uint64_t *cursor, const void *owner,
                          size_t most, size_t *ret_length);
 
-/* keyring_pending - bytes that keyring_next() has still to give. */
-uint64_t keyring_pending(const struct keyring *ring, uint64_t cursor, const void *owner);
+/* keyring_pending - bytes that keyring_next() has still to give; the cursor is moved up to them. */
+uint64_t keyring_pending(const struct keyring *ring, uint64_t *cursor, const void *owner);
 
 /* keyring_skip - move the cursor so that at most @most bytes are pending: the oldest are passed
  * over. */

@@ -100,6 +100,8 @@ int member_refilter(struct member *member, const char *text, const struct filter
     char *own_text = NULL;
 
     if (member->filter_text) {
+        /* Whatever comes of it: the one before does not live on. */
+        settings->asked_filter = text;
         own_text = own_traffic_filter(member->facts, member->target, text);
         if (!own_text)
             return error_set(err, ERROR_INTERNAL, "out of memory");
@@ -111,7 +113,6 @@ int member_refilter(struct member *member, const char *text, const struct filter
         free(member->filter_text);
         member->filter = own;
         member->filter_text = own_text;
-        settings->asked_filter = text;
     }
     settings->filter = own_text ? own : *filter;
     settings->filter_text = own_text ? own_text : text;

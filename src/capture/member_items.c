@@ -47,7 +47,7 @@ void member_has_resumed(struct member *member)
  * overwritten, or its recorder was killed before it had written anything. */
 static void on_segment(struct member *member)
 {
-    const struct session *session = member->session;
+    struct session *session = member->session;
     const struct segments *segments = &session->segments;
 
     track_segment(&member->track, segments->repeated);
@@ -59,7 +59,10 @@ static void on_segment(struct member *member)
     snprintf(member->why, sizeof(member->why),
              "%" PRIu64 " segment%s of the recording %s not in its ring any more", segments->missed,
              segments->missed == 1 ? "" : "s", segments->missed == 1 ? "is" : "are");
-    log_warning("%s%smissing: %s", WHO(member), member->why);
+    if (session_may_tell(session))
+        log_warning("%s%smissing: %s", WHO(member), member->why);
+    else
+        log_debug("%s%smissing: %s", WHO(member), member->why);
 }
 
 /* Its first one with a time. By the clock of the packets: ours may have stood still meanwhile. */

@@ -263,6 +263,11 @@ void recorder_end(struct recorder *recorder, const struct share *share)
     outlet->begun = false;
 }
 
+static bool has_failed(const struct recorder *recorder)
+{
+    return recorder->failure.kind != ERROR_NONE || recorder->sink_ended;
+}
+
 static bool has_room(const struct recorder *recorder, const struct outlet *outlet)
 {
     return outlet->out.length < OUTLET_HIGH || recorder->discarding;
@@ -272,6 +277,26 @@ bool recorder_has_room(const struct recorder *recorder)
 {
     /* A file takes whatever it is given. */
     return has_room(recorder, &recorder->outlet);
+}
+
+static bool make_room(struct recorder *recorder, const struct outlet *outlet)
+{
+    if (has_room(recorder, outlet))
+        return true;
+    recorder_flush(recorder);
+    return has_room(recorder, outlet);
+}
+
+bool recorder_make_room(struct recorder *recorder, const struct share *share)
+{
+    return has_failed(recorder) ||
+           make_room(recorder, share->outlet ? share->outlet : &recorder->outlet);
+}
+
+/* In a capture that is given up: is there a place for the last of an agent's, if it is no giant? */
+static bool has_last_room(const struct share *share, size_t length)
+{
+    return share->outlet->out.length + length <= OUTLET_HIGH + LAST_ROOM;
 }
 
 /* ---- items ---- */
@@ -338,11 +363,6 @@ uint64_t recorder_room(const struct capture_packet *packet)
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
-}
-
-static bool has_failed(const struct recorder *recorder)
-{
-    return recorder->failure.kind != ERROR_NONE || recorder->sink_ended;
 }
 
 /* Return: a new row for an interface; NULL when out of memory. */
@@ -608,15 +628,13 @@ static int add_packet(struct recorder *recorder, const struct capture_packet *pa
     return 0;
 }
 
-/* Return: is the packet not to be written? The last of an agent has its place, if it is no giant.
- */
+/* Return: is the packet not to be written? */
 static bool is_unwanted(const struct recorder *recorder, const struct capture_packet *packet)
 {
     return has_failed(recorder) ||
            (recorder->discarding &&
-            (!packet->last || recorder->interfaces[packet->interface].share->outlet->out.length +
-                                      packet->captured_length >
-                                  OUTLET_HIGH + LAST_ROOM));
+            (!packet->last || !has_last_room(recorder->interfaces[packet->interface].share,
+                                             packet->captured_length)));
 }
 
 bool recorder_packet(struct recorder *recorder, const struct capture_packet *packet)
@@ -632,11 +650,8 @@ bool recorder_packet(struct recorder *recorder, const struct capture_packet *pac
         skip(recorder, packet);
         return true;
     }
-    if (!has_room(recorder, share->outlet)) {
-        recorder_flush(recorder);
-        if (!has_room(recorder, share->outlet))
-            return false;
-    }
+    if (!make_room(recorder, share->outlet))
+        return false;
     int more = recorder->discarding ? 0 : secrets_write_some(recorder, share, &err);
     if (more > 0)
         return false;
@@ -679,7 +694,7 @@ static int write_statistics(struct recorder_interface *interface,
     return writer->format->statistics(writer, &placed, err);
 }
 
-void recorder_statistics(struct recorder *recorder, const struct capture_statistics *statistics)
+bool recorder_statistics(struct recorder *recorder, const struct capture_statistics *statistics)
 {
     struct recorder_interface *interface = &recorder->interfaces[statistics->interface];
     struct capture_statistics counted = *statistics;
@@ -688,16 +703,19 @@ void recorder_statistics(struct recorder *recorder, const struct capture_statist
     bool ours = counted.received == RECORDER_AS_RECORDED;
 
     if (recorder->failure.kind != ERROR_NONE)
-        return;
+        return true;
+    if (!recorder_make_room(recorder, interface->share))
+        return false;
     if (ours)
         counted.received = interface->recorded + counted.dropped;
     bool news = count_statistics(recorder, &counted);
     /* Nobody reads them, but the user is told of what was dropped. */
-    if (recorder->discarding && !ours)
-        return;
+    if (recorder->discarding && (!ours || !has_last_room(interface->share, 0)))
+        return true;
     if ((news || interface->untold) && !recorder->sink_ended &&
         write_statistics(interface, &counted, &err) < 0)
         fail(recorder, &err);
+    return true;
 }
 
 /* ---- the end ---- */

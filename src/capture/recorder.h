@@ -139,6 +139,7 @@ void recorder_name(const struct share *share, const char *name, char *out, size_
  * recorder_interface - add an interface; the first begins the section
  * @share: whose it is; it must outlive the recorder's interfaces
  *
+ * Make room for it before: it is written at once.
  * Return: its number in the section; -1 when nothing is written any more.
  */
 int64_t recorder_interface(struct recorder *recorder, struct share *share,
@@ -154,8 +155,9 @@ bool recorder_packet(struct recorder *recorder, const struct capture_packet *pac
 /* In the place of `received`: as many as have been recorded, and those that were dropped. */
 #define RECORDER_AS_RECORDED UINT64_MAX
 
-/* recorder_statistics - take statistics, which count from the section's beginning. */
-void recorder_statistics(struct recorder *recorder, const struct capture_statistics *statistics);
+/* recorder_statistics - take statistics, which count from the section's beginning. Return: false
+ * when they cannot be taken now. */
+bool recorder_statistics(struct recorder *recorder, const struct capture_statistics *statistics);
 
 /* recorder_names - there are new names: each section gets them. */
 void recorder_names(struct recorder *recorder);
@@ -169,6 +171,9 @@ void recorder_flush(struct recorder *recorder);
 
 /* recorder_has_room - would a packet be taken? */
 bool recorder_has_room(const struct recorder *recorder);
+
+/* recorder_make_room - the same of this share, where the sink may take what is there already. */
+bool recorder_make_room(struct recorder *recorder, const struct share *share);
 
 /* recorder_pause - write no packet for a while: they are counted, and the next one that is written
  * says how many have passed. */

@@ -54,8 +54,18 @@ static void note(struct recorder *recorder, const char *text)
         recorder_notice(recorder, said);
 }
 
+static void refilter_all(struct member *const *members, size_t count, const char *text,
+                         const struct filter *filter)
+{
+    struct error err;
+
+    for (size_t i = 0; i < count; i++)
+        if (member_refilter(members[i], text, filter, &err) < 0)
+            log_warning("%s: the filter stays as it was: %s", members[i]->target->label, err.text);
+}
+
 void remote_refilter(struct capture_remote *remote, struct kube_client *client,
-                     struct settings *settings, struct member *const *members, size_t count,
+                     struct settings *settings, struct member **const *members, const size_t *count,
                      struct recorder *recorder)
 {
     cleanup_free char *wanted = steal_pointer(remote->filter);
@@ -71,9 +81,7 @@ void remote_refilter(struct capture_remote *remote, struct kube_client *client,
     }
     settings->filter_text = remote->text = text;
     remote->compiled = settings->filter = filter;
-    for (size_t i = 0; i < count; i++)
-        if (member_refilter(members[i], text, &filter, &err) < 0)
-            log_warning("%s: the filter stays as it was: %s", members[i]->target->label, err.text);
+    refilter_all(*members, *count, text, &filter);
     filter_free(&old);
     note(recorder, text);
     log_info("the filter is '%s' from now on", text ? text : "");

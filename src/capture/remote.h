@@ -36,11 +36,12 @@ struct capture_remote {
 /*
  * remote_refilter - put the filter that is wanted in the place of the present one
  * @settings: of members that are to come; changed as those that there are
+ * @members, @count: where they stand: others may come while this steps the loop
  *
- * May step the loop: not from within an event.
+ * Not from within an event.
  */
 void remote_refilter(struct capture_remote *remote, struct kube_client *client,
-                     struct settings *settings, struct member *const *members, size_t count,
+                     struct settings *settings, struct member **const *members, const size_t *count,
                      struct recorder *recorder);
 
 /* remote_free - release what it holds; nothing was wanted: allowed. */

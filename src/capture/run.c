@@ -182,7 +182,7 @@ static void obey(struct run *run)
 
     recorder_pause(&run->recorder, remote->paused);
     if (remote->filter)
-        remote_refilter(remote, run->env.client, &run->present, run->members, run->count,
+        remote_refilter(remote, run->env.client, &run->present, &run->members, &run->count,
                         &run->recorder);
     if (remote->quit && !run->stopping)
         ending_stop(run);

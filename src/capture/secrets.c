@@ -17,7 +17,7 @@ static const struct share *owner_of(const struct recorder *recorder, const struc
 
 static uint64_t size_of(const struct recorder *recorder, const struct share *share)
 {
-    return keyring_pending(&recorder->keyring, share->outlet->secrets, owner_of(recorder, share));
+    return keyring_pending(&recorder->keyring, &share->outlet->secrets, owner_of(recorder, share));
 }
 
 bool secrets_add(struct recorder *recorder, const struct share *share, const char *line,

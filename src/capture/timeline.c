@@ -50,10 +50,8 @@ static bool take(void *data, unsigned source, enum capture_item_kind kind,
     struct timeline *timeline = data;
 
     (void)source;
-    if (kind == CAPTURE_STATISTICS) {
-        recorder_statistics(timeline->recorder, &item->statistics);
-        return true;
-    }
+    if (kind == CAPTURE_STATISTICS)
+        return recorder_statistics(timeline->recorder, &item->statistics);
     if (is_of_another_time(timeline->settings, item->packet.timestamp))
         return true;
     /* What is not taken and comes again is seen at its interface again: it is kept, then too. */
@@ -194,11 +192,17 @@ static void update_clocks(struct timeline *timeline, uint64_t now)
 void timeline_clock(struct timeline *timeline, unsigned number, int64_t offset, int64_t bound,
                     uint64_t now)
 {
-    const struct timeline_source *source = &timeline->sources[number];
+    struct timeline_source *source = &timeline->sources[number];
 
     if (source->node == NOWHERE)
         return;
-    clocks_estimate(&timeline->clocks, source->node, offset, bound, now);
+    unsigned node = clocks_estimate(&timeline->clocks, source->node, offset, bound, now);
+    if (node != source->node) {
+        log_debug("node '%s': one of its agents does not agree with others on its clock",
+                  source->name);
+        source->node = node;
+        merge_correct(&timeline->merge, number, clocks_shift(&timeline->clocks, node));
+    }
     update_clocks(timeline, now);
 }
 
@@ -280,6 +284,8 @@ void timeline_end(struct timeline *timeline)
 void timeline_remove(struct timeline *timeline, unsigned source)
 {
     merge_remove(&timeline->merge, source);
+    if (timeline->sources[source].node != NOWHERE)
+        clocks_leave(&timeline->clocks, timeline->sources[source].node);
     free(timeline->sources[source].name);
     timeline->sources[source] = (struct timeline_source){.node = NOWHERE};
 }

@@ -61,8 +61,8 @@ bool timeline_knows_clocks(const struct timeline *timeline, uint64_t now);
 const char *timeline_clock_text(const struct timeline *timeline, unsigned source, char *out,
                                 size_t size);
 
-/* timeline_put - take a packet or statistics, numbered as in the section. Return: false when a
- * packet cannot be taken now. */
+/* timeline_put - take a packet or statistics, numbered as in the section. Return: false when it
+ * cannot be taken now. */
 bool timeline_put(struct timeline *timeline, unsigned source, enum capture_item_kind kind,
                   const struct capture_item *item, uint64_t now);
 

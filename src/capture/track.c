@@ -7,8 +7,7 @@
 
 #include "base/error.h"
 
-/* Bytes of a map: of as many interfaces as an agent may name. */
-#define MAP_MAX (CAPTURE_INTERFACES_MAX * sizeof(uint32_t))
+#define MAP_MAX (TRACK_DEVICES_MAX * sizeof(uint32_t)) /* bytes */
 
 /* One interface of the section, and what agents say of it. */
 struct track_device {
@@ -189,19 +188,27 @@ static bool take_statistics(struct track *track, const struct capture_statistics
     return track->give(track->data, CAPTURE_STATISTICS, &placed);
 }
 
-bool track_item(struct track *track, enum capture_item_kind kind, const struct capture_item *item)
+static bool take_interface(struct track *track, const struct capture_interface *interface)
 {
     uint32_t number;
 
+    /* An agent may name many more, and each would be looked for among all devices. */
+    if (track->map.length == MAP_MAX)
+        return true;
+    if (!recorder_make_room(track->recorder, &track->share))
+        return false;
+    number = find_device(track, interface);
+    buf_append(&track->map, &number, sizeof(number));
+    return true;
+}
+
+bool track_item(struct track *track, enum capture_item_kind kind, const struct capture_item *item)
+{
     if (kind == CAPTURE_PACKET)
         return take_packet(track, &item->packet);
     if (kind == CAPTURE_STATISTICS)
         return take_statistics(track, &item->statistics);
-    if (kind == CAPTURE_INTERFACE) {
-        number = find_device(track, &item->interface);
-        buf_append(&track->map, &number, sizeof(number));
-    }
-    return true;
+    return kind != CAPTURE_INTERFACE || take_interface(track, &item->interface);
 }
 
 /* None of its interfaces is there any more, until an agent that follows names it. */

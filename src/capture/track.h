@@ -15,8 +15,9 @@
 #include "capture/recorder.h"
 #include "pcapng/item.h"
 
-/* Devices of one target, in all of its agents' or segments' lives together: an agent knows 1024 at
- * a time. Packets of those behind them are counted as discarded. */
+/* Devices of one target, in all of its agents' or segments' lives together, and interfaces that one
+ * of these names: an agent knows 1024 at a time. Packets of those behind them are counted as
+ * discarded. */
 #define TRACK_DEVICES_MAX 16384u
 
 struct track {
@@ -28,7 +29,8 @@ struct track {
     void *data;
 
     struct buf devices; /* struct track_device each */
-    struct buf map;     /* uint32_t of each interface of the present agent: its device */
+    struct buf map;     /* uint32_t of each interface of the present agent: its device; no more
+                           than TRACK_DEVICES_MAX */
     uint32_t agent;     /* its number */
     uint32_t same;      /* those from this on give the same segment */
     uint32_t next;      /* the device that is looked at first: they come in the same order */

@@ -118,6 +118,8 @@ void agent_exec_refilter(struct session *session)
                                           filter->ethernet_only ? "E" : "", program ? program : "");
 
     /* Without memory for it the present one stays. */
-    if (line && (program || !filter->program))
-        agent_stream_send(&session->stream, line, strlen(line));
+    if (!line || (filter->program && !program))
+        return;
+    session->unanswered++;
+    agent_stream_send(&session->stream, line, strlen(line));
 }

@@ -179,7 +179,7 @@ void session_resume(struct session *session)
     session->resumed = true;
     session->refilter = false; /* it begins with the present one */
     session->last_complaint[0] = '\0';
-    session->complaints = 0;
+    session->complaints = session->unanswered = 0;
     buf_take(&session->complaint, session->complaint.length);
     capture_reader_free(session->reader);
     session->reader = NULL;

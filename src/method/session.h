@@ -92,7 +92,8 @@ struct session {
     struct capture_reader *reader;
     struct buf complaint;           /* the unfinished last line of standard error */
     char last_complaint[512];       /* the last whole one */
-    unsigned complaints;            /* lines shown */
+    unsigned complaints;            /* lines that were to be shown */
+    unsigned unanswered;            /* filters that were sent to it */
     struct loop_timer *stage_timer; /* how long the present stage may take */
     bool resumed;                   /* after a cut */
     bool unreached;                 /* its exec has reached nobody so far, which was told */
@@ -160,6 +161,10 @@ void session_cut(struct session *session);
  * much that has come. */
 void session_hold(struct session *session);
 void session_release(struct session *session);
+
+/* session_may_tell - is one more message that this agent has caused to be shown? There is an end of
+ * them: it may be anybody's. */
+bool session_may_tell(struct session *session);
 
 /* session_pump - give out the items that are there, and read on if all were taken. Also after the
  * end: what came before it is still to be given out while `paused` says so. */

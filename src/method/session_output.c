@@ -124,6 +124,38 @@ static bool take_clock(struct session *session, const char *line)
     return true;
 }
 
+/* Is it an answer to a filter that was sent? As often as one was, it is told. */
+static bool take_answer(struct session *session, const char *line)
+{
+    if (session->unanswered == 0 || strcmp(line, AGENT_FILTER_SET) != 0)
+        return false;
+    session->unanswered--;
+    log_info("%s: the agent captures by the new filter", session->where);
+    return true;
+}
+
+bool session_may_tell(struct session *session)
+{
+    return session->complaints++ < COMPLAINTS_SHOWN;
+}
+
+/* Is it for a person, and no complaint? */
+static bool take_note(struct session *session, const char *line)
+{
+    const bool carried = strncmp(line, AGENT_CARRIED, strlen(AGENT_CARRIED)) == 0;
+    const bool note = strncmp(line, AGENT_NOTE, strlen(AGENT_NOTE)) == 0;
+
+    if (!carried && !note)
+        return false;
+    if (!session_may_tell(session)) {
+        log_debug("agent: %s", line);
+        return true;
+    }
+    if (note)
+        log_info("%s", line + strlen(AGENT_NOTE));
+    return note || own_traffic_warn(line + strlen(AGENT_CARRIED), session->settings->asked_filter);
+}
+
 /* One whole line of the agent's standard error. */
 static void show_complaint(struct session *session, const char *line)
 {
@@ -145,20 +177,13 @@ static void show_complaint(struct session *session, const char *line)
     } else if (account_line(&session->account, line)) {
         log_debug("the agent has %s", line);
         return;
-    } else if (strncmp(line, AGENT_CARRIED, strlen(AGENT_CARRIED)) == 0 &&
-               own_traffic_warn(line + strlen(AGENT_CARRIED), session->settings->asked_filter)) {
-        return;
-    } else if (strcmp(line, AGENT_FILTER_SET) == 0) {
-        log_info("%s: the agent captures by the new filter", session->where);
-        return;
-    } else if (strncmp(line, AGENT_NOTE, strlen(AGENT_NOTE)) == 0) {
-        log_info("%s", line + strlen(AGENT_NOTE));
+    } else if (take_answer(session, line) || take_note(session, line)) {
         return;
     }
     /* libpcap adds the same again in parentheses on a line of its own. */
     if (line[0] != '(')
         text_escape(session->last_complaint, sizeof(session->last_complaint), line, strlen(line));
-    if (session->settings->tcpdump_path || session->complaints++ >= COMPLAINTS_SHOWN)
+    if (session->settings->tcpdump_path || !session_may_tell(session))
         log_debug("agent: %s", line);
     else if (session->state != SESSION_STARTING)
         log_warning("agent: %s", line);

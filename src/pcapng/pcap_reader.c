@@ -108,7 +108,7 @@ static enum capture_item_kind read_record(struct capture_reader *reader, struct 
 static enum capture_item_kind next(struct capture_reader *reader, struct capture_item *item,
                                    struct error *err)
 {
-    if (!reader->started)
+    if (!reader->started || reader->again)
         return read_file_header(reader, &item->interface, err);
     return read_record(reader, &item->packet, err);
 }

@@ -140,6 +140,17 @@ static enum capture_item_kind read_section(struct capture_reader *reader, const 
     return reader->segments ? begin_segment(reader, block, length, ret, err) : CAPTURE_MORE;
 }
 
+/* Return: false when out of memory. */
+static bool count_interface(struct capture_reader *reader, uint32_t units)
+{
+    if (reader->again)
+        return true;
+    if (!buf_append(&reader->units, &units, sizeof(units)))
+        return false;
+    reader->interface_count++;
+    return true;
+}
+
 static enum capture_item_kind read_interface(struct capture_reader *reader, const uint8_t *block,
                                              size_t length, struct capture_interface *ret,
                                              struct error *err)
@@ -153,7 +164,7 @@ static enum capture_item_kind read_interface(struct capture_reader *reader, cons
 
     if (length < sizeof(idb) + 4)
         return capture_malformed(err, "an interface description of %zu bytes", length);
-    if (reader->interface_count == CAPTURE_INTERFACES_MAX)
+    if (reader->interface_count == CAPTURE_INTERFACES_MAX && !reader->again)
         return capture_malformed(err, "more than %u interfaces", CAPTURE_INTERFACES_MAX);
     memcpy(&idb, block, sizeof(idb));
     interface.linktype = reader_u16(reader, idb.linktype);
@@ -176,11 +187,10 @@ static enum capture_item_kind read_interface(struct capture_reader *reader, cons
         return capture_malformed(err, "an option reaches out of its interface description");
     if (units == 0)
         return capture_malformed(err, "a time resolution other than 6 or 9");
-    if (!buf_append(&reader->units, &units, sizeof(units))) {
+    if (!count_interface(reader, units)) {
         error_set(err, ERROR_INTERNAL, "out of memory");
         return CAPTURE_MALFORMED;
     }
-    reader->interface_count++;
     *ret = interface;
     return CAPTURE_INTERFACE;
 }

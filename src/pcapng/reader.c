@@ -39,14 +39,20 @@ int capture_reader_feed(struct capture_reader *reader, const void *bytes, size_t
 enum capture_item_kind capture_reader_next(struct capture_reader *reader,
                                            struct capture_item *ret_item, struct error *err)
 {
+    enum capture_item_kind kind;
+
     buf_take(&reader->bytes, reader->taken);
     reader->taken = 0;
-    return reader->next(reader, ret_item, err);
+    kind = reader->next(reader, ret_item, err);
+    reader->described = kind == CAPTURE_INTERFACE;
+    reader->again = false;
+    return kind;
 }
 
 void capture_reader_unread(struct capture_reader *reader)
 {
     reader->taken = 0;
+    reader->again = reader->described;
 }
 
 size_t capture_reader_pending(const struct capture_reader *reader)

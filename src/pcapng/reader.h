@@ -38,7 +38,7 @@ int capture_reader_feed(struct capture_reader *reader, const void *bytes, size_t
 enum capture_item_kind capture_reader_next(struct capture_reader *reader,
                                            struct capture_item *ret_item, struct error *err);
 
-/* capture_reader_unread - the packet or the statistics given last will be given again. */
+/* capture_reader_unread - the item given last will be given again; not where a segment begins. */
 void capture_reader_unread(struct capture_reader *reader);
 
 /* capture_reader_pending - bytes of a block that is not whole yet. */

@@ -18,6 +18,8 @@ struct capture_reader {
     bool started;  /* the section's or file's header has been read */
     bool swapped;  /* the other byte order than this machine's */
     uint32_t interface_count;
+    bool described; /* the item given last is an interface, */
+    bool again;     /* and is to be given again: it is counted already */
 
     struct buf units; /* pcapng: of each interface a uint32_t, units of its time in a second */
 

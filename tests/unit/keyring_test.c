@@ -19,7 +19,7 @@ static bool add(struct keyring *ring, const void *owner, unsigned number)
 static size_t read_all(const struct keyring *ring, uint64_t *cursor, const void *owner, size_t most,
                        unsigned *first, unsigned *last)
 {
-    uint64_t pending = keyring_pending(ring, *cursor, owner);
+    uint64_t pending = keyring_pending(ring, cursor, owner);
     size_t count = 0, length;
     const char *lines;
 
@@ -32,7 +32,7 @@ static size_t read_all(const struct keyring *ring, uint64_t *cursor, const void 
         }
     }
     assert_int_equal(pending, count * LINE);
-    assert_int_equal(keyring_pending(ring, *cursor, owner), 0);
+    assert_int_equal(keyring_pending(ring, cursor, owner), 0);
     return count;
 }
 
@@ -77,6 +77,28 @@ static void test_owners(void **state)
     assert_int_equal(read_all(&ring, &ones, &one, 1000, &first, &last), 66);
     assert_int_equal(last, 98);
     assert_int_equal(read_all(&ring, &ones, &one, 1000, &first, &last), 0);
+    keyring_free(&ring);
+}
+
+/* Who has none does not look at all the others' each time. */
+static void test_what_is_others_is_passed_once(void **state)
+{
+    struct keyring ring;
+    uint64_t cursor = 0;
+    unsigned first, last;
+
+    (void)state;
+    keyring_init(&ring, KEYRING_MAX, true);
+    for (unsigned i = 0; i < 1000; i++)
+        add(&ring, &one, i);
+    assert_int_equal(keyring_pending(&ring, &cursor, &other), 0);
+    assert_int_equal(cursor, 1000);
+    add(&ring, &one, 1000);
+    add(&ring, &other, 1001);
+    assert_int_equal(keyring_pending(&ring, &cursor, &other), LINE);
+    assert_int_equal(cursor, 1001);
+    assert_int_equal(read_all(&ring, &cursor, &other, 1000, &first, &last), 1);
+    assert_int_equal(first, 1001);
     keyring_free(&ring);
 }
 
@@ -128,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_once_in_order),
         cmocka_unit_test(test_owners),
+        cmocka_unit_test(test_what_is_others_is_passed_once),
         cmocka_unit_test(test_the_oldest_are_forgotten),
         cmocka_unit_test(test_skip),
     };

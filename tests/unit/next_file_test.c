@@ -32,8 +32,7 @@ static bool give(void *data, enum capture_item_kind kind, const struct capture_i
 {
     if (kind == CAPTURE_PACKET)
         return recorder_packet(data, &item->packet);
-    recorder_statistics(data, &item->statistics);
-    return true;
+    return recorder_statistics(data, &item->statistics);
 }
 
 static size_t next_names(void *data, uint64_t *cursor, struct capture_address *ret_addresses,

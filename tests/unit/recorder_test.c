@@ -45,8 +45,7 @@ static bool give(void *data, enum capture_item_kind kind, const struct capture_i
 
     if (kind == CAPTURE_PACKET)
         return recorder_packet(recorder, &item->packet);
-    recorder_statistics(recorder, &item->statistics);
-    return true;
+    return recorder_statistics(recorder, &item->statistics);
 }
 
 static void begin_track(struct fixture *fixture)
@@ -118,13 +117,19 @@ static void end(struct fixture *fixture)
 
 static uint8_t payload[1500];
 
-static void give_interface(struct fixture *fixture, const char *name, uint16_t linktype)
+/* Return: was it taken? */
+static bool offer_interface(struct fixture *fixture, const char *name, uint16_t linktype)
 {
     static struct capture_item item;
 
     item.interface = (struct capture_interface){.linktype = linktype, .snaplen = 262144};
     snprintf(item.interface.name, sizeof(item.interface.name), "%s", name);
-    assert_true(track_item(&fixture->track, CAPTURE_INTERFACE, &item));
+    return track_item(&fixture->track, CAPTURE_INTERFACE, &item);
+}
+
+static void give_interface(struct fixture *fixture, const char *name, uint16_t linktype)
+{
+    assert_true(offer_interface(fixture, name, linktype));
 }
 
 /* Return: was it taken? */
@@ -146,12 +151,17 @@ static void give_packet(struct fixture *fixture, uint32_t interface, uint32_t le
     assert_true(offer_packet(fixture, interface, length));
 }
 
-static void give_statistics(struct fixture *fixture, uint32_t interface, uint64_t dropped)
+static bool offer_statistics(struct fixture *fixture, uint32_t interface, uint64_t dropped)
 {
     static struct capture_item item;
 
     item.statistics = (struct capture_statistics){.interface = interface, .dropped = dropped};
-    assert_true(track_item(&fixture->track, CAPTURE_STATISTICS, &item));
+    return track_item(&fixture->track, CAPTURE_STATISTICS, &item);
+}
+
+static void give_statistics(struct fixture *fixture, uint32_t interface, uint64_t dropped)
+{
+    assert_true(offer_statistics(fixture, interface, dropped));
 }
 
 /* ---- reading back ---- */
@@ -786,20 +796,45 @@ static struct fixture *begin_pipe(struct pipe *pipe)
     return fixture;
 }
 
+/* Reads what there is. Return: bytes, behind the @used ones. */
+static size_t read_pipe(const struct pipe *pipe, size_t used)
+{
+    size_t before = used;
+    ssize_t got;
+
+    while ((got = read(pipe->fd, bytes + used, sizeof(bytes) - used)) > 0)
+        used += (size_t)got;
+    return used - before;
+}
+
+/* Until nothing waits any more, and there it is read. */
+static size_t read_rest(struct fixture *fixture, const struct pipe *pipe, size_t used)
+{
+    while (fixture->recorder.outlet.out.length > 0) {
+        used += read_pipe(pipe, used);
+        loop_step(pipe->loop, 1000);
+    }
+    used += read_pipe(pipe, used);
+    return used;
+}
+
 /* Nobody reads: what is not taken is kept here, up to a limit, and the agent is made to wait. */
 static void test_slow_reader(void **state)
 {
     struct pipe pipe;
     struct fixture *fixture = begin_pipe(&pipe);
     size_t given = 0, used = 0, refused = 0;
-    ssize_t got;
 
     (void)state;
     while (offer_packet(fixture, 0, 1400))
         assert_true(++given < 1000);
     assert_false(recorder_has_room(&fixture->recorder));
     assert_in_range(fixture->recorder.outlet.out.length, 512 << 10, 514 << 10);
-    /* What is no packet is small, and taken still. */
+    assert_false(offer_statistics(fixture, 0, 7));
+    assert_int_equal(share_dropped(&fixture->track.share), 0);
+    assert_false(offer_interface(fixture, "eth1", LINKTYPE_ETHERNET));
+    used += read_pipe(&pipe, used);
+    loop_step(pipe.loop, 1000);
     give_statistics(fixture, 0, 7);
     give_interface(fixture, "eth1", LINKTYPE_ETHERNET);
     while (given < 1500) {
@@ -808,22 +843,64 @@ static void test_slow_reader(void **state)
             continue;
         }
         refused++;
-        while ((got = read(pipe.fd, bytes + used, sizeof(bytes) - used)) > 0)
-            used += (size_t)got;
+        used += read_pipe(&pipe, used);
         loop_step(pipe.loop, 1000);
     }
-    while (fixture->recorder.outlet.out.length > 0) {
-        while ((got = read(pipe.fd, bytes + used, sizeof(bytes) - used)) > 0)
-            used += (size_t)got;
-        loop_step(pipe.loop, 1000);
-    }
-    while ((got = read(pipe.fd, bytes + used, sizeof(bytes) - used)) > 0)
-        used += (size_t)got;
+    used = read_rest(fixture, &pipe, used);
     see(used);
     assert_int_equal(seen.packet_count, 1500);
     assert_int_equal(seen.interface_count, 2);
+    assert_int_equal(seen.statistics_count, 1);
     assert_true(refused > 2);
     assert_int_equal(fixture->enough + fixture->failed, 0);
+    end(fixture);
+    close(pipe.fd);
+    loop_free(pipe.loop);
+}
+
+/* An agent that has nothing but interfaces is made to wait as well, and ends nobody's capture. */
+static void test_slow_reader_of_interfaces(void **state)
+{
+    struct pipe pipe;
+    struct fixture *fixture = begin_pipe(&pipe);
+    size_t used = 0;
+    char name[20];
+
+    (void)state;
+    for (uint32_t i = 1; i < TRACK_DEVICES_MAX; i++) {
+        snprintf(name, sizeof(name), "veth%u", i);
+        while (!offer_interface(fixture, name, LINKTYPE_ETHERNET)) {
+            used += read_pipe(&pipe, used);
+            loop_step(pipe.loop, 1000);
+        }
+    }
+    assert_int_equal(fixture->failed, 0);
+    assert_true(used > 0);
+    used = read_rest(fixture, &pipe, used);
+    see(used);
+    assert_int_equal(seen.interface_count, TRACK_DEVICES_MAX);
+    end(fixture);
+    close(pipe.fd);
+    loop_free(pipe.loop);
+}
+
+/* In a capture that is given up nothing waits, and what is written at its end does not either. */
+static void test_end_that_nobody_reads(void **state)
+{
+    struct pipe pipe;
+    struct fixture *fixture = begin_pipe(&pipe);
+
+    (void)state;
+    while (offer_packet(fixture, 0, 1400))
+        ;
+    recorder_discard(&fixture->recorder);
+    for (uint64_t i = 0; i < 10000; i++) {
+        const struct capture_statistics statistics = {.received = RECORDER_AS_RECORDED,
+                                                      .dropped = i};
+        assert_true(recorder_statistics(&fixture->recorder, &statistics));
+    }
+    assert_int_equal(fixture->failed, 0);
+    assert_int_equal(share_dropped(&fixture->track.share), 9999);
     end(fixture);
     close(pipe.fd);
     loop_free(pipe.loop);
@@ -1130,6 +1207,29 @@ static void test_no_end_of_devices(void **state)
     end(fixture);
 }
 
+/* Nor do those that are no devices take all time: each would be compared with all that there are.
+ */
+static void test_no_end_of_interfaces(void **state)
+{
+    struct fixture *fixture = begin(NULL);
+
+    (void)state;
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    track_follow(&fixture->track);
+    for (uint32_t i = 0; i < TRACK_DEVICES_MAX; i++)
+        give_interface(fixture, "eth1", LINKTYPE_ETHERNET);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET); /* is not looked for any more */
+    give_packet(fixture, TRACK_DEVICES_MAX - 2, 60);
+    assert_int_equal(fixture->track.share.discarded, 0);
+    give_packet(fixture, TRACK_DEVICES_MAX, 60);
+    assert_int_equal(fixture->track.share.discarded, 1);
+    track_follow(&fixture->track);
+    give_interface(fixture, "eth0", LINKTYPE_ETHERNET);
+    give_packet(fixture, 0, 60);
+    assert_int_equal(fixture->track.share.discarded, 1);
+    end(fixture);
+}
+
 static void test_statistics_that_are_refused(void **state)
 {
     struct fixture *fixture = begin(NULL);
@@ -1186,6 +1286,8 @@ int main(void)
         cmocka_unit_test(test_cannot_be_opened),
         cmocka_unit_test(test_not_in_this_format),
         cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_slow_reader_of_interfaces),
+        cmocka_unit_test(test_end_that_nobody_reads),
         cmocka_unit_test(test_late_reader_goes),
         cmocka_unit_test(test_reader_goes),
         cmocka_unit_test(test_end_with_a_loss),
@@ -1198,6 +1300,7 @@ int main(void)
         cmocka_unit_test(test_pauses),
         cmocka_unit_test(test_statistics_that_are_refused),
         cmocka_unit_test(test_no_end_of_devices),
+        cmocka_unit_test(test_no_end_of_interfaces),
     };
 
     for (size_t i = 0; i < sizeof(payload); i++)
