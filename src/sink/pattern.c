@@ -61,15 +61,18 @@ int pattern_check(const char *pattern, struct error *err)
 
 /* ---- names ---- */
 
-static void add_safe(struct buf *out, const char *name)
+bool pattern_add_name(struct buf *out, const char *name)
 {
+    bool added = true;
+
     name = name && *name ? name : "none";
     for (size_t i = 0, length = strnlen(name, NAME_MOST); i < length; i++) {
         const unsigned char c = (unsigned char)name[i];
         bool passes = isascii(c) && (isalnum(c) || c == '-' || (c == '.' && i > 0));
 
-        buf_append(out, passes ? &name[i] : "_", 1);
+        added = added && buf_append(out, passes ? &name[i] : "_", 1);
     }
+    return added;
 }
 
 static void add_time(struct buf *out, time_t time, const char *format)
@@ -111,13 +114,13 @@ static void add_value(struct buf *out, char letter, const struct pattern_values 
 {
     switch (letter) {
     case 'n':
-        add_safe(out, values->namespace);
+        pattern_add_name(out, values->namespace);
         return;
     case 'p':
-        add_safe(out, values->pod);
+        pattern_add_name(out, values->pod);
         return;
     case 'c':
-        add_safe(out, values->container);
+        pattern_add_name(out, values->container);
         return;
     case 't':
         add_time(out, values->time, "%Y%m%dT%H%M%S");

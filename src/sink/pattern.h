@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <time.h>
 
+struct buf;
 struct error;
 
 struct pattern_values {
@@ -28,6 +29,14 @@ struct pattern_names {
     char **taken;
     size_t count;
 };
+
+/*
+ * pattern_add_name - add a name of the cluster as a part of a file's name
+ * @name: of any content; NULL or "": "none" is added
+ *
+ * What is added may stand for itself: it leads nowhere else, and no file of it is hidden.
+ */
+bool pattern_add_name(struct buf *out, const char *name);
 
 /* pattern_check - Return: 0; -1 with ERROR_USAGE. */
 int pattern_check(const char *pattern, struct error *err);
