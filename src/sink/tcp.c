@@ -32,7 +32,6 @@
 #include "sink/sink.h"
 #include "sink/tcp_server.h"
 
-#define WINDOW_MAX  (16u << 20) /* bytes that may wait for readers */
 #define HEAD_MAX    (64u << 20) /* of interfaces and names: a node's pods come and go */
 #define READERS_MAX 32
 #define LOOK_MS     1000
@@ -251,7 +250,7 @@ static bool begin_reading(struct tcp_reader *reader)
     struct tcp_server *server = reader->server;
     bool alone = !server->readers;
 
-    buf_init(&reader->head, HEAD_MAX + WINDOW_MAX);
+    buf_init(&reader->head, HEAD_MAX + SINK_WINDOW_MAX);
     reader->at = alone ? server->start : server->end;
     return alone ? buf_append(&reader->head, buf_bytes(&server->head), server->head.length)
                  : whole_head(server, &reader->head);
@@ -403,7 +402,7 @@ static int prepare(struct sink *sink, struct error *err)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     server->sink = sink;
     buf_init(&server->head, HEAD_MAX);
-    buf_init(&server->window, WINDOW_MAX);
+    buf_init(&server->window, SINK_WINDOW_MAX);
     server->fd = listen_on(&address);
     if (server->fd < 0)
         return cannot_listen(sink, err);
@@ -458,7 +457,7 @@ static struct tcp_reader *slowest(const struct tcp_server *server)
 static bool make_room(struct tcp_server *server, size_t length)
 {
     account(server);
-    while (server->window.length + length > WINDOW_MAX) {
+    while (server->window.length + length > SINK_WINDOW_MAX) {
         if (!server->readers)
             return false;
         cut(slowest(server));

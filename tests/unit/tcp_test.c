@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "capture/outlet.h"
+#include "settings/settings.h"
 #include "sink/sink.h"
 #include "sink/tcp_server.h"
 
@@ -198,6 +200,33 @@ static void test_without_readers_nothing_is_thrown_away(void **state)
     end(fixture);
 }
 
+/* As many packets as the window holds are remembered, also of the smallest. */
+static void test_small_packets_wait_for_a_reader(void **state)
+{
+    static const struct capture_section section = {.comment = "c", .application = "test"};
+    static const struct capture_packet packet = {.timestamp = 1, .data = (const uint8_t *)""};
+    const struct settings settings = {.format = &capture_format_pcap};
+    struct fixture *fixture = begin(&capture_format_pcap);
+    struct outlet outlet;
+    struct error err = {0};
+    uint64_t given = 0;
+    int room;
+
+    (void)state;
+    outlet_init(&outlet, &fixture->sink, &settings);
+    outlet.begun = true;
+    assert_int_equal(settings.format->begin(&outlet.writer, &section, &err), 0);
+    while ((room = outlet_make_room(&outlet, &err)) > 0 &&
+           outlet_packet(&outlet, &packet, NULL, &err) == 0)
+        given++;
+    assert_string_equal(err.text, "");
+    assert_int_equal(room, 0);
+    assert_true(given > (16u << 20) / 16);
+    assert_int_equal(outlet_unwritten(&outlet, NULL), given);
+    outlet_free(&outlet);
+    end(fixture);
+}
+
 static void test_the_end_waits_for_nobody(void **state)
 {
     struct fixture *fixture = begin(&capture_format_pcapng);
@@ -299,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_each_gets_a_whole_section),
         cmocka_unit_test(test_between_two_readers),
         cmocka_unit_test(test_without_readers_nothing_is_thrown_away),
+        cmocka_unit_test(test_small_packets_wait_for_a_reader),
         cmocka_unit_test(test_the_end_waits_for_nobody),
         cmocka_unit_test(test_a_slow_reader_is_cut),
         cmocka_unit_test(test_pcap_has_its_head_too),
