@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_print.h"
 
 static int cannot_write(const char *path, int reason, struct error *err)
 {
@@ -66,8 +67,7 @@ int summary_write(const struct summary *summary, const char *path, struct error 
     bool piped = strcmp(path, "-") == 0;
     json_t *object = summary_json(summary);
     FILE *file = piped ? stdout : fopen(path, "w");
-    bool written =
-        object && file && json_dumpf(object, file, JSON_INDENT(2)) == 0 && fputc('\n', file) != EOF;
+    bool written = file && json_print(file, object) == 0;
 
     if (file && (piped ? fflush(file) : fclose(file)) != 0)
         written = false;

@@ -262,6 +262,30 @@ static void test_cannot_be_written(void **state)
     assert_int_equal(summary_write(&summary, "/nowhere/x", &err), -1);
 }
 
+/* Text of the cluster reaches a terminal without control characters, and programs as it is. */
+static void test_shown_on_a_terminal(void **state)
+{
+    static const char text[] = "a\x7f\x7f\xc2\x9b"
+                               "31m\u202e\u00fcz";
+    struct summary summary = begin();
+    char path[] = "/tmp/summary-XXXXXX", bytes[4096] = "";
+    struct error err;
+    int fd = mkstemp(path);
+
+    (void)state;
+    summary.context = text;
+    assert_int_equal(summary_write(&summary, path, &err), 0);
+    ssize_t length = read(fd, bytes, sizeof(bytes));
+    unlink(path);
+    close(fd);
+    for (ssize_t i = 0; i < length; i++)
+        if (bytes[i] != '\n' && (bytes[i] < ' ' || bytes[i] > '~'))
+            fail_msg("byte 0x%02x: %s", (unsigned char)bytes[i], bytes);
+    json_t *object = json_loadb(bytes, (size_t)length, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(object, "context")), text);
+    json_decref(object);
+}
+
 static void touch(const char *path)
 {
     FILE *file = fopen(path, "w");
@@ -324,11 +348,18 @@ static void test_prepared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_live),           cmocka_unit_test(test_live_fits),
-        cmocka_unit_test(test_a_row_for_each), cmocka_unit_test(test_what_has_gone),
-        cmocka_unit_test(test_more_than_fit),  cmocka_unit_test(test_totals),
-        cmocka_unit_test(test_table),          cmocka_unit_test(test_help),
-        cmocka_unit_test(test_json),           cmocka_unit_test(test_cannot_be_written),
+        cmocka_unit_test(test_live),
+        cmocka_unit_test(test_live_fits),
+        cmocka_unit_test(test_a_row_for_each),
+        cmocka_unit_test(test_what_has_gone),
+        cmocka_unit_test(test_more_than_fit),
+        cmocka_unit_test(test_totals),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_cannot_be_written),
+        cmocka_unit_test(test_shown_on_a_terminal),
+        cmocka_unit_test(test_shown_on_a_terminal),
         cmocka_unit_test(test_prepared),
     };
 
