@@ -63,6 +63,7 @@ struct tcp_server {
     struct tcp_reader *readers;
     unsigned count, most, cut; /* readers now, ever, and that were too slow */
     bool refused;              /* one too many has been told */
+    bool full;                 /* so has that nobody could be accepted */
     bool satisfied;            /* who read last has left by itself: what follows is nobody's */
 };
 
@@ -319,6 +320,17 @@ static void welcome(struct tcp_server *server, int fd, const char *name)
         leave(reader);
 }
 
+/* There may be no descriptor for one who waits, and who keeps the listener readable: on_look(). */
+static void cannot_accept(struct tcp_server *server, int reason)
+{
+    if (reason == EAGAIN || reason == EWOULDBLOCK || reason == EINTR || reason == ECONNABORTED)
+        return;
+    if (!server->full)
+        log_warning("readers of '%s' have to wait: %s", server->sink->path, strerror(reason));
+    server->full = true;
+    loop_set_events(server->watch, 0);
+}
+
 static void on_listener(void *data, int listener, short revents)
 {
     struct tcp_server *server = data;
@@ -329,8 +341,10 @@ static void on_listener(void *data, int listener, short revents)
     (void)revents;
     memset(&address, 0, sizeof(address));
     int fd = accept(listener, &address.any, &length);
-    if (fd < 0)
+    if (fd < 0) {
+        cannot_accept(server, errno);
         return;
+    }
     name_of(&address, name, sizeof(name));
     welcome(server, fd, name);
     account(server);
@@ -416,12 +430,14 @@ static int prepare(struct sink *sink, struct error *err)
 
 /* ---- while capturing ---- */
 
-/* At the end: a reader that takes nothing is not waited for. */
+/* Who could not be accepted is tried again. At the end: a reader that takes nothing is not waited
+ * for. */
 static void on_look(void *data)
 {
     struct tcp_server *server = data;
 
     loop_set_timer(server->looker, LOOK_MS);
+    loop_set_events(server->watch, POLLIN);
     if (!server->sink->stopping)
         return;
     for (struct tcp_reader *reader = server->readers, *next; reader; reader = next) {

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -268,6 +269,31 @@ static void test_a_slow_reader_is_cut(void **state)
     end(fixture);
 }
 
+/* There is no descriptor for another reader: it waits until there is, and the program sleeps. */
+static void test_no_descriptor_is_left(void **state)
+{
+    struct fixture *fixture = begin(&capture_format_pcapng);
+    struct rlimit limit, none;
+    int next = dup(0);
+
+    (void)state;
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    none = (struct rlimit){(rlim_t)next + 1, limit.rlim_max}; /* for the reader's own end */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int reader = connect_to(fixture, 0);
+    uint64_t before = loop_now();
+    loop_step(fixture->loop, 200);
+    uint64_t slept = loop_now() - before;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_in_range(slept, 100, 5000);
+    while (loop_now() - before < 10000 && fixture->sink.unserved)
+        loop_step(fixture->loop, 100);
+    assert_string_equal(heard(fixture, reader), "SI");
+    close(reader);
+    end(fixture);
+}
+
 static void test_pcap_has_its_head_too(void **state)
 {
     struct fixture *fixture = begin(&capture_format_pcap);
@@ -331,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_small_packets_wait_for_a_reader),
         cmocka_unit_test(test_the_end_waits_for_nobody),
         cmocka_unit_test(test_a_slow_reader_is_cut),
+        cmocka_unit_test(test_no_descriptor_is_left),
         cmocka_unit_test(test_pcap_has_its_head_too),
         cmocka_unit_test(test_addresses),
     };
