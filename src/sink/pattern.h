@@ -5,7 +5,8 @@
  * directory's: what the cluster calls things must not choose where a file goes.
  *
  * Names from the cluster are untrusted: of each, letters, digits, '-', '_' and inner dots pass, the
- * rest becomes '_', and what is long is cut.
+ * rest becomes '_', and what is long is cut: with a number and a time, too, the file's name has no
+ * more than 255 bytes.
  */
 #ifndef KSNIFF_SINK_PATTERN_H
 #define KSNIFF_SINK_PATTERN_H
