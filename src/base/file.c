@@ -2,7 +2,9 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -42,4 +44,13 @@ int file_check_folder(const char *path, struct stat *ret_folder)
     if (!S_ISDIR(st.st_mode))
         return ENOTDIR;
     return access(folder, W_OK | X_OK) == 0 ? 0 : errno;
+}
+
+int file_open_output(const char *path)
+{
+    struct stat st;
+    bool fifo = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+
+    return open(path, flags | (fifo ? O_NONBLOCK : 0), 0666);
 }

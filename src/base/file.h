@@ -23,4 +23,13 @@ int file_make_folders(char *path, mode_t mode);
  */
 int file_check_folder(const char *path, struct stat *ret_folder);
 
+/*
+ * file_open_output - open a file to write it anew, without waiting for the reader of a pipe
+ *
+ * What is opened is as open(2) has it, but for a pipe, which does not block: O_NONBLOCK.
+ *
+ * Return: a descriptor, -1 with errno: ENXIO where nobody reads the pipe.
+ */
+int file_open_output(const char *path);
+
 #endif

@@ -153,13 +153,21 @@ static void on_failed(void *data, const struct error *err);
 static const struct kube_watch_events events = {
     .object = on_object, .synced = on_synced, .failed = on_failed};
 
+/* @namespace: NULL: the whole cluster. Return: owned by the caller; NULL when out of memory. */
+static char *list_path(const struct kind *kind, const char *namespace)
+{
+    cleanup_free char *escaped = namespace ? kube_escape(namespace) : NULL;
+
+    if (!namespace)
+        return text_format("/api/v1/%s", kind->resource);
+    return escaped ? text_format("/api/v1/namespaces/%s/%s", escaped, kind->resource) : NULL;
+}
+
 /* Return: false when out of memory, which is no more than a name that is missing. */
 static bool add_source(struct names *names, const struct kind *kind, const char *namespace)
 {
     struct source *source = calloc(1, sizeof(*source));
-    cleanup_free char *path =
-        text_format("/api/v1/%s%s%s%s", namespace ? "namespaces/" : "", namespace ? namespace : "",
-                    namespace ? "/" : "", kind->resource);
+    cleanup_free char *path = list_path(kind, namespace);
     const struct kube_watch_wanted wanted = {.path = path, .once = !names->follow, .quiet = true};
 
     if (!source || !path) {

@@ -24,8 +24,8 @@ struct end {
     const struct share *share;
 };
 
-/* No packet takes less than 16 bytes. */
-#define ENDS_MAX ((OUT_MAX + PIPE_MAX) / 16 * sizeof(struct end))
+/* No packet takes less than 16 bytes, wherever it waits. */
+#define ENDS_MAX ((OUT_MAX + PIPE_MAX + SINK_WINDOW_MAX) / 16 * sizeof(struct end))
 
 static void begin_section(struct outlet *outlet)
 {

@@ -308,7 +308,7 @@ static int run_targets(struct run *run, struct error *err)
     int result;
 
     run->recorder.title = title;
-    run->recorder.subject = run->count ? run->members[0]->target->name : "the targets";
+    run->recorder.subject = run->count ? run->members[0]->target->name : "targets";
     run->recorder.sink->several = !members_single(run);
     members_ask_names(run);
     run->recorder.sink->named = run->names != NULL;

@@ -2,6 +2,7 @@
 #include "capture/summary.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_print.h"
 
 static int cannot_write(const char *path, int reason, struct error *err)
 {
@@ -61,18 +63,40 @@ int summary_prepare(const char *path, const char *output, struct error *err)
     return error_remedy(err, "name another file with --summary");
 }
 
+/* Return: a stream to the file, NULL with the error. */
+static FILE *open_summary(const char *path, struct error *err)
+{
+    int fd = file_open_output(path);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+
+    if (file) {
+        fcntl(fd, F_SETFL, 0); /* its reader is there: all of it is to get there */
+        return file;
+    }
+    if (fd < 0 && errno == ENXIO) {
+        error_set(err, ERROR_OUTPUT, "nobody reads the pipe \"%s\"", path);
+        error_remedy(err, "start the reader first");
+        return NULL;
+    }
+    cannot_write(path, errno, err);
+    if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
 int summary_write(const struct summary *summary, const char *path, struct error *err)
 {
     bool piped = strcmp(path, "-") == 0;
-    json_t *object = summary_json(summary);
-    FILE *file = piped ? stdout : fopen(path, "w");
-    bool written =
-        object && file && json_dumpf(object, file, JSON_INDENT(2)) == 0 && fputc('\n', file) != EOF;
+    FILE *file = piped ? stdout : open_summary(path, err);
 
-    if (file && (piped ? fflush(file) : fclose(file)) != 0)
-        written = false;
+    if (!file)
+        return -1;
+    json_t *object = summary_json(summary);
+    int result = json_print(file, object);
+    if ((piped ? fflush(file) : fclose(file)) != 0)
+        result = -1;
+    if (result < 0)
+        cannot_write(path, errno, err);
     json_decref(object);
-    if (written)
-        return 0;
-    return cannot_write(path, errno, err);
+    return result;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_print.h"
 #include "base/text.h"
 #include "settings/settings.h"
 #include "target/target.h"
@@ -118,8 +119,7 @@ json_t *report_json(const struct target *target, const struct method_report *rep
 
 void report_print_json(FILE *file, const json_t *json)
 {
-    json_dumpf(json, file, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-    fputc('\n', file);
+    json_print(file, json);
 }
 
 void report_print_json_refusal(FILE *file, const struct settings *settings, const struct error *err)

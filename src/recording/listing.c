@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json_print.h"
 #include "base/text.h"
 #include "kube/client.h"
 #include "recording/recordings.h"
@@ -444,9 +445,7 @@ static int print_json(const struct recordings *recordings, struct error *err)
 
     if (!json)
         return error_set(err, ERROR_INTERNAL, "out of memory");
-    /* Whoever made the pods has written some of it: no control characters reach a terminal. */
-    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-    putchar('\n');
+    json_print(stdout, json);
     json_decref(json);
     return 0;
 }

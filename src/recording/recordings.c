@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "kube/client.h"
+#include "kube/name.h"
 #include "kube/pod.h"
 #include "method/helper.h"
 #include "recording/annotation.h"
@@ -313,17 +314,30 @@ static int make_node(const struct recorded_target *recorded, struct target *ret_
     return result;
 }
 
+/* Whoever may make pods can write anything there, and names become paths and files of ours. */
+static bool is_named_well(const struct recorded_target *recorded)
+{
+    return kube_name_is_subdomain(recorded->name) &&
+           (!*recorded->uid ||
+            (kube_name_is_label(recorded->namespace) && kube_name_is_label(recorded->container)));
+}
+
+static int not_said(const struct recording_pod *pod, struct error *err)
+{
+    return error_set(err, ERROR_PROTOCOL, "pod \"%s\" does not say what it records", pod->name);
+}
+
 int recorded_target_make(const struct recording_pod *pod, const struct recorded_target *recorded,
                          struct target *ret_target, struct error *err)
 {
     struct kube_pod *read;
 
+    if (!is_named_well(recorded))
+        return not_said(pod, err);
     if (!*recorded->uid)
         return make_node(recorded, ret_target, err);
     json_t *json = pod_of(recorded);
-    int result =
-        json ? kube_pod_read(json, &read, err)
-             : error_set(err, ERROR_PROTOCOL, "pod \"%s\" does not say what it records", pod->name);
+    int result = json ? kube_pod_read(json, &read, err) : not_said(pod, err);
 
     json_decref(json);
     return result < 0 ? -1 : target_of_pod(read, recorded->container, ret_target, err);

@@ -111,6 +111,8 @@ int recordings_end(struct kube_client *client, const char *namespace, const char
  * recorded_target_make - what was recorded, as the target of a capture; the pod may be gone by now
  * @ret_target: release with target_free(). Its pod (none, where it is a node) has name, namespace,
  * uid, labels, node, addresses and the one container, and its phase is Running.
+ *
+ * Errors: ERROR_PROTOCOL, where what it is called cannot be the name of anything.
  */
 int recorded_target_make(const struct recording_pod *pod, const struct recorded_target *recorded,
                          struct target *ret_target, struct error *err);

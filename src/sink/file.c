@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* -o FILE. An existing file stays as it is until the first packets' interfaces are known. */
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,12 +80,9 @@ static int prepare(struct sink *sink, struct error *err)
 /* Return: a descriptor, -1 with the error. */
 static int open_file(const char *path, struct error *err)
 {
-    struct stat st;
-    bool fifo = stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
-    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    /* Nothing may block the loop. */
+    int fd = file_open_output(path);
 
-    /* Opening a FIFO waits for its reader, and nothing may block the loop. */
-    int fd = open(path, flags | (fifo ? O_NONBLOCK : 0), 0666);
     if (fd < 0 && errno == ENXIO) {
         error_set(err, ERROR_OUTPUT, "nobody reads the pipe \"%s\"", path);
         return error_remedy(err, "start the reader first");

@@ -2,6 +2,7 @@
 #include "sink/pattern.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,9 @@
 #include "base/error.h"
 #include "sink/compress.h"
 
-#define NAME_MOST   100 /* bytes of one name: three and a time still make a file's name */
-#define ENDING_MOST 8   /* bytes of an ending, its dot included */
+#define FILE_MOST   255 /* bytes of a file's name: what file systems take */
+#define NAME_MOST   100 /* of one name in it, where it has room for that */
+#define ENDING_MOST 8   /* of an ending, its dot included */
 
 static const char *file_part(const char *pattern)
 {
@@ -61,15 +63,23 @@ int pattern_check(const char *pattern, struct error *err)
 
 /* ---- names ---- */
 
-static void add_safe(struct buf *out, const char *name)
+static bool add_name(struct buf *out, const char *name, size_t most)
 {
+    bool added = true;
+
     name = name && *name ? name : "none";
-    for (size_t i = 0, length = strnlen(name, NAME_MOST); i < length; i++) {
+    for (size_t i = 0, length = strnlen(name, most); i < length; i++) {
         const unsigned char c = (unsigned char)name[i];
         bool passes = isascii(c) && (isalnum(c) || c == '-' || (c == '.' && i > 0));
 
-        buf_append(out, passes ? &name[i] : "_", 1);
+        added = added && buf_append(out, passes ? &name[i] : "_", 1);
     }
+    return added;
+}
+
+bool pattern_add_name(struct buf *out, const char *name)
+{
+    return add_name(out, name, NAME_MOST);
 }
 
 static void add_time(struct buf *out, time_t time, const char *format)
@@ -107,17 +117,18 @@ static void add_difference(struct buf *out, const char *pattern,
         add_time(out, values->time, "_%Y%m%d%H%M%S");
 }
 
-static void add_value(struct buf *out, char letter, const struct pattern_values *values)
+static void add_value(struct buf *out, char letter, const struct pattern_values *values,
+                      size_t most)
 {
     switch (letter) {
     case 'n':
-        add_safe(out, values->namespace);
+        add_name(out, values->namespace, most);
         return;
     case 'p':
-        add_safe(out, values->pod);
+        add_name(out, values->pod, most);
         return;
     case 'c':
-        add_safe(out, values->container);
+        add_name(out, values->container, most);
         return;
     case 't':
         add_time(out, values->time, "%Y%m%dT%H%M%S");
@@ -130,7 +141,8 @@ static void add_value(struct buf *out, char letter, const struct pattern_values 
     }
 }
 
-char *pattern_expand(const char *pattern, const struct pattern_values *values)
+/* @most: bytes of each name in it */
+static char *expand(const char *pattern, const struct pattern_values *values, size_t most)
 {
     const char *ending = find_ending(pattern);
     cleanup_buf struct buf out;
@@ -142,12 +154,31 @@ char *pattern_expand(const char *pattern, const struct pattern_values *values)
         if (!*at)
             break;
         if (*at == '%')
-            add_value(&out, *++at, values);
+            add_value(&out, *++at, values, most);
         else
             buf_append(&out, at, 1);
     }
     const char *name = buf_string(&out);
     return name ? strdup(name) : NULL;
+}
+
+char *pattern_expand(const char *pattern, const struct pattern_values *values)
+{
+    struct pattern_values widest = *values;
+    size_t most = NAME_MOST;
+
+    /* All files of a target have its names cut alike, whatever their numbers. */
+    widest.twin = UINT_MAX;
+    widest.number = values->number ? UINT_MAX : 0;
+    for (; most > 1; most--) {
+        cleanup_free char *name = expand(pattern, &widest, most);
+
+        if (!name)
+            return NULL;
+        if (strlen(file_part(name)) <= FILE_MOST)
+            break;
+    }
+    return expand(pattern, values, most);
 }
 
 /* ---- twins ---- */

@@ -5,7 +5,8 @@
  * directory's: what the cluster calls things must not choose where a file goes.
  *
  * Names from the cluster are untrusted: of each, letters, digits, '-', '_' and inner dots pass, the
- * rest becomes '_', and what is long is cut.
+ * rest becomes '_', and what is long is cut: with a number and a time, too, the file's name has no
+ * more than 255 bytes.
  */
 #ifndef KSNIFF_SINK_PATTERN_H
 #define KSNIFF_SINK_PATTERN_H
@@ -14,6 +15,7 @@
 #include <stddef.h>
 #include <time.h>
 
+struct buf;
 struct error;
 
 struct pattern_values {
@@ -28,6 +30,14 @@ struct pattern_names {
     char **taken;
     size_t count;
 };
+
+/*
+ * pattern_add_name - add a name of the cluster as a part of a file's name
+ * @name: of any content; NULL or "": "none" is added
+ *
+ * What is added may stand for itself: it leads nowhere else, and no file of it is hidden.
+ */
+bool pattern_add_name(struct buf *out, const char *name);
 
 /* pattern_check - Return: 0; -1 with ERROR_USAGE. */
 int pattern_check(const char *pattern, struct error *err);

@@ -3,15 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/process.h"
 #include "base/system.h"
-#include "base/text.h"
+#include "sink/pattern.h"
 #include "sink/sink.h"
 
 #define PIPE_SIZE (1 << 20) /* bytes; Linux's default of 64 KiB wakes us 16 times as often */
@@ -34,9 +37,21 @@ static void on_opener(void *data)
     sink->ready(sink->data);
 }
 
+/* What the cluster calls a pod must not choose where the pipe is made. */
+static char *pipe_path(const struct sink *sink)
+{
+    cleanup_buf struct buf name;
+
+    buf_init(&name, PATH_MAX);
+    if (!buf_printf(&name, "%s/", sink->scratch.path) || !pattern_add_name(&name, sink->subject))
+        return NULL;
+    const char *path = buf_string(&name);
+    return path ? strdup(path) : NULL;
+}
+
 int reader_make_pipe(struct sink *sink, struct error *err)
 {
-    sink->pipe = text_format("%s/%.100s", sink->scratch.path, sink->subject);
+    sink->pipe = pipe_path(sink);
     if (!sink->pipe)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     if (mkfifo(sink->pipe, 0600) < 0)

@@ -11,8 +11,8 @@ struct sink;
 /*
  * reader_make_pipe - make the named pipe sink->pipe, and write to it as soon as somebody reads it
  *
- * It stands in sink->scratch, which has been made, and is called as sink->subject: its reader may
- * show the name.
+ * It stands in sink->scratch, which has been made, and is called as sink->subject, as
+ * pattern_add_name() has it: its reader may show the name.
  */
 int reader_make_pipe(struct sink *sink, struct error *err);
 

@@ -140,14 +140,27 @@ static ssize_t write_some(const struct sink *sink, const void *bytes, size_t len
     }
 }
 
+/* Takes the last @length bytes off a file; what others have written before or behind them stays.
+ * Return: 0, or -1 when nothing was taken. */
+static int take_back(int fd, size_t length)
+{
+    off_t end = lseek(fd, 0, SEEK_CUR), start = end - (off_t)length;
+    struct stat st;
+
+    if (start < 0 || fstat(fd, &st) < 0 || st.st_size != end || ftruncate(fd, start) < 0)
+        return -1;
+    lseek(fd, start, SEEK_SET); /* for whoever shares our standard output */
+    return 0;
+}
+
 /* Takes back the part of a block that was written last: @since bytes were written since @bytes. */
 static void cut_to_whole(struct sink *sink, const uint8_t *bytes, size_t since)
 {
     uint64_t start = sink->written - since - sink->file_start;
-    size_t whole = sink->format->whole(bytes, since, start == 0);
+    size_t torn = since - sink->format->whole(bytes, since, start == 0);
 
-    if (sink->writing == SINK_BLOCKING && ftruncate(sink->fd, (off_t)(start + whole)) == 0)
-        sink->written = sink->file_start + start + whole;
+    if (sink->writing == SINK_BLOCKING && torn > 0 && take_back(sink->fd, torn) == 0)
+        sink->written -= torn;
 }
 
 int sink_cannot_write(const struct sink *sink, int reason, struct error *err)

@@ -28,7 +28,8 @@ struct loop_timer;
 struct sink;
 struct tcp_server;
 
-#define SINK_LAST_WORDS 3 /* lines: the last alone may be of no use */
+#define SINK_WINDOW_MAX (16u << 20) /* bytes that a sink may have taken for readers to come */
+#define SINK_LAST_WORDS 3           /* lines: the last alone may be of no use */
 
 struct sink_kind {
     const char *name;

@@ -32,7 +32,6 @@
 #include "sink/sink.h"
 #include "sink/tcp_server.h"
 
-#define WINDOW_MAX  (16u << 20) /* bytes that may wait for readers */
 #define HEAD_MAX    (64u << 20) /* of interfaces and names: a node's pods come and go */
 #define READERS_MAX 32
 #define LOOK_MS     1000
@@ -64,6 +63,7 @@ struct tcp_server {
     struct tcp_reader *readers;
     unsigned count, most, cut; /* readers now, ever, and that were too slow */
     bool refused;              /* one too many has been told */
+    bool full;                 /* so has that nobody could be accepted */
     bool satisfied;            /* who read last has left by itself: what follows is nobody's */
 };
 
@@ -251,7 +251,7 @@ static bool begin_reading(struct tcp_reader *reader)
     struct tcp_server *server = reader->server;
     bool alone = !server->readers;
 
-    buf_init(&reader->head, HEAD_MAX + WINDOW_MAX);
+    buf_init(&reader->head, HEAD_MAX + SINK_WINDOW_MAX);
     reader->at = alone ? server->start : server->end;
     return alone ? buf_append(&reader->head, buf_bytes(&server->head), server->head.length)
                  : whole_head(server, &reader->head);
@@ -320,6 +320,17 @@ static void welcome(struct tcp_server *server, int fd, const char *name)
         leave(reader);
 }
 
+/* There may be no descriptor for one who waits, and who keeps the listener readable: on_look(). */
+static void cannot_accept(struct tcp_server *server, int reason)
+{
+    if (reason == EAGAIN || reason == EWOULDBLOCK || reason == EINTR || reason == ECONNABORTED)
+        return;
+    if (!server->full)
+        log_warning("readers of '%s' have to wait: %s", server->sink->path, strerror(reason));
+    server->full = true;
+    loop_set_events(server->watch, 0);
+}
+
 static void on_listener(void *data, int listener, short revents)
 {
     struct tcp_server *server = data;
@@ -330,8 +341,10 @@ static void on_listener(void *data, int listener, short revents)
     (void)revents;
     memset(&address, 0, sizeof(address));
     int fd = accept(listener, &address.any, &length);
-    if (fd < 0)
+    if (fd < 0) {
+        cannot_accept(server, errno);
         return;
+    }
     name_of(&address, name, sizeof(name));
     welcome(server, fd, name);
     account(server);
@@ -403,7 +416,7 @@ static int prepare(struct sink *sink, struct error *err)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     server->sink = sink;
     buf_init(&server->head, HEAD_MAX);
-    buf_init(&server->window, WINDOW_MAX);
+    buf_init(&server->window, SINK_WINDOW_MAX);
     server->fd = listen_on(&address);
     if (server->fd < 0)
         return cannot_listen(sink, err);
@@ -417,12 +430,14 @@ static int prepare(struct sink *sink, struct error *err)
 
 /* ---- while capturing ---- */
 
-/* At the end: a reader that takes nothing is not waited for. */
+/* Who could not be accepted is tried again. At the end: a reader that takes nothing is not waited
+ * for. */
 static void on_look(void *data)
 {
     struct tcp_server *server = data;
 
     loop_set_timer(server->looker, LOOK_MS);
+    loop_set_events(server->watch, POLLIN);
     if (!server->sink->stopping)
         return;
     for (struct tcp_reader *reader = server->readers, *next; reader; reader = next) {
@@ -458,7 +473,7 @@ static struct tcp_reader *slowest(const struct tcp_server *server)
 static bool make_room(struct tcp_server *server, size_t length)
 {
     account(server);
-    while (server->window.length + length > WINDOW_MAX) {
+    while (server->window.length + length > SINK_WINDOW_MAX) {
         if (!server->readers)
             return false;
         cut(slowest(server));

@@ -2,6 +2,9 @@
 /* A sink whose files follow each other. */
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -182,13 +185,82 @@ static void test_refused(void **state)
     refuse("/dev/null/x.pcapng", "cannot make a file in \"/dev/null\": Not a directory");
 }
 
+/* Bytes of a section: its head, and packets. */
+static void make_section(struct buf *out)
+{
+    static const struct capture_section section = {.comment = "c", .application = "test"};
+    static const struct capture_interface interface = {.linktype = 1, .snaplen = 100};
+    static const uint8_t data[100];
+    const struct capture_packet packet = {
+        .timestamp = 1, .captured_length = 100, .original_length = 100, .data = data};
+    struct capture_writer writer = {.format = &capture_format_pcapng, .out = out};
+    struct error err;
+
+    assert_int_equal(writer.format->begin(&writer, &section, &err), 0);
+    assert_int_equal(writer.format->interface(&writer, &interface, &err), 0);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(writer.format->packet(&writer, &packet, &err), 0);
+}
+
+/* Writes a section as standard output, with room for all but its last @missing bytes. */
+static void fill(int fd, size_t before, size_t missing, struct buf *section)
+{
+    struct error err = {0};
+    struct loop *loop = loop_new(&err);
+    struct sink sink = {.kind = &sink_stdout,
+                        .output = "-",
+                        .format = &capture_format_pcapng,
+                        .complaints = -1,
+                        .loop = loop,
+                        .ready = on_ready};
+    struct rlimit limit, less;
+
+    getrlimit(RLIMIT_FSIZE, &limit);
+    less = (struct rlimit){before + section->length - missing, limit.rlim_max};
+    assert_int_equal(sink_use_fd(&sink, fd, false, &err), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
+    assert_int_equal(sink_write(&sink, section, &err), -1);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    sink_free(&sink);
+    loop_free(loop);
+}
+
+/* A disk that is full costs nothing that others have written before: only a torn block goes. */
+static void full_disk(int flags)
+{
+    static const char older[] = "what stood there before";
+    char path[] = "/tmp/files-XXXXXX", got[sizeof(older)] = "";
+    cleanup_buf struct buf section;
+    int fd = mkstemp(path);
+
+    assert_int_equal(write(fd, older, strlen(older)), strlen(older));
+    assert_int_equal(fcntl(fd, F_SETFL, flags), 0);
+    buf_init(&section, 1u << 16);
+    make_section(&section);
+    size_t whole = strlen(older) + section.length - (32 + 100);
+    fill(fd, strlen(older), 10, &section);
+    assert_int_equal(lseek(fd, 0, SEEK_CUR), whole);
+    assert_int_equal(lseek(fd, 0, SEEK_END), whole);
+    assert_int_equal(pread(fd, got, strlen(older), 0), strlen(older));
+    assert_string_equal(got, older);
+    close(fd);
+    unlink(path);
+}
+
+static void test_full_disk(void **state)
+{
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    full_disk(0);
+    full_disk(O_APPEND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files_follow),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_no_next),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_files_follow), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_no_next),      cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_full_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 
+#include <limits.h>
+
 #include "base/error.h"
 #include "sink/pattern.h"
 
@@ -139,12 +141,56 @@ static void test_twins(void **state)
     pattern_names_free(&names);
 }
 
+static void fits(const char *pattern, const struct pattern_values *values, size_t *ret_base)
+{
+    char *name = pattern_expand(pattern, values);
+
+    assert_in_range(strlen(name), 1, 255);
+    *ret_base = strspn(name, "n-p");
+    free(name);
+}
+
+/* A name may have 253 bytes, and there may be three, a twin and a number. */
+static void test_long_names(void **state)
+{
+    static char namespace[100], pod[254];
+    struct pattern_values values = {.namespace = namespace, .pod = pod, .container = namespace};
+    struct pattern_names names = {0};
+    struct pattern_values other = values;
+    struct error err;
+    size_t first, later;
+
+    (void)state;
+    memset(namespace, 'n', sizeof(namespace) - 1);
+    memset(pod, 'p', sizeof(pod) - 1);
+    fits("%n-%p-%c.pcapng.gz", &values, &first);
+    assert_in_range(first, 200, 245);
+    values.number = other.number = 1;
+    fits("%n-%p-%c.pcapng.gz", &values, &first);
+    values.number = UINT_MAX;
+    values.twin = 12345;
+    fits("%n-%p-%c.pcapng.gz", &values, &later);
+    assert_int_equal(first, later - 1); /* with the twin's dash */
+    fits("%p%p%p%p%p%p-%t-%i.pcapng", &values, &later);
+    values.number = 1;
+    assert_int_equal(pattern_choose_twin(&names, "%n-%p-%c", &values, &err), 0);
+    assert_int_equal(pattern_choose_twin(&names, "%n-%p-%c", &other, &err), 0);
+    assert_int_equal(values.twin, 0);
+    assert_int_equal(other.twin, 2);
+    pattern_names_free(&names);
+    /* Short ones leave their room to the others. */
+    values = (struct pattern_values){.namespace = "n", .pod = pod, .container = "n"};
+    fits("%n-%p-%c.pcapng", &values, &first);
+    assert_int_equal(first, 2 + 100 + 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),  cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_names_of_any_origin),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_twins),
     };
 
     setenv("TZ", "UTC", 1);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A sink hears that nobody reads its pipe any more, while nothing is written to it: as Linux tells
- * it, and as it is found out where the system does not. */
+ * it, and as it is found out where the system does not. And where a reader's pipe is made. */
 #include "tests/unit/unit.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/process.h"
+#include "sink/reader.h"
 #include "sink/sink.h"
 
 struct fixture {
@@ -73,11 +75,39 @@ static void it_is_looked_for(void **state)
     until_ended(fixture);
 }
 
+/* A name of the cluster must not lead out of our folder. */
+static void the_pipe_stays_in_its_folder(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sink *sink = &fixture->sink;
+    char place[] = "/tmp/reader-XXXXXX", inside[64];
+    struct stat st;
+    struct error err = {0};
+
+    assert_non_null(mkdtemp(place));
+    snprintf(inside, sizeof(inside), "%s/in", place);
+    assert_int_equal(mkdir(inside, 0700), 0);
+    sink->scratch.path = inside;
+    sink->subject = "../.profile";
+    int made = reader_make_pipe(sink, &err);
+    sink->scratch.path = NULL;
+    snprintf(inside, sizeof(inside), "%s/in/_._.profile", place);
+    bool within = stat(inside, &st) == 0 && S_ISFIFO(st.st_mode);
+    unlink(sink->pipe);
+    snprintf(inside, sizeof(inside), "%s/in", place);
+    rmdir(inside);
+    rmdir(place);
+    close(fixture->fds[0]);
+    assert_int_equal(made, 0);
+    assert_true(within);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_system_tells, make_sink, free_sink),
         cmocka_unit_test_setup_teardown(it_is_looked_for, make_sink, free_sink),
+        cmocka_unit_test_setup_teardown(the_pipe_stays_in_its_folder, make_sink, free_sink),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -335,6 +335,34 @@ static void test_nonsense_as_a_target(void **state)
     }
 }
 
+static void refuse_name(const char *namespace, const char *name, const char *container)
+{
+    json_t *entry = json_pack("{s:s}", "node", "node1");
+    struct recorded_target recorded = {namespace, name, container ? "u" : "",
+                                       container ? container : "", entry};
+    struct recording_pod pod = {.name = "ksniff-1"};
+    struct target made;
+    struct error err;
+
+    assert_int_equal(recorded_target_make(&pod, &recorded, &made, &err), -1);
+    assert_int_equal(err.kind, ERROR_PROTOCOL);
+    assert_string_equal(err.text, "pod \"ksniff-1\" does not say what it records");
+    json_decref(entry);
+}
+
+/* Names become files and paths of requests: those that can be none do not get so far. */
+static void test_names_that_are_none(void **state)
+{
+    (void)state;
+    refuse_name("shop", "../../home/jane/.bash_profile", "app");
+    refuse_name("shop", "", "app");
+    refuse_name("shop/pods", "a", "app");
+    refuse_name("", "a", "app");
+    refuse_name("shop", "a", "app&command=id");
+    refuse_name("shop", "a", "");
+    refuse_name("", "../node1", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_rivals),
         cmocka_unit_test(test_a_node_as_a_target),
         cmocka_unit_test(test_nonsense_as_a_target),
+        cmocka_unit_test(test_names_that_are_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -262,6 +264,74 @@ static void test_cannot_be_written(void **state)
     assert_int_equal(summary_write(&summary, "/nowhere/x", &err), -1);
 }
 
+/* Text of the cluster reaches a terminal without control characters, and programs as it is. */
+static void test_shown_on_a_terminal(void **state)
+{
+    static const char text[] = "a\x7f\x7f\xc2\x9b"
+                               "31m\u202e\u00fcz";
+    struct summary summary = begin();
+    char path[] = "/tmp/summary-XXXXXX", bytes[4096] = "";
+    struct error err;
+    int fd = mkstemp(path);
+
+    (void)state;
+    summary.context = text;
+    assert_int_equal(summary_write(&summary, path, &err), 0);
+    ssize_t length = read(fd, bytes, sizeof(bytes));
+    unlink(path);
+    close(fd);
+    for (ssize_t i = 0; i < length; i++)
+        if (bytes[i] != '\n' && (bytes[i] < ' ' || bytes[i] > '~'))
+            fail_msg("byte 0x%02x: %s", (unsigned char)bytes[i], bytes);
+    json_t *object = json_loadb(bytes, (size_t)length, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(object, "context")), text);
+    json_decref(object);
+}
+
+/* Return: 0 when a document came. */
+static int read_slowly(int fd)
+{
+    FILE *file = fdopen(fd, "r");
+
+    usleep(200000);
+    fcntl(fd, F_SETFL, 0);
+    return json_loadf(file, 0, NULL) ? 0 : 1;
+}
+
+/* Nobody knows when a reader would come, if ever. One that is there gets all, though it is slow. */
+static void test_a_pipe(void **state)
+{
+    struct summary_row many[1000];
+    struct summary summary = begin();
+    char folder[] = "/tmp/summary-XXXXXX", path[40];
+    struct error err;
+    int status;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/pipe", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(20);
+    assert_int_equal(summary_write(&summary, path, &err), -1);
+    assert_non_null(strstr(err.text, "nobody reads the pipe \"/tmp/"));
+    assert_string_equal(err.remedy, "start the reader first");
+    for (size_t i = 0; i < 1000; i++)
+        many[i] = rows[0];
+    summary.rows = many;
+    summary.count = 1000;
+    int fd = open(path, O_RDONLY | O_NONBLOCK);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(read_slowly(fd));
+    assert_int_equal(summary_write(&summary, path, &err), 0);
+    close(fd);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    alarm(0);
+    unlink(path);
+    rmdir(folder);
+    assert_int_equal(status, 0);
+}
+
 static void touch(const char *path)
 {
     FILE *file = fopen(path, "w");
@@ -324,11 +394,19 @@ static void test_prepared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_live),           cmocka_unit_test(test_live_fits),
-        cmocka_unit_test(test_a_row_for_each), cmocka_unit_test(test_what_has_gone),
-        cmocka_unit_test(test_more_than_fit),  cmocka_unit_test(test_totals),
-        cmocka_unit_test(test_table),          cmocka_unit_test(test_help),
-        cmocka_unit_test(test_json),           cmocka_unit_test(test_cannot_be_written),
+        cmocka_unit_test(test_live),
+        cmocka_unit_test(test_live_fits),
+        cmocka_unit_test(test_a_row_for_each),
+        cmocka_unit_test(test_what_has_gone),
+        cmocka_unit_test(test_more_than_fit),
+        cmocka_unit_test(test_totals),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_cannot_be_written),
+        cmocka_unit_test(test_a_pipe),
+        cmocka_unit_test(test_shown_on_a_terminal),
+        cmocka_unit_test(test_shown_on_a_terminal),
         cmocka_unit_test(test_prepared),
     };
 

@@ -4,11 +4,14 @@
 
 #include <fcntl.h>
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/loop.h"
+#include "capture/outlet.h"
+#include "settings/settings.h"
 #include "sink/sink.h"
 #include "sink/tcp_server.h"
 
@@ -198,6 +201,33 @@ static void test_without_readers_nothing_is_thrown_away(void **state)
     end(fixture);
 }
 
+/* As many packets as the window holds are remembered, also of the smallest. */
+static void test_small_packets_wait_for_a_reader(void **state)
+{
+    static const struct capture_section section = {.comment = "c", .application = "test"};
+    static const struct capture_packet packet = {.timestamp = 1, .data = (const uint8_t *)""};
+    const struct settings settings = {.format = &capture_format_pcap};
+    struct fixture *fixture = begin(&capture_format_pcap);
+    struct outlet outlet;
+    struct error err = {0};
+    uint64_t given = 0;
+    int room;
+
+    (void)state;
+    outlet_init(&outlet, &fixture->sink, &settings);
+    outlet.begun = true;
+    assert_int_equal(settings.format->begin(&outlet.writer, &section, &err), 0);
+    while ((room = outlet_make_room(&outlet, &err)) > 0 &&
+           outlet_packet(&outlet, &packet, NULL, &err) == 0)
+        given++;
+    assert_string_equal(err.text, "");
+    assert_int_equal(room, 0);
+    assert_true(given > (16u << 20) / 16);
+    assert_int_equal(outlet_unwritten(&outlet, NULL), given);
+    outlet_free(&outlet);
+    end(fixture);
+}
+
 static void test_the_end_waits_for_nobody(void **state)
 {
     struct fixture *fixture = begin(&capture_format_pcapng);
@@ -236,6 +266,31 @@ static void test_a_slow_reader_is_cut(void **state)
     assert_true(got == 0 || errno == ECONNRESET);
     close(slow);
     close(fast);
+    end(fixture);
+}
+
+/* There is no descriptor for another reader: it waits until there is, and the program sleeps. */
+static void test_no_descriptor_is_left(void **state)
+{
+    struct fixture *fixture = begin(&capture_format_pcapng);
+    struct rlimit limit, none;
+    int next = dup(0);
+
+    (void)state;
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    none = (struct rlimit){(rlim_t)next + 1, limit.rlim_max}; /* for the reader's own end */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int reader = connect_to(fixture, 0);
+    uint64_t before = loop_now();
+    loop_step(fixture->loop, 200);
+    uint64_t slept = loop_now() - before;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_in_range(slept, 100, 5000);
+    while (loop_now() - before < 10000 && fixture->sink.unserved)
+        loop_step(fixture->loop, 100);
+    assert_string_equal(heard(fixture, reader), "SI");
+    close(reader);
     end(fixture);
 }
 
@@ -299,8 +354,10 @@ int main(void)
         cmocka_unit_test(test_each_gets_a_whole_section),
         cmocka_unit_test(test_between_two_readers),
         cmocka_unit_test(test_without_readers_nothing_is_thrown_away),
+        cmocka_unit_test(test_small_packets_wait_for_a_reader),
         cmocka_unit_test(test_the_end_waits_for_nobody),
         cmocka_unit_test(test_a_slow_reader_is_cut),
+        cmocka_unit_test(test_no_descriptor_is_left),
         cmocka_unit_test(test_pcap_has_its_head_too),
         cmocka_unit_test(test_addresses),
     };
