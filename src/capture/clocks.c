@@ -32,10 +32,8 @@ struct range {
     int64_t least, most;
 };
 
-/* A node's clock; another of the same name is what some agents of it say instead. */
 struct clock_node {
     char *name;
-    unsigned sources;    /* whose clock it is */
     bool known;          /* by answers: */
     struct range told;   /* what it is ahead of ours, */
     uint64_t told_at;    /* then */
@@ -80,10 +78,12 @@ void clocks_free(struct clocks *clocks)
     *clocks = (struct clocks){0};
 }
 
-static int add_node(struct clocks *clocks, const char *name, uint64_t now)
+int clocks_node(struct clocks *clocks, const char *name, uint64_t now)
 {
+    for (size_t i = 0; i < clocks->count; i++)
+        if (strcmp(clocks->nodes[i].name, name) == 0)
+            return (int)i;
     struct clock_node *nodes = realloc(clocks->nodes, (clocks->count + 1) * sizeof(*nodes));
-
     if (!nodes)
         return -1;
     clocks->nodes = nodes;
@@ -94,26 +94,11 @@ static int add_node(struct clocks *clocks, const char *name, uint64_t now)
     return (int)clocks->count++;
 }
 
-int clocks_node(struct clocks *clocks, const char *name, uint64_t now)
-{
-    int number = -1;
-
-    for (size_t i = 0; i < clocks->count; i++)
-        if (strcmp(clocks->nodes[i].name, name) == 0 &&
-            (number < 0 || clocks->nodes[i].sources > clocks->nodes[number].sources))
-            number = (int)i;
-    if (number < 0)
-        number = add_node(clocks, name, now);
-    if (number >= 0 && clocks->nodes[number].sources++ == 0)
-        clocks->nodes[number].added = now;
-    return number;
-}
-
 /* ---- what is known ---- */
 
 static bool is_new(const struct clock_node *node, uint64_t now)
 {
-    return node->sources > 0 && !node->known && now - node->added < NEW_NS;
+    return !node->known && now - node->added < NEW_NS;
 }
 
 bool clocks_are_known(const struct clocks *clocks, uint64_t now)
@@ -141,71 +126,15 @@ static struct range told(const struct clock_node *node, uint64_t now)
     return (struct range){node->told.least - drifted, node->told.most + drifted};
 }
 
-/* ---- answers ---- */
-
-static void forget_all_pairs_of(struct clocks *clocks, unsigned number)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < clocks->pair_count; i++)
-        if (clocks->pairs[i].a != number && clocks->pairs[i].b != number)
-            clocks->pairs[kept++] = clocks->pairs[i];
-    clocks->pair_count = kept;
-}
-
-void clocks_leave(struct clocks *clocks, unsigned number)
+void clocks_estimate(struct clocks *clocks, unsigned number, int64_t offset, int64_t bound,
+                     uint64_t now)
 {
     struct clock_node *node = &clocks->nodes[number];
+    struct range before = told(node, now);
 
-    if (--node->sources > 0)
+    if (offset > FAR / 4 || offset < -FAR / 4 || bound < 0 || bound > BOUND_MAX)
         return;
-    forget_all_pairs_of(clocks, number);
-    *node = (struct clock_node){.name = node->name};
-    clocks->changed = true;
-}
-
-static bool may_show(const struct clock_node *node, const struct range *range, uint64_t now)
-{
-    struct range before = told(node, now);
-
-    return before.least <= range->most && range->least <= before.most;
-}
-
-/* Return: the first clock of the node that is @used or not, and may show this; -1: there is none.
- */
-static int find_clock(const struct clocks *clocks, const char *name, bool used,
-                      const struct range *range, uint64_t now)
-{
-    for (size_t i = 0; i < clocks->count; i++)
-        if (strcmp(clocks->nodes[i].name, name) == 0 && (clocks->nodes[i].sources > 0) == used &&
-            may_show(&clocks->nodes[i], range, now))
-            return (int)i;
-    return -1;
-}
-
-/*
- * The clock of a source that answers this: what others of its node have answered is not taken from
- * them, be it wrong, or not true any more. Return: -1 when out of memory.
- */
-static int choose_clock(struct clocks *clocks, unsigned number, const struct range *range,
-                        uint64_t now)
-{
-    const struct clock_node *node = &clocks->nodes[number];
-
-    if (may_show(node, range, now))
-        return (int)number;
-    int place = find_clock(clocks, node->name, true, range, now);
-    if (place >= 0 || node->sources == 1)
-        return place >= 0 ? place : (int)number;
-    place = find_clock(clocks, node->name, false, range, now);
-    return place >= 0 ? place : add_node(clocks, node->name, now);
-}
-
-static void take_estimate(struct clocks *clocks, struct clock_node *node, struct range both,
-                          uint64_t now)
-{
-    struct range before = told(node, now);
-
+    struct range both = {offset - bound, offset + bound};
     if (before.least >= both.least && before.most <= both.most)
         return;
     if (before.least > both.least && before.least <= both.most)
@@ -217,23 +146,6 @@ static void take_estimate(struct clocks *clocks, struct clock_node *node, struct
     node->known = true;
     clocks->changed = true;
     clocks->updated = 0; /* answers are rare, and are waited for */
-}
-
-unsigned clocks_estimate(struct clocks *clocks, unsigned number, int64_t offset, int64_t bound,
-                         uint64_t now)
-{
-    if (offset > FAR / 4 || offset < -FAR / 4 || bound < 0 || bound > BOUND_MAX)
-        return number;
-    const struct range range = {offset - bound, offset + bound};
-    int place = choose_clock(clocks, number, &range, now);
-    if (place < 0)
-        return number;
-    if ((unsigned)place != number) {
-        clocks->nodes[place].sources++;
-        clocks_leave(clocks, number);
-    }
-    take_estimate(clocks, &clocks->nodes[place], range, now);
-    return (unsigned)place;
 }
 
 static struct clock_pair *pair_of(struct clocks *clocks, unsigned a, unsigned b)
@@ -459,7 +371,7 @@ static void bound_all(struct clocks *clocks, struct range *ranges, uint64_t now)
     for (size_t i = 0; i < clocks->count; i++) {
         struct clock_node *node = &clocks->nodes[i];
 
-        node->bounded = node->sources > 0 && ranges[i].least > -FAR && ranges[i].most < FAR;
+        node->bounded = ranges[i].least > -FAR && ranges[i].most < FAR;
         node->bounds = ranges[i];
     }
 }

@@ -9,11 +9,6 @@
  * Packets the other way bound it from below, as NTP's two way exchange does. All bounds hold at
  * once; they are carried from node to node until nothing changes.
  *
- * An answer is the word of what runs beside a container, and may be a lie. So the agents of one
- * node have one clock as long as what they say of it can all be true, and who contradicts the
- * others has one of its own, or shares that of those who say the same. A clock that is put right is
- * seen by all of them, one after the other.
- *
  * A correction stays as long as it is within the bounds, and none is a correction of 0: so nothing
  * is corrected that does not exceed its bound. Times are put to those of the greater part of the
  * nodes, or where no greater part agrees, to the clock of this machine. Clocks drift, so bounds
@@ -56,23 +51,14 @@ struct clocks {
 void clocks_init(struct clocks *clocks, const uint8_t key[SIPHASH_KEY]);
 void clocks_free(struct clocks *clocks);
 
-/* clocks_node - one more source of packets is on the node of this name. Return: the number of its
- * clock; -1 when out of memory. */
+/* clocks_node - the node of this name, which has one clock. Return: its number; -1 when out of
+ * memory. */
 int clocks_node(struct clocks *clocks, const char *name, uint64_t now);
 
-/* clocks_leave - a source whose clock this is has gone. */
-void clocks_leave(struct clocks *clocks, unsigned node);
-
-/*
- * clocks_estimate - by a source's answers, its node's clock is ahead of ours by @offset, and that
- * is off by @bound at most
- *
- * Those of a node are taken together as long as they can all be true.
- * Return: the number of the source's clock from now on: another one, where this contradicts what
- * others of its node have answered.
- */
-unsigned clocks_estimate(struct clocks *clocks, unsigned node, int64_t offset, int64_t bound,
-                         uint64_t now);
+/* clocks_estimate - by an agent's answers, the node's clock is ahead of ours by @offset, and that
+ * is off by @bound at most. Several agents of a node are taken together. */
+void clocks_estimate(struct clocks *clocks, unsigned node, int64_t offset, int64_t bound,
+                     uint64_t now);
 
 /* clocks_see - a packet of a pod with a network of its own was seen on this node. @linktype: of its
  * interface. Most of them cost nothing. */

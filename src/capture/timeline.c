@@ -192,17 +192,11 @@ static void update_clocks(struct timeline *timeline, uint64_t now)
 void timeline_clock(struct timeline *timeline, unsigned number, int64_t offset, int64_t bound,
                     uint64_t now)
 {
-    struct timeline_source *source = &timeline->sources[number];
+    const struct timeline_source *source = &timeline->sources[number];
 
     if (source->node == NOWHERE)
         return;
-    unsigned node = clocks_estimate(&timeline->clocks, source->node, offset, bound, now);
-    if (node != source->node) {
-        log_debug("node '%s': one of its agents does not agree with others on its clock",
-                  source->name);
-        source->node = node;
-        merge_correct(&timeline->merge, number, clocks_shift(&timeline->clocks, node));
-    }
+    clocks_estimate(&timeline->clocks, source->node, offset, bound, now);
     update_clocks(timeline, now);
 }
 
@@ -284,8 +278,6 @@ void timeline_end(struct timeline *timeline)
 void timeline_remove(struct timeline *timeline, unsigned source)
 {
     merge_remove(&timeline->merge, source);
-    if (timeline->sources[source].node != NOWHERE)
-        clocks_leave(&timeline->clocks, timeline->sources[source].node);
     free(timeline->sources[source].name);
     timeline->sources[source] = (struct timeline_source){.node = NOWHERE};
 }
