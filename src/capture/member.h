@@ -75,6 +75,7 @@ struct member {
     bool due;       /* and has come */
     bool gone;      /* there is no use in trying */
     bool departing; /* its pod is being deleted, or was: then its end is no failure */
+    bool departed;  /* it is gone, or no target any more */
     struct target_question *question; /* is the target still there? */
     bool answered, running;           /* the answer: its container's state, or the error */
     struct error answer;
@@ -125,8 +126,8 @@ int member_refilter(struct member *member, const char *text, const struct filter
 /* member_give_up - what is still to come is not waited for, for the reason @why. */
 void member_give_up(struct member *member, const char *why);
 
-/* member_depart - its pod is being deleted, or is @gone: it ends with that, and nothing is tried.
- */
+/* member_depart - its pod is being deleted, or is @gone: it ends with that, and what was cut is
+ * taken up again only as long as the pod runs. */
 void member_depart(struct member *member, bool gone);
 
 /* member_cut - end it now, whatever its agent still has. */

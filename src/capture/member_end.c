@@ -41,6 +41,7 @@ void member_give_up(struct member *member, const char *why)
 void member_depart(struct member *member, bool gone)
 {
     member->departing = true;
+    member->departed |= gone;
     /* An agent in the pod has died with it: its own end says more. */
     if (gone && member->state != MEMBER_ENDED &&
         (member->state != MEMBER_RUNNING || member->method->outside))

@@ -22,7 +22,7 @@ bool member_may_resume(struct member *member)
 
     return member->begun && member->settings.reconnect && !lost && (session->cut || doubtful) &&
            session->error.kind != ERROR_NONE && !member->stopping && !member->gone &&
-           !(member->departing && session->died);
+           !(member->departing && session->died) && !member->departed;
 }
 
 void member_on_retry(void *data)
@@ -130,6 +130,7 @@ bool member_try_again(struct member *member)
         error_set(&session->error, ERROR_TARGET, "container \"%s\" of pod \"%s\" does not run",
                   member->target->container->name, member->target->name);
         session->cut = true;
+        member->gone = member->departing; /* in such a pod nothing starts again */
     }
     return true;
 }

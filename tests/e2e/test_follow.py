@@ -285,6 +285,33 @@ def test_cut_while_its_pod_ends(sandbox, ksniff, tmp_path, method):
     assert code == 0 and said.count("WARN[") == 2 and "the capture was cut 1 time" in said, said
 
 
+def test_a_container_that_ends_before_its_pod(sandbox, ksniff, tmp_path):
+    """In a pod that is being deleted it does not start again: its capture ends, though the pod is there for long."""
+    words = words_for(4811, str(tmp_path / "x.pcapng"))
+    with following(ksniff, *words) as process, removed(sandbox, "slow"):
+        sandbox.create_pod("slow", metadata={"labels": {"follow": "yes"}}, containers=[SLEEP, {**SLEEP, "name": "other"}],
+                           terminationGracePeriodSeconds=1000)
+        read_until(process, "capturing; Ctrl-C ends it")
+        sandbox.call("DELETE", sandbox.path("pods", "slow"))
+        time.sleep(0.5)  # the watch tells of it
+        sandbox.drop_streams()
+        os.kill(sandbox.pod("slow")["containers"]["app"]["pid"], signal.SIGKILL)
+        read_until(process, 'pod "slow" is gone: its capture has ended')
+        assert sandbox.call("GET", sandbox.path("pods", "slow"))[0] == 200
+        code, said = end(process)
+    assert code == 0 and "WARN[" not in said, said
+
+
+def test_a_pod_that_is_no_target_any_more(sandbox, ksniff, tmp_path):
+    """It runs on, and is captured until its stream is cut; then it is not taken up."""
+    with one_that_is_captured(sandbox, ksniff, tmp_path) as process:
+        sandbox.call("PATCH", sandbox.path("pods", "first"), {"metadata": {"labels": {"follow": "no"}}})
+        time.sleep(0.5)  # the watch tells of it
+        sandbox.drop_streams()
+        read_until(process, 'pod "first" is gone: its capture has ended')
+    assert "capturing again" not in process.said
+
+
 def test_pods_that_a_role_names(sandbox, ksniff, tmp_path):
     """Each may be listed by its name, but not all of the namespace: they are watched one by one."""
     names, path = {"resourceNames": ["first", "second"]}, str(tmp_path / "x.pcapng")
