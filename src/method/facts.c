@@ -149,8 +149,10 @@ static void on_answer(void *data, json_t *answer, const struct error *err)
 
     fact->call = NULL;
     fact->state = KNOWN;
-    json_decref(fact->answer);
-    fact->answer = json_incref(answer);
+    if (!err || !error_is_passing(err)) {
+        json_decref(fact->answer);
+        fact->answer = json_incref(answer);
+    }
     if (err)
         log_debug("%s: %s", fact->body ? "the server does not tell what is allowed" : fact->path,
                   err->text);
