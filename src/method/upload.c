@@ -438,8 +438,8 @@ static void on_tar_opened(void *data)
 static void on_tar_output(void *data, enum kube_channel channel, const unsigned char *bytes,
                           size_t length)
 {
-    if (channel == KUBE_CHANNEL_STDERR)
-        session_complaint(data, bytes, length);
+    (void)channel; /* either may say why there is no tar */
+    session_complaint(data, bytes, length);
 }
 
 /* Runs what tar has unpacked, directly. */
@@ -452,6 +452,7 @@ static int run_unpacked(struct session *session, struct error *err)
     if (!path)
         return error_set(err, ERROR_INTERNAL, "out of memory");
     say_place(session, (unsigned)upload->tar_place);
+    session->last_complaint[0] = '\0';
     upload->stage = STAGE_CAPTURING;
     return agent_exec_start(session, path, more, upload->memory_limit, err);
 }
@@ -483,6 +484,7 @@ static void on_tar_closed(void *data, const struct kube_exit *exit, const struct
 
     if (session->state == SESSION_ENDED)
         return;
+    session_complaint(session, (const unsigned char *)"\n", 1);
     if (no_such_program(session, exit)) {
         no_tool(session, &failure);
         session_end(session, &failure);
@@ -526,6 +528,7 @@ static int open_tar(struct session *session, struct error *err)
     const char *const command[] = {"tar", "-xf", "-", "-C", upload->places[upload->tar_place],
                                    NULL};
     upload->stage = STAGE_TAR;
+    session->last_complaint[0] = '\0';
     session_stage(session, "the start of tar", HELLO_MS);
     return agent_exec_open(session, command, &tar_events, err);
 }

@@ -273,6 +273,9 @@ def test_a_program_that_is_not_there_in_other_words(sandbox, ksniff, out, runtim
         method, err = captures(sandbox, ksniff, out, "shellless")
     assert method == "node"
     moved_once(err, "node", 'upload: container "app" of pod "shellless" has neither a shell nor tar')
+    with sandbox.faults(runtime=runtime), sandbox.running_pod("tarred", containers=[{**app, "image": "registry.local/tar-only:1"}]):
+        method, err = captures(sandbox, ksniff, out, "tarred", "-v")
+    assert method == "upload" and "has no shell: trying tar" in err
 
 
 def test_exec_forbidden_in_the_pods_namespace_only(sandbox, ksniff, out):
