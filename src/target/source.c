@@ -268,6 +268,8 @@ static void on_no_common_watch(void *data, const struct error *err)
     }
     log_debug("the pods are watched one by one: %s", err->text);
     kube_watch_free(steal_pointer(source->pods_watch));
+    source->pods_known = false;
+    json_object_clear(source->pods); /* whoever goes meanwhile is in no list */
     for (size_t i = 0; i < source->name_count; i++)
         watch_name(&source->names[i]);
 }
