@@ -128,11 +128,11 @@ def test_a_server_that_says_nothing_is_not_waited_for(env, sandbox, tmp_path):
 
 def test_a_kubectl_that_never_ends_is_not_waited_for(env, tmp_path):
     """Nor left behind. It says nothing and gives up nothing by itself: the limit is ours."""
-    stub = tmp_path / "kubectl"
-    stub.write_text("#!/bin/sh\nexec sleep 987654\n")
+    stub, nap = tmp_path / "kubectl", f"sleep 98{os.getpid()}"
+    stub.write_text(f"#!/bin/sh\nexec {nap}\n")
     stub.chmod(0o755)
     assert run({**env, "PATH": f"{tmp_path}:{env['PATH']}"}, "kubectl_complete-sniff", "we") == (set(), ":4")
-    assert "sleep 987654" not in subprocess.run(["ps", "-eo", "args"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    assert nap not in subprocess.run(["ps", "-eo", "args"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
 
 
 def test_the_users_defaults_choose_where_to_look(env, tmp_path):
