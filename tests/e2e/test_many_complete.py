@@ -207,6 +207,13 @@ def resize(terminal, columns):
     fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
 
+def live_lines(text):
+    """What was drawn, but for what stood half drawn before it and may be half drawn now."""
+    drawn = text.split(b"\r", 2)[-1].rpartition(b"\r")[0]
+    lines = re.split(rb"\r\n|\r|\x1b\[\d*[AJK]", re.sub(rb"\x1b\[\d+m", b"", drawn))
+    return [line for line in lines if line and b"DEBU[" not in line]
+
+
 def test_live_lines_of_a_terminal_that_is_resized(sandbox, tmp_path):
     """A line for the whole and with -v one for each; none is wider than the terminal is then."""
     words = ["client", "web", "-v", "-i", "eth0", "-f", "udp port 4716", "-o", str(tmp_path / "x")]
@@ -217,15 +224,12 @@ def test_live_lines_of_a_terminal_that_is_resized(sandbox, tmp_path):
         terminal.until(b"  default/web")
         for columns in (40, 16, 100):
             resize(terminal, columns)
-            start = len(terminal.text)
-            end = time.monotonic() + 1.2  # four times a second: some of them
-            while time.monotonic() < end:
-                terminal.read(0.1)
-            drawn = terminal.text[terminal.text.index(b"\r", start):]  # not what was half drawn before
-            drawn = drawn[drawn.index(b"\r", 1):]
-            lines = re.split(rb"\r\n|\r|\x1b\[\d*[AJK]", re.sub(rb"\x1b\[\d+m", b"", drawn))
-            live = [line for line in lines if line and b"DEBU[" not in line]
-            assert len(live) >= 3 and all(len(line) < columns for line in live), live
+            start = -1
+            while start < len(terminal.text):  # what was drawn before
+                start = len(terminal.text)
+                terminal.read(0)
+            wait_until(lambda: terminal.read(0.1) or len(live_lines(terminal.text[start:])) > 3, "live lines")
+            assert all(len(line) < columns for line in live_lines(terminal.text[start:])), terminal.text[start:]
     finally:
         terminal.process.send_signal(signal.SIGINT)
         wait_until(lambda: terminal.read(0.1) or terminal.process.poll() is not None, "the client's end")
