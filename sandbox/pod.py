@@ -43,7 +43,7 @@ class Container:
         # The pod's security context holds where the container's says nothing.
         self.context = {**(pod.object["spec"].get("securityContext") or {}),
                         **(spec.get("securityContext") or {})}
-        self.pid = None       # as the machine counts; None when the process was gone at once
+        self.pid = None       # as the machine counts; None once it has ended: soon it may be another's
         self.node_pid = None  # as the node counts
         self.image_id = "sha256:" + hashlib.sha256(spec["image"].encode()).hexdigest()
         self.state = {"waiting": {"reason": "ContainerCreating"}}
@@ -393,6 +393,7 @@ class Pod:
         container.state = {"running": {"startedAt": started}}
         self.update()
         code = await self.kubelet.node.init.wait(container.node_pid, before)
+        container.pid = None
         container.ended(code, started, message=volumes.last_words(container, begun) if code else None)
         container.done.set()
         await self.in_thread(self.kubelet.runc.delete, container)

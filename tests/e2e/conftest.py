@@ -159,7 +159,8 @@ class Sandbox(Cluster):
 
     def ours_in(self, name, namespace=None):
         left = []
-        for container in self.pod(name, namespace or self.namespace)["containers"].values():
+        running = [c for c in self.pod(name, namespace or self.namespace)["containers"].values() if c["pid"]]
+        for container in running:
             for pid in processes_of(container["pid"]):
                 with contextlib.suppress(OSError):
                     with open(f"/proc/{pid}/cmdline", "rb") as file:
