@@ -377,7 +377,7 @@ def test_an_exec_is_seen_on_the_node(sandbox, ipv6):
     assert slices["endpoints"][0]["addresses"] == ["10.244.0.1"]
     with in_netns(sandbox.netns("hostnet")):
         sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
-    sniffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    sniffer.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)  # SO_RCVBUFFORCE: whoever has no processor for a while loses nothing
     sniffer.bind(("lo", 0x0003))
     sniffer.settimeout(0.2)
     seen, local, stop = [0, 0], {}, threading.Event()
@@ -394,11 +394,12 @@ def test_an_exec_is_seen_on_the_node(sandbox, ipv6):
                     seen[ports.index(10250)] += len(frame)
                 elif frame[at - 16:at] == bytes(15) + b"\x01" or frame[at - 4:at] == bytes([127, 0, 0, 1]):
                     local[ports] = local.get(ports, b"") + frame[at + 20:]
-    counter = threading.Thread(target=count)
+    counter = threading.Thread(target=count, daemon=True)
     counter.start()
     data = b"ksniff in clear " * 125_000
     with sandbox.faults(runtime_ipv6=ipv6):
         assert kubectl(sandbox, "exec", "-i", "web", "--", "cat", stdin=data).stdout == data
+    wait_until(lambda: min(seen) > len(data), "all that has passed")
     time.sleep(0.3)
     stop.set()
     counter.join()
