@@ -114,8 +114,9 @@ static bool exec_was_refused(const struct preflight *preflight, enum preflight_m
     return false;
 }
 
-static void take_facts(struct preflight *preflight)
+static void take_facts(void *data)
 {
+    struct preflight *preflight = data;
     enum kube_access *answers = preflight->rights[preflight->asked];
 
     for (size_t i = 0; i < rights_of(preflight->asked); i++)
@@ -130,11 +131,6 @@ static void take_facts(struct preflight *preflight)
     }
     take_node(preflight);
     preflight->done(preflight->data);
-}
-
-static void on_named(void *data)
-{
-    take_facts(data);
 }
 
 /* Is it to be asked for the target alone? Of the two of exec one is enough. */
@@ -176,7 +172,7 @@ static bool ask_by_name(struct preflight *preflight)
             ask_for_target(preflight, i);
     if (preflight->wait.count == 0)
         return false;
-    facts_wait_begin(&preflight->wait, preflight->facts, on_named, preflight);
+    facts_wait_begin(&preflight->wait, preflight->facts, take_facts, preflight);
     return true;
 }
 
